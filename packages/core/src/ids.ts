@@ -1,0 +1,21 @@
+import { randomBytes } from "node:crypto";
+
+/**
+ * Ids are a short prefix and 96 random bits in base64url: long enough not to be guessed, short enough to
+ * read in a log. They never contain ":" (BullMQ refuses it in job ids) or braces (Redis hash tags).
+ */
+function newId(prefix: string): string {
+  return `${prefix}_${randomBytes(12).toString("base64url")}`;
+}
+
+export const newSessionId = (): string => newId("ses");
+export const newUtteranceId = (): string => newId("utt");
+/** Names one process: an edge or a worker. */
+export const newNodeId = (role: "edge" | "worker"): string => newId(role);
+/** 256 random bits; only its hash is stored. */
+export const newResumeToken = (): string => randomBytes(32).toString("base64url");
+/** Names one life of a stream; drawn anew when a stream is created. */
+export const newEpoch = (): string => randomBytes(6).toString("base64url");
+
+/** What a client may choose as its session id. */
+export const SESSION_ID_PATTERN: RegExp = /^[A-Za-z0-9_-]{8,64}$/;

@@ -1,0 +1,116 @@
+import { z } from "zod";
+import { type ErrorCode, GatewayError } from "../errors.ts";
+import { MAX_UTTERANCE_CHARACTERS } from "../limits.ts";
+import { speechOptionsShape } from "./speech-options.ts";
+
+/**
+ * What a client may send on `WS /api/v1/stream`: JSON text messages with a `type`.
+ *
+ * A session speaks one utterance after the other. The first `text` opens one; `stream_end` ends its text;
+ * the next `text` opens the next, which waits for its turn. `docs/asyncapi.yaml` is generated from these schemas.
+ */
+const utteranceId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "must be 1 to 64 letters, digits, '_' or '-'");
+
+export const clientMessageSchemas = {
+  /** Speak this. Opens an utterance when none is open; the options count only then. */
+  text: z.strictObject({
+    type: z.literal("text"),
+    text: z.string().max(MAX_UTTERANCE_CHARACTERS),
+    ...speechOptionsShape,
+  }),
+  /** Speak what has been sent so far, without waiting for more. */
+  flush: z.strictObject({ type: z.literal("flush") }),
+  /** The open utterance's text is complete. */
+  stream_end: z.strictObject({ type: z.literal("stream_end") }),
+  /** Stop speaking: the named utterance, or every unfinished one. */
+  cancel: z.strictObject({ type: z.literal("cancel"), utterance_id: utteranceId.optional() }),
+  /** This route will be wanted soon. */
+  prewarm: z.strictObject({ type: z.literal("prewarm"), ...speechOptionsShape }),
+  /** Go on where an earlier connection of this session was cut. */
+  resume: z.strictObject({
+    type: z.literal("resume"),
+    resume_token: z.string().min(16).max(128),
+    utterance_id: utteranceId.optional(),
+    epoch: z.string().min(1).max(64).optional(),
+    seq: z.int().min(0).optional(),
+    sample: z.int().min(0).optional(),
+  }),
+  /** The player has played this many samples of the utterance. */
+  played: z.strictObject({
+    type: z.literal("played"),
+    utterance_id: utteranceId,
+    samples: z
+      .int()
+      .min(0)
+      .max(2 ** 40),
+  }),
+  /** Answered by `pong` with the same `t`. */
+  ping: z.strictObject({ type: z.literal("ping"), t: z.number().optional() }),
+} as const;
+
+export type ClientMessageType = keyof typeof clientMessageSchemas;
+export type ClientMessage = z.infer<(typeof clientMessageSchemas)[ClientMessageType]>;
+export type TextMessage = z.infer<(typeof clientMessageSchemas)["text"]>;
+export type ResumeMessage = z.infer<(typeof clientMessageSchemas)["resume"]>;
+
+const isClientMessageType = (type: string): type is ClientMessageType =>
+  Object.hasOwn(clientMessageSchemas, type);
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/**
+ * Parses one message of a client.
+ * @throws GatewayError `protocol.invalid_utf8`, `protocol.invalid_json`, `protocol.unknown_type` or
+ *   `protocol.invalid_message`, each saying what was wrong and what would be right.
+ */
+export function parseClientMessage(bytes: Uint8Array): ClientMessage {
+  const value = parseJsonObject(bytes);
+  const type = value["type"];
+  if (typeof type !== "string" || !isClientMessageType(type)) {
+    throw new GatewayError(
+      "protocol.unknown_type",
+      `"type" must be one of ${Object.keys(clientMessageSchemas).join(", ")}.`,
+    );
+  }
+  return validate<ClientMessage>(clientMessageSchemas[type], value, `a "${type}" message`);
+}
+
+/** Parses bytes that must be one JSON object, as `parseClientMessage` and the HTTP bodies need it. */
+export function parseJsonObject(bytes: Uint8Array): Record<string, unknown> {
+  let text: string;
+  try {
+    text = utf8.decode(bytes);
+  } catch (cause) {
+    throw new GatewayError("protocol.invalid_utf8", "The message is not valid UTF-8.", { cause });
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new GatewayError(
+      "protocol.invalid_json",
+      `The message is not JSON: send an object such as {"type":"ping"}.`,
+      {
+        cause,
+      },
+    );
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    const found = value === null ? "null" : Array.isArray(value) ? "an array" : `a ${typeof value}`;
+    throw new GatewayError("protocol.invalid_message", `The message must be a JSON object, not ${found}.`);
+  }
+  return value as Record<string, unknown>;
+}
+
+/** Holds `value` against `schema`; the first issue becomes a `protocol.invalid_message` that names the field. */
+export function validate<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const field = issue?.path.join(".") ?? "";
+  const code: ErrorCode = "protocol.invalid_message";
+  const where = field === "" ? what : `field "${field}" of ${what}`;
+  throw new GatewayError(code, `Not valid, ${where}: ${issue?.message ?? "unknown reason"}.`, {
+    facts: field === "" ? {} : { field },
+  });
+}

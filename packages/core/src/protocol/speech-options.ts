@@ -1,0 +1,81 @@
+import { z } from "zod";
+
+/**
+ * What may be asked of a voice: the audible options of one utterance, as clients name them.
+ * Ranges are ElevenLabs' (reference: their API documentation); the provider has the last word on ids.
+ */
+export const voiceSettingsSchema = z.strictObject({
+  stability: z.number().min(0).max(1).optional(),
+  similarity_boost: z.number().min(0).max(1).optional(),
+  style: z.number().min(0).max(1).optional(),
+  use_speaker_boost: z.boolean().optional(),
+  speed: z.number().min(0.7).max(1.2).optional(),
+});
+
+const providerId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "must be 1 to 64 letters, digits, '_' or '-'");
+
+/** Fields that open an utterance; all optional, each with a configured default. */
+export const speechOptionsShape = {
+  voice: providerId.optional(),
+  model: providerId.optional(),
+  /** ISO 639-1. */
+  language: z
+    .string()
+    .regex(/^[a-z]{2}$/, "must be an ISO 639-1 code such as 'de'")
+    .optional(),
+  voice_settings: voiceSettingsSchema.optional(),
+  /** Characters to gather before the 1st, 2nd, … generation. */
+  chunk_length_schedule: z.array(z.int().min(50).max(500)).min(1).max(8).optional(),
+  /** Each text message is spoken by itself, at once: for whole sentences only. */
+  auto_mode: z.boolean().optional(),
+  seed: z.int().min(0).max(4_294_967_295).optional(),
+  text_normalization: z.enum(["auto", "on", "off"]).optional(),
+} as const;
+
+export type VoiceSettings = z.infer<typeof voiceSettingsSchema>;
+
+/** Speech options with every default filled in: what a job carries and a route is made of. */
+export interface SpeechOptions {
+  readonly voice: string;
+  readonly model: string;
+  readonly language?: string;
+  readonly voiceSettings?: VoiceSettings;
+  readonly chunkLengthSchedule?: readonly number[];
+  readonly autoMode: boolean;
+  readonly seed?: number;
+  readonly textNormalization?: "auto" | "on" | "off";
+  /** PCM rate asked of the provider and promised to the client. */
+  readonly sampleRateHz: number;
+}
+
+/** What an operator configures; what a request leaves open. */
+export interface SpeechDefaults {
+  readonly voice: string;
+  readonly model: string;
+  readonly sampleRateHz: number;
+  readonly language?: string;
+}
+
+type RequestedOptions = {
+  readonly [K in keyof typeof speechOptionsShape]?: z.infer<(typeof speechOptionsShape)[K]> | undefined;
+};
+
+/** The wire's optional, snake-case fields with the defaults filled in. */
+export function toSpeechOptions(requested: RequestedOptions, defaults: SpeechDefaults): SpeechOptions {
+  const language = requested.language ?? defaults.language;
+  return {
+    voice: requested.voice ?? defaults.voice,
+    model: requested.model ?? defaults.model,
+    autoMode: requested.auto_mode ?? false,
+    sampleRateHz: defaults.sampleRateHz,
+    ...(language === undefined ? {} : { language }),
+    ...(requested.voice_settings === undefined ? {} : { voiceSettings: requested.voice_settings }),
+    ...(requested.chunk_length_schedule === undefined
+      ? {}
+      : { chunkLengthSchedule: requested.chunk_length_schedule }),
+    ...(requested.seed === undefined ? {} : { seed: requested.seed }),
+    ...(requested.text_normalization === undefined
+      ? {}
+      : { textNormalization: requested.text_normalization }),
+  };
+}

@@ -1,0 +1,23 @@
+import type { SpeechOptions } from "../protocol/speech-options.ts";
+
+/** "This utterance wants a worker": ids and the route, never text or audio. */
+export interface UtteranceJob {
+  readonly utteranceId: string;
+  readonly sessionId: string;
+  /** Handed back to the client and found in the logs of every process on the way. */
+  readonly requestId: string;
+  readonly speech: SpeechOptions;
+  /** The edge's clock. */
+  readonly enqueuedAtMs: number;
+}
+
+/** The edge's side. */
+export interface UtteranceQueue {
+  /** @throws GatewayError `storage.*` */
+  add(job: UtteranceJob): Promise<void>;
+  depth(): Promise<{ readonly waiting: number; readonly active: number }>;
+  close(): Promise<void>;
+}
+
+/** The worker's side: runs `run` for each job, at most `concurrency` at once; `signal` fires when the lease is lost. */
+export type RunUtteranceJob = (job: UtteranceJob, signal: AbortSignal) => Promise<void>;

@@ -1,0 +1,106 @@
+import type { Alignment } from "../audio/alignment.ts";
+import { BYTES_PER_SAMPLE } from "../audio/pcm.ts";
+import { GatewayError } from "../errors.ts";
+import type { EntryData } from "../stream/stream.ts";
+
+/**
+ * What the entries of an utterance's two streams mean. The head is JSON with short names, since it is
+ * stored once per entry; the body is text in UTF-8 or PCM.
+ */
+
+/** Client → worker. Only `text` has a body. Nothing follows `cancel`; after `end` only `cancel` may. */
+export type TextEntry =
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "flush" }
+  | { readonly kind: "end" }
+  | { readonly kind: "cancel" };
+
+/** Worker → readers: a chunk as the provider delivered it. */
+export interface AudioEntry {
+  /** Number of the chunk's first sample on the utterance's clock. */
+  readonly firstSample: number;
+  readonly pcm: Uint8Array;
+  /** On the utterance's clock. */
+  readonly alignment?: Alignment;
+  /** Readers drop what they hold from `firstSample` on. */
+  readonly splice?: true;
+  /** On the first chunk: where the time until it went, see `LatencyParts`. */
+  readonly latencyMs?: LatencyParts;
+}
+
+/** Where the time to the first chunk went, as the worker saw it; milliseconds. */
+export interface LatencyParts {
+  /** Job added → job begun. */
+  readonly queue: number;
+  /** Waiting for one of the provider's slots. */
+  readonly slot: number;
+  /** Getting a socket: near 0 from the pool. */
+  readonly connect: number;
+  /** First text sent → first audio of the provider. */
+  readonly provider: number;
+}
+
+const utf8 = new TextEncoder();
+const fromUtf8 = new TextDecoder();
+const NO_BODY: Uint8Array = new Uint8Array(0);
+
+export function encodeTextEntry(entry: TextEntry): EntryData {
+  return {
+    head: JSON.stringify({ k: entry.kind }),
+    body: entry.kind === "text" ? utf8.encode(entry.text) : NO_BODY,
+  };
+}
+
+/** @throws GatewayError `stream.lost` when the entry is not one of ours */
+export function parseTextEntry(data: EntryData): TextEntry {
+  const { k: kind } = parseHead<{ k: TextEntry["kind"] }>(data.head);
+  if (kind === "text") return { kind, text: fromUtf8.decode(data.body) };
+  return { kind };
+}
+
+interface AudioHead {
+  readonly s: number;
+  readonly x?: true;
+  readonly a?: {
+    readonly c: readonly string[];
+    readonly s: readonly number[];
+    readonly d: readonly number[];
+  };
+  readonly l?: LatencyParts;
+}
+
+export function encodeAudioEntry(entry: AudioEntry): EntryData {
+  const head: AudioHead = {
+    s: entry.firstSample,
+    ...(entry.splice === undefined ? {} : { x: entry.splice }),
+    ...(entry.alignment === undefined
+      ? {}
+      : { a: { c: entry.alignment.chars, s: entry.alignment.startMs, d: entry.alignment.durationMs } }),
+    ...(entry.latencyMs === undefined ? {} : { l: entry.latencyMs }),
+  };
+  return { head: JSON.stringify(head), body: entry.pcm };
+}
+
+/** `pcm` is `data.body` itself. @throws GatewayError `stream.lost` when the entry is not one of ours */
+export function parseAudioEntry(data: EntryData): AudioEntry {
+  const head = parseHead<AudioHead>(data.head);
+  return {
+    firstSample: head.s,
+    pcm: data.body,
+    ...(head.a === undefined
+      ? {}
+      : { alignment: { chars: head.a.c, startMs: head.a.s, durationMs: head.a.d } }),
+    ...(head.x === undefined ? {} : { splice: head.x }),
+    ...(head.l === undefined ? {} : { latencyMs: head.l }),
+  };
+}
+
+export const samplesOf = (entry: AudioEntry): number => entry.pcm.byteLength / BYTES_PER_SAMPLE;
+
+function parseHead<T>(head: string): T {
+  try {
+    return JSON.parse(head) as T;
+  } catch (cause) {
+    throw new GatewayError("stream.lost", "An entry of the stream can't be read.", { cause });
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * The stream: an ordered, bounded, fenced log with readers that sleep.
+ *
+ * Used in both directions of an utterance: `text` (edge writes, worker reads) and `audio` (worker writes,
+ * edges read). There are two stores behind these roles, over Redis and in memory; one contract test holds both.
+ *
+ * - *Order.* Entries have dense numbers (`seq`, from 1) that go on across incarnations.
+ * - *Fence.* `claim` opens a new incarnation with a higher fence and seals the one before where it stands:
+ *   what a stale writer appends after that is read by nobody, and the writer learns `lease.lost`.
+ * - *Bound.* A writer may have at most `maxBytes` stored that readers have not released by `advance`.
+ *   `append` waits for room. Nothing is dropped.
+ * - *Position* = epoch + seq. A reader whose position the stream no longer holds is told so; it never waits for ever.
+ * - *End.* Durable state with an opaque result; a reader meets it after the last entry.
+ */
+
+/** Names a stream. All keys of one `tag` live in one Redis Cluster slot. */
+export interface StreamRef {
+  readonly tag: string;
+  readonly name: "text" | "audio";
+}
+
+/** What a writer appends: a short head (JSON, the owner's business) and bytes, at most `MAX_ENTRY_BYTES` of them. */
+export interface EntryData {
+  readonly head: string;
+  readonly body: Uint8Array;
+}
+
+export interface StreamEntry extends EntryData {
+  readonly seq: number;
+  /** May be a view into a larger read buffer: use it at once, or copy it. */
+  readonly body: Uint8Array;
+}
+
+/** How a stream ended. `result` is what the writer gave to `end`. */
+export interface StreamEnd {
+  readonly lastSeq: number;
+  readonly result: string;
+}
+
+/** A place in a stream. `seq` is the last entry already held; 0 before the first. */
+export interface StreamPosition {
+  readonly epoch: string;
+  readonly seq: number;
+}
+
+export interface ClaimOptions {
+  /** Who writes: a node id, for people who look. */
+  readonly owner: string;
+  /** Bound on stored bytes (heads and bodies) that no reader has released. */
+  readonly maxBytes: number;
+  /** Life of the stream's keys, refreshed rarely while it is written or read. */
+  readonly ttlMs: number;
+  /** Go on after this entry instead of after the last one found; entries beyond it are sealed away. */
+  readonly afterSeq?: number;
+}
+
+export interface ReaderOptions {
+  /** Names the reader among those of the same stream; a reader that comes back under its name replaces itself. */
+  readonly readerId: string;
+  /** Where to go on; default: from the first entry of whatever epoch is found. */
+  readonly from?: StreamPosition;
+  readonly ttlMs: number;
+}
+
+export type ReadResult =
+  /** At least one entry, dense and in order. */
+  | { readonly kind: "entries"; readonly epoch: string; readonly entries: readonly StreamEntry[] }
+  /** Everything has been read. */
+  | { readonly kind: "ended"; readonly end: StreamEnd }
+  /** The position is not held: another epoch, trimmed, beyond the tail, or the stream has expired. */
+  | { readonly kind: "lost"; readonly reason: "epoch" | "trimmed" | "beyond-tail" | "gone" };
+
+export interface StreamWriter {
+  readonly epoch: string;
+  readonly fence: number;
+  /** Number of the last entry stored. */
+  readonly lastSeq: number;
+  /**
+   * Stores the entries in order, in one round trip; waits for room first. One call at a time.
+   * Idempotent inside: an answer that was lost is resolved by asking the stream's tail.
+   * @returns number of the last of them
+   * @throws GatewayError `lease.lost`, `storage.*`, or the signal's reason
+   */
+  append(entries: readonly EntryData[], signal?: AbortSignal): Promise<number>;
+  /** Bytes that may be appended now without waiting, as far as the writer knows. */
+  readonly freeBytes: number;
+  /** Looks at the record. @throws GatewayError `lease.lost` when a higher fence exists. */
+  assertCurrent(): Promise<void>;
+  /** Makes the end durable and wakes readers. Safe to repeat. @throws GatewayError `lease.lost`, `storage.*` */
+  end(result: string): Promise<void>;
+  /** Releases what the writer holds; does not end the stream. May be called twice. */
+  close(): void;
+}
+
+export interface StreamReader {
+  /** Position of the last entry given out. */
+  readonly position: StreamPosition | undefined;
+  /**
+   * Up to `maxEntries` next entries; sleeps until there is something to say. One call at a time.
+   * @throws GatewayError `storage.*`, or the signal's reason
+   */
+  read(maxEntries: number, signal?: AbortSignal): Promise<ReadResult>;
+  /**
+   * Releases entries up to and including `seq`: they may be trimmed and the writer gets room. Cheap to call
+   * often: it reaches Redis only once a fair share of the bound has gathered, or the writer waits.
+   */
+  advance(seq: number): void;
+  /** Takes the reader off the stream, so that it no longer holds the writer back. May be called twice. */
+  close(): Promise<void>;
+}
+
+/** What is known of a stream without reading it; for takeover, the live view and tests. */
+export interface StreamInfo {
+  readonly epoch: string;
+  readonly fence: number;
+  readonly owner: string;
+  readonly lastSeq: number;
+  /** Stored bytes, not yet trimmed. */
+  readonly storedBytes: number;
+  readonly end: StreamEnd | undefined;
+}
+
+/** One per process. */
+export interface StreamStore {
+  claim(stream: StreamRef, options: ClaimOptions): Promise<StreamWriter>;
+  reader(stream: StreamRef, options: ReaderOptions): StreamReader;
+  /** `undefined` where there is no such stream. */
+  inspect(stream: StreamRef): Promise<StreamInfo | undefined>;
+  /** Lets the stream's keys go after `ttlMs`, 0 at once. */
+  expire(stream: StreamRef, ttlMs: number): Promise<void>;
+  /** Wakes every sleeper with `storage.unavailable`; may be called twice. Does not close the Redis connections given to it. */
+  close(): Promise<void>;
+}

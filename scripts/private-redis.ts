@@ -1,0 +1,82 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/**
+ * A `redis-server` of one's own on a free loopback port: no persistence, data in a temporary folder, and on
+ * Linux it dies with its parent even when that is killed with -9.
+ */
+export interface PrivateRedis {
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  /** Ends the process and removes its folder. May be called twice. */
+  stop(): Promise<void>;
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("no port could be had");
+  return address.port;
+}
+
+/** Spawns `command` so that the kernel ends it with its parent, where the kernel can. */
+export function spawnWithParent(command: string, args: readonly string[]): ChildProcess {
+  return process.platform === "linux"
+    ? spawn("setpriv", ["--pdeathsig", "SIGTERM", command, ...args], { stdio: ["ignore", "pipe", "pipe"] })
+    : spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+}
+
+/** @throws Error with the server's own words when it does not come up within 10 s */
+export async function startPrivateRedis(
+  options: { readonly port?: number; readonly args?: readonly string[] } = {},
+): Promise<PrivateRedis> {
+  const port = options.port ?? (await freePort());
+  const dir = await mkdtemp(join(tmpdir(), "tts-labs-redis-"));
+  const binary = process.env["REDIS_SERVER_BIN"] ?? "redis-server";
+  const child = spawnWithParent(binary, [
+    ...["--port", String(port), "--bind", "127.0.0.1", "--dir", dir],
+    ...["--save", "", "--appendonly", "no", "--enable-debug-command", "yes"],
+    ...(options.args ?? []),
+  ]);
+  const exited = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  const stop = async () => {
+    if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
+    const force = setTimeout(() => child.kill("SIGKILL"), 3_000);
+    await exited;
+    clearTimeout(force);
+    await rm(dir, { recursive: true, force: true });
+  };
+  let output = "";
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const limit = setTimeout(
+        () => reject(new Error(`redis-server did not come up in 10 s:\n${output}`)),
+        10_000,
+      );
+      const onOutput = (chunk: Buffer) => {
+        output += chunk.toString();
+        if (!output.includes("Ready to accept connections")) return;
+        clearTimeout(limit);
+        resolve();
+      };
+      child.stdout?.on("data", onOutput);
+      child.stderr?.on("data", onOutput);
+      child.once("error", (error) => reject(new Error(`${binary} can't be started: ${error.message}`)));
+      child.once("close", () => reject(new Error(`redis-server ended at once:\n${output}`)));
+    });
+  } catch (error) {
+    child.kill("SIGKILL");
+    await rm(dir, { recursive: true, force: true });
+    throw error;
+  }
+  return { url: `redis://127.0.0.1:${port}`, port, pid: child.pid ?? 0, stop };
+}

@@ -1,0 +1,34 @@
+import { defineConfig } from "vitest/config";
+
+/**
+ * Projects, from quick to slow. `unit` needs nothing; the others get a private Redis each.
+ * Files that start whole systems run one after the other, so that they do not disturb each other's timing.
+ */
+const withRedis = { globalSetup: ["test/harness/global-redis.ts"] };
+
+export default defineConfig({
+  test: {
+    pool: "forks",
+    projects: [
+      { test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
+      {
+        test: {
+          name: "contract",
+          include: ["test/contract/**/*.test.ts"],
+          testTimeout: 30_000,
+          ...withRedis,
+        },
+      },
+      ...["integration", "fault", "story", "browser"].map((name) => ({
+        test: {
+          name,
+          include: [`test/${name}/**/*.test.ts`],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+          ...withRedis,
+        },
+      })),
+    ],
+  },
+});
