@@ -12,40 +12,52 @@ import { speechOptionsShape } from "./speech-options.ts";
 const utteranceId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "must be 1 to 64 letters, digits, '_' or '-'");
 
 export const clientMessageSchemas = {
-  /** Speak this. Opens an utterance when none is open; the options count only then. */
-  text: z.strictObject({
-    type: z.literal("text"),
-    text: z.string().max(MAX_UTTERANCE_CHARACTERS),
-    ...speechOptionsShape,
-  }),
-  /** Speak what has been sent so far, without waiting for more. */
-  flush: z.strictObject({ type: z.literal("flush") }),
-  /** The open utterance's text is complete. */
-  stream_end: z.strictObject({ type: z.literal("stream_end") }),
-  /** Stop speaking: the named utterance, or every unfinished one. */
-  cancel: z.strictObject({ type: z.literal("cancel"), utterance_id: utteranceId.optional() }),
-  /** This route will be wanted soon. */
-  prewarm: z.strictObject({ type: z.literal("prewarm"), ...speechOptionsShape }),
-  /** Go on where an earlier connection of this session was cut. */
-  resume: z.strictObject({
-    type: z.literal("resume"),
-    resume_token: z.string().min(16).max(128),
-    utterance_id: utteranceId.optional(),
-    epoch: z.string().min(1).max(64).optional(),
-    seq: z.int().min(0).optional(),
-    sample: z.int().min(0).optional(),
-  }),
-  /** The player has played this many samples of the utterance. */
-  played: z.strictObject({
-    type: z.literal("played"),
-    utterance_id: utteranceId,
-    samples: z
-      .int()
-      .min(0)
-      .max(2 ** 40),
-  }),
-  /** Answered by `pong` with the same `t`. */
-  ping: z.strictObject({ type: z.literal("ping"), t: z.number().optional() }),
+  text: z
+    .strictObject({
+      type: z.literal("text"),
+      text: z.string().max(MAX_UTTERANCE_CHARACTERS),
+      ...speechOptionsShape,
+    })
+    .describe("Speak this. Opens an utterance when none is open; the options count only then."),
+  flush: z
+    .strictObject({ type: z.literal("flush") })
+    .describe("Speak what has been sent so far, without waiting for more."),
+  stream_end: z
+    .strictObject({ type: z.literal("stream_end") })
+    .describe("The open utterance's text is complete."),
+  cancel: z
+    .strictObject({ type: z.literal("cancel"), utterance_id: utteranceId.optional() })
+    .describe("Stop speaking: the named utterance, or every unfinished one."),
+  prewarm: z
+    .strictObject({ type: z.literal("prewarm"), ...speechOptionsShape })
+    .describe("Speech with these options will be wanted soon."),
+  resume: z
+    .strictObject({
+      type: z.literal("resume"),
+      resume_token: z.string().min(16).max(128).describe("As given by `connected`."),
+      utterance_id: utteranceId.optional(),
+      epoch: z.string().min(1).max(64).optional().describe("The life of the stream that `seq` belongs to."),
+      seq: z.int().min(0).optional().describe("Last entry held, from the audio frames' header."),
+      sample: z.int().min(0).optional().describe("First sample that is still missing."),
+    })
+    .describe("Go on where an earlier connection of this session was cut."),
+  played: z
+    .strictObject({
+      type: z.literal("played"),
+      utterance_id: utteranceId,
+      samples: z
+        .int()
+        .min(0)
+        .max(2 ** 40)
+        .describe("Samples played so far, from the start of the utterance."),
+    })
+    .describe("How far the player has come."),
+  ping: z
+    .strictObject({
+      type: z.literal("ping"),
+      t: z.number().optional().describe("Anything, such as the client's clock."),
+    })
+    .describe("Answered by `pong` with the same `t`."),
 } as const;
 
 export type ClientMessageType = keyof typeof clientMessageSchemas;

@@ -10,88 +10,101 @@ const milliseconds = z.number().min(0);
 const count = z.int().min(0);
 
 export const serverMessageSchemas = {
-  /** First message of every connection. */
-  connected: z.object({
-    type: z.literal("connected"),
-    protocol: z.literal(1),
-    session_id: z.string(),
-    /** Secret; lets this session be resumed on any edge. */
-    resume_token: z.string(),
-    provider: z.string(),
-    model: z.string(),
-    voice: z.string(),
-    sample_rate: count,
-    frame_samples: count,
-    delivery: z.enum(["burst", "paced"]),
-    overflow: z.enum(["wait", "drop-oldest"]),
-    request_id: z.string(),
-  }),
-  /** An utterance was opened; its number stands in the header of its audio frames. */
-  utterance_started: z.object({
-    type: z.literal("utterance_started"),
-    utterance_id: z.string(),
-    utterance: count,
-    voice: z.string(),
-    model: z.string(),
-  }),
-  /** Characters with their times, on the utterance's own clock. */
-  alignment: z.object({
-    type: z.literal("alignment"),
-    utterance_id: z.string(),
-    chars: z.array(z.string()),
-    start_ms: z.array(milliseconds),
-    duration_ms: z.array(milliseconds),
-  }),
-  /** Words derived from the alignment, each sent once, when it is complete. */
-  words: z.object({
-    type: z.literal("words"),
-    utterance_id: z.string(),
-    words: z.array(z.object({ text: z.string(), start_ms: milliseconds, end_ms: milliseconds })),
-  }),
-  /** With `overflow=drop-oldest`: this many frames of the utterance were dropped since the last such message. */
-  frames_dropped: z.object({
-    type: z.literal("frames_dropped"),
-    utterance_id: z.string(),
-    frames: count,
-    samples: count,
-  }),
-  /** The utterance is complete and all its audio has been sent. */
-  stream_complete: z.object({
-    type: z.literal("stream_complete"),
-    utterance_id: z.string(),
-    utterance: count,
-    characters: count,
-    samples: count,
-    frames: count,
-    dropped_frames: count,
-    duration_ms: milliseconds,
-    /** Opening of the utterance to its first audio frame; null where there was no audio. */
-    first_audio_ms: milliseconds.nullable(),
-    /** The parts of `first_audio_ms` that are known, by name. */
-    latency_ms: z.record(z.string(), milliseconds),
-  }),
-  /** The utterance was cancelled; nothing more of it will be sent. */
-  cancelled: z.object({
-    type: z.literal("cancelled"),
-    utterance_id: z.string(),
-    utterance: count,
-    /** Samples the edge had sent. */
-    sent_samples: count,
-    /** Samples the player has reported as played. */
-    played_samples: count,
-  }),
-  /** A typed error; with `utterance_id` it ended that utterance, without it concerns the message or the connection. */
-  error: z.object({
-    type: z.literal("error"),
-    code: errorCode,
-    message: z.string(),
-    retryable: z.boolean(),
-    retry_after_ms: milliseconds.optional(),
-    utterance_id: z.string().optional(),
-    utterance: count.optional(),
-    facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
-  }),
-  pong: z.object({ type: z.literal("pong"), t: z.number().optional() }),
+  connected: z
+    .object({
+      type: z.literal("connected"),
+      protocol: z.literal(1),
+      session_id: z.string(),
+      resume_token: z.string().describe("Secret; lets this session be resumed on any edge."),
+      provider: z.string(),
+      model: z.string(),
+      voice: z.string(),
+      sample_rate: count.describe("Hz."),
+      frame_samples: count.describe(
+        "Samples of one audio frame; the last one of an utterance may be shorter.",
+      ),
+      delivery: z.enum(["burst", "paced"]),
+      overflow: z.enum(["wait", "drop-oldest"]),
+      request_id: z.string().describe("Names this connection in the logs of every process."),
+    })
+    .describe("First message of every connection."),
+  utterance_started: z
+    .object({
+      type: z.literal("utterance_started"),
+      utterance_id: z.string(),
+      utterance: count.describe("Number in the session, from 1; stands in the header of its audio frames."),
+      voice: z.string(),
+      model: z.string(),
+    })
+    .describe("An utterance was opened."),
+  alignment: z
+    .object({
+      type: z.literal("alignment"),
+      utterance_id: z.string(),
+      chars: z.array(z.string()),
+      start_ms: z.array(milliseconds),
+      duration_ms: z.array(milliseconds),
+    })
+    .describe("Characters with their times, on the utterance's own clock."),
+  words: z
+    .object({
+      type: z.literal("words"),
+      utterance_id: z.string(),
+      words: z.array(z.object({ text: z.string(), start_ms: milliseconds, end_ms: milliseconds })),
+    })
+    .describe("Words derived from the alignment, each sent once, when it is complete."),
+  frames_dropped: z
+    .object({
+      type: z.literal("frames_dropped"),
+      utterance_id: z.string(),
+      frames: count,
+      samples: count,
+    })
+    .describe(
+      "With `overflow=drop-oldest`: this many frames of the utterance were dropped since the last such message.",
+    ),
+  stream_complete: z
+    .object({
+      type: z.literal("stream_complete"),
+      utterance_id: z.string(),
+      utterance: count,
+      characters: count,
+      samples: count,
+      frames: count,
+      dropped_frames: count,
+      duration_ms: milliseconds,
+      first_audio_ms: milliseconds
+        .nullable()
+        .describe("Opening of the utterance to its first audio frame; null where there was no audio."),
+      latency_ms: z
+        .record(z.string(), milliseconds)
+        .describe("The parts of `first_audio_ms` that are known, by name."),
+    })
+    .describe("The utterance is complete and all its audio has been sent."),
+  cancelled: z
+    .object({
+      type: z.literal("cancelled"),
+      utterance_id: z.string(),
+      utterance: count,
+      sent_samples: count.describe("Samples the edge had sent."),
+      played_samples: count.describe("Samples the player has reported as played."),
+    })
+    .describe("The utterance was cancelled; nothing more of it will be sent."),
+  error: z
+    .object({
+      type: z.literal("error"),
+      code: errorCode.describe("See errors.md."),
+      message: z.string().describe("For people; may change."),
+      retryable: z.boolean().describe("May the same request succeed later, or elsewhere, unchanged?"),
+      retry_after_ms: milliseconds.optional(),
+      utterance_id: z.string().optional(),
+      utterance: count.optional(),
+      facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+    })
+    .describe(
+      "A typed error; with `utterance_id` it ended that utterance, without it concerns the message or the connection.",
+    ),
+  pong: z.object({ type: z.literal("pong"), t: z.number().optional() }).describe("The answer to `ping`."),
 } as const;
 
 export type ServerMessageType = keyof typeof serverMessageSchemas;

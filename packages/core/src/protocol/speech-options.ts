@@ -18,16 +18,22 @@ const providerId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "must be 1 to 64 le
 export const speechOptionsShape = {
   voice: providerId.optional(),
   model: providerId.optional(),
-  /** ISO 639-1. */
   language: z
     .string()
     .regex(/^[a-z]{2}$/, "must be an ISO 639-1 code such as 'de'")
-    .optional(),
+    .optional()
+    .describe("ISO 639-1."),
   voice_settings: voiceSettingsSchema.optional(),
-  /** Characters to gather before the 1st, 2nd, … generation. */
-  chunk_length_schedule: z.array(z.int().min(50).max(500)).min(1).max(8).optional(),
-  /** Each text message is spoken by itself, at once: for whole sentences only. */
-  auto_mode: z.boolean().optional(),
+  chunk_length_schedule: z
+    .array(z.int().min(50).max(500))
+    .min(1)
+    .max(8)
+    .optional()
+    .describe("Characters to gather before the 1st, 2nd, … generation."),
+  auto_mode: z
+    .boolean()
+    .optional()
+    .describe("Each text message is spoken by itself, at once: for whole sentences only."),
   seed: z.int().min(0).max(4_294_967_295).optional(),
   text_normalization: z.enum(["auto", "on", "off"]).optional(),
 } as const;
