@@ -1,0 +1,169 @@
+import { Cluster, Redis, type RedisOptions } from "ioredis";
+import { GatewayError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
+
+export type { ChainableCommander } from "ioredis";
+export { Cluster };
+export type RedisConnection = Redis | Cluster;
+
+/**
+ * What a connection is for decides how it meets trouble:
+ * - `commands`: every command settles within `COMMAND_TIMEOUT_MS`; nothing is sent again behind our back, since a
+ *   command sent twice or late is a reordered stream. Who calls decides whether to repeat.
+ * - `queue`: BullMQ's; its blocking commands wait as long as they like, and it repeats by itself.
+ * - `subscriber`: subscriptions are restored after a reconnect; may be silent for ever.
+ */
+export type ConnectionPurpose = "commands" | "queue" | "subscriber";
+
+/** Longest a command waits for its answer, connecting included; then it fails with `storage.timeout`. */
+export const COMMAND_TIMEOUT_MS = 2_000;
+/** A connection that owes answers and says nothing for so long is cut: a wedged server still acknowledges TCP. */
+const SOCKET_TIMEOUT_MS = 5_000;
+const CONNECT_TIMEOUT_MS = 5_000;
+/** A cluster's map is asked for so often even when nobody is redirected. */
+const SLOTS_REFRESH_INTERVAL_MS = 10_000;
+const CLOSE_TIMEOUT_MS = 1_000;
+/** One line per connection and interval, however often it fails. */
+const ERROR_LOG_INTERVAL_MS = 10_000;
+
+export interface OpenRedisOptions {
+  /** `redis://[user:password@]host:port[/db]`, `rediss://…`, or `redis-cluster://[user:password@]h1:p1,h2:p2`. */
+  readonly url: string;
+  readonly purpose: ConnectionPurpose;
+  readonly logger: Logger;
+  readonly commandTimeoutMs?: number;
+}
+
+/**
+ * Connects in the background and keeps reconnecting until closed; commands given before it is ready wait,
+ * within their timeout. @throws GatewayError `config.invalid` for a URL that can't be read
+ */
+export function openRedis(options: OpenRedisOptions): RedisConnection {
+  const address = parseRedisUrl(options.url);
+  const connection =
+    address.kind === "single"
+      ? new Redis(options.url, { ...nodeOptions(options), retryStrategy: reconnectDelayMs })
+      : new Cluster([...address.nodes], clusterOptions(options, address));
+  logErrors(connection, options);
+  return connection;
+}
+
+/** Waits for answers still owed, for at most a second, then cuts. May be called twice. */
+export async function closeRedis(connection: RedisConnection): Promise<void> {
+  if (connection.status === "end") return;
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, CLOSE_TIMEOUT_MS);
+  });
+  try {
+    if (connection.status === "ready") await Promise.race([connection.quit().catch(() => undefined), limit]);
+  } finally {
+    clearTimeout(timer);
+    connection.disconnect();
+  }
+}
+
+export const isCluster = (connection: RedisConnection): connection is Cluster =>
+  connection instanceof Cluster;
+
+/** Doubles from 50 ms to 2 s, with up to a fifth of jitter so that a fleet does not come back as one. */
+export function reconnectDelayMs(attempt: number): number {
+  const delay = Math.min(50 * 2 ** Math.min(attempt - 1, 10), 2_000);
+  return Math.round(delay * (0.8 + Math.random() * 0.2));
+}
+
+/** `replyMapping` stays at ioredis' default: `resp3` breaks BullMQ's events. */
+type NodeOptions = Omit<RedisOptions, "replyMapping">;
+
+function nodeOptions({ purpose, commandTimeoutMs }: OpenRedisOptions): NodeOptions {
+  const common: NodeOptions = {
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    keepAlive: 10_000,
+    enableReadyCheck: true,
+    // A primary that became a replica refuses writes; only a new connection can find the new primary.
+    reconnectOnError: (error) => error.message.startsWith("READONLY"),
+  };
+  if (purpose === "queue") return { ...common, maxRetriesPerRequest: null };
+  if (purpose === "subscriber") {
+    return {
+      ...common,
+      maxRetriesPerRequest: null,
+      autoResubscribe: true,
+      autoResendUnfulfilledCommands: false,
+    };
+  }
+  return {
+    ...common,
+    maxRetriesPerRequest: 1,
+    autoResendUnfulfilledCommands: false,
+    commandTimeout: commandTimeoutMs ?? COMMAND_TIMEOUT_MS,
+    socketTimeout: SOCKET_TIMEOUT_MS,
+  };
+}
+
+function clusterOptions(options: OpenRedisOptions, address: ClusterAddress) {
+  const forCommands = options.purpose === "commands";
+  return {
+    clusterRetryStrategy: reconnectDelayMs,
+    clusterNodeRetryStrategy: reconnectDelayMs,
+    slotsRefreshInterval: SLOTS_REFRESH_INTERVAL_MS,
+    shardedSubscribers: options.purpose === "subscriber",
+    // Our own callers repeat in order; ioredis would repeat each command on a timer of its own.
+    ...(forCommands ? { maxRedirections: 4 } : {}),
+    redisOptions: {
+      ...nodeOptions(options),
+      ...(address.username === undefined ? {} : { username: address.username }),
+      ...(address.password === undefined ? {} : { password: address.password }),
+    },
+  };
+}
+
+interface ClusterAddress {
+  readonly kind: "cluster";
+  readonly nodes: readonly { readonly host: string; readonly port: number }[];
+  readonly username?: string;
+  readonly password?: string;
+}
+
+/** @throws GatewayError `config.invalid` */
+export function parseRedisUrl(url: string): { readonly kind: "single" } | ClusterAddress {
+  const invalid = () =>
+    new GatewayError(
+      "config.invalid",
+      "REDIS_URL must be redis://host:port or redis-cluster://host:port,host:port.",
+    );
+  if (!URL.canParse(url.replace(/,.*$/, ""))) throw invalid();
+  if (/^rediss?:\/\//.test(url)) return { kind: "single" };
+  const [, credentials, hosts] = /^redis-cluster:\/\/(?:([^@]*)@)?([^/@]+)\/?$/.exec(url) ?? [];
+  if (hosts === undefined) throw invalid();
+  const nodes = hosts.split(",").map((text) => {
+    const [, host, port] = /^(.+):(\d{1,5})$/.exec(text) ?? [];
+    if (host === undefined) throw invalid();
+    return { host, port: Number(port) };
+  });
+  const [username, password] = (credentials ?? "").split(":", 2).map(decodeURIComponent);
+  return {
+    kind: "cluster",
+    nodes,
+    ...(username ? { username } : {}),
+    ...(password ? { password } : {}),
+  };
+}
+
+/** Without a listener ioredis writes to the console; while Redis is away it fails several times a second. */
+function logErrors(connection: RedisConnection, { logger, purpose }: OpenRedisOptions): void {
+  let loggedAtMs = Number.NEGATIVE_INFINITY;
+  let unlogged = 0;
+  const onError = (error: Error) => {
+    const nowMs = performance.now();
+    if (nowMs - loggedAtMs < ERROR_LOG_INTERVAL_MS) {
+      unlogged += 1;
+      return;
+    }
+    logger.warn({ err: error, purpose, unlogged }, "redis connection failed");
+    loggedAtMs = nowMs;
+    unlogged = 0;
+  };
+  connection.on("error", onError);
+  connection.on("node error", onError);
+}

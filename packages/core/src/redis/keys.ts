@@ -1,0 +1,56 @@
+import { GatewayError } from "../errors.ts";
+
+/**
+ * The name of every key and channel in Redis. Keys that one script or transaction touches together share a
+ * hash tag, so that they lie in one slot of a cluster: all keys of an utterance under its id, all of the
+ * queue under the queue's prefix.
+ *
+ * Every key has a TTL; the owner named here sets it.
+ */
+export class Keys {
+  readonly prefix: string;
+  /** BullMQ's prefix: one hash tag, else its scripts fail on a cluster. Owner: core/queue. */
+  readonly queuePrefix: string;
+  /** Sorted sets of ids by expiry. Owner: core/session. */
+  readonly liveSessions: string;
+  readonly liveUtterances: string;
+  /** Owners: the edge's voice list, the worker's pool. */
+  readonly voices: string;
+  readonly routes: string;
+
+  /** @throws GatewayError `config.invalid` for a prefix that would upset hash tags */
+  constructor(prefix: string) {
+    if (!/^[A-Za-z0-9_.-]{1,64}$/.test(prefix)) {
+      throw new GatewayError(
+        "config.invalid",
+        "The Redis key prefix may hold letters, digits, '_', '.', '-'.",
+      );
+    }
+    this.prefix = prefix;
+    this.queuePrefix = `{${prefix}-jobs}`;
+    this.liveSessions = `${prefix}:live-sessions`;
+    this.liveUtterances = `${prefix}:live-utterances`;
+    this.voices = `${prefix}:voices`;
+    this.routes = `${prefix}:routes`;
+  }
+
+  /** One part of a stream; see stream/stream-keys.ts for the parts. Owner: core/stream. */
+  stream(stream: { readonly tag: string; readonly name: string }, part: string): string {
+    return `${this.prefix}:stream:{${stream.tag}}:${stream.name}:${part}`;
+  }
+
+  /** Owner: core/session. */
+  session(sessionId: string): string {
+    return `${this.prefix}:session:{${sessionId}}`;
+  }
+
+  /** In one slot with the utterance's streams. Owner: core/session. */
+  utterance(utteranceId: string): string {
+    return `${this.prefix}:utterance:{${utteranceId}}`;
+  }
+
+  /** The channel on which a process is woken; see redis/bell.ts. */
+  bell(nodeId: string): string {
+    return `${this.prefix}:bell:${nodeId}`;
+  }
+}
