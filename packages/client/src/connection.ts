@@ -1,0 +1,181 @@
+import { type AudioFrame, parseAudioFrame } from "@tts-labs/core/protocol/audio-frame";
+import type { ClientMessage } from "@tts-labs/core/protocol/client-message";
+import type { ServerMessage, ServerMessageOf } from "@tts-labs/core/protocol/server-message";
+import { type Deferred, withResolvers } from "./deferred.ts";
+import { fromClose, fromErrorMessage, SpeechError } from "./speech-error.ts";
+
+export interface ConnectionListener {
+  onMessage(message: ServerMessage): void;
+  onAudio(frame: AudioFrame): void;
+  /** Once, whatever the reason; nothing follows. */
+  onClosed(reason: SpeechError): void;
+}
+
+export interface ConnectionTimes {
+  readonly connectTimeoutMs: number;
+  /** Pause between pings. */
+  readonly pingIntervalMs: number;
+  /** The connection is given up when a ping is unanswered for so long. */
+  readonly pongTimeoutMs: number;
+}
+
+export type Connected = ServerMessageOf<"connected">;
+
+/**
+ * One WebSocket to an edge: parses what comes, encodes what goes, notices when the other side has gone. It
+ * exists from its `connected` message on (`openConnection`) until `onClosed`. Uses the global WebSocket of
+ * browsers and of Node 22.
+ */
+export class Connection {
+  readonly connected: Connected;
+  readonly #socket: WebSocket;
+  readonly #times: ConnectionTimes;
+  readonly #listener: ConnectionListener;
+  /** Unanswered pings: at most the heartbeat's and the client's own few. */
+  readonly #pings = new Map<number, Deferred<number | undefined>>();
+  #nextPing = 1;
+  #heartbeat: ReturnType<typeof setTimeout> | undefined;
+  #lastError: SpeechError | undefined;
+  #open = true;
+
+  constructor(socket: WebSocket, connected: Connected, times: ConnectionTimes, listener: ConnectionListener) {
+    this.#socket = socket;
+    this.connected = connected;
+    this.#times = times;
+    this.#listener = listener;
+    socket.onmessage = ({ data }: MessageEvent<unknown>) => this.#receive(data);
+    socket.onclose = ({ code, reason }) => this.#end(this.#reasonOf(code, reason));
+    this.#scheduleHeartbeat();
+  }
+
+  get open(): boolean {
+    return this.#open;
+  }
+
+  /** Does nothing once the connection is closed: its end is told to the listener, not to every sender. */
+  send(message: ClientMessage): void {
+    if (this.#open) this.#socket.send(JSON.stringify(message));
+  }
+
+  /** Milliseconds there and back; undefined when the connection closed first. */
+  ping(): Promise<number | undefined> {
+    if (!this.#open) return Promise.resolve(undefined);
+    const t = this.#nextPing++;
+    const pong = withResolvers<number | undefined>();
+    this.#pings.set(t, pong);
+    const sentAtMs = performance.now();
+    this.send({ type: "ping", t });
+    return pong.promise.then((answered) =>
+      answered === undefined ? undefined : performance.now() - sentAtMs,
+    );
+  }
+
+  close(reason: SpeechError): void {
+    if (!this.#open) return;
+    this.#socket.close(1000);
+    this.#end(reason);
+  }
+
+  #receive(data: unknown): void {
+    if (!this.#open) return;
+    try {
+      if (data instanceof ArrayBuffer) this.#listener.onAudio(parseAudioFrame(new Uint8Array(data)));
+      else this.#receiveMessage(parseServerMessage(data));
+    } catch (cause) {
+      this.close(new SpeechError("client.not_understood", undefined, { cause }));
+    }
+  }
+
+  #receiveMessage(message: ServerMessage): void {
+    if (message.type === "pong") {
+      if (message.t === undefined) return;
+      this.#pings.get(message.t)?.resolve(message.t);
+      this.#pings.delete(message.t);
+      return;
+    }
+    if (message.type === "error" && message.utterance_id === undefined) {
+      this.#lastError = fromErrorMessage(message);
+    }
+    this.#listener.onMessage(message);
+  }
+
+  #scheduleHeartbeat(): void {
+    const { pingIntervalMs, pongTimeoutMs } = this.#times;
+    this.#heartbeat = setTimeout(() => {
+      this.#heartbeat = setTimeout(() => this.close(new SpeechError("client.unresponsive")), pongTimeoutMs);
+      void this.ping().then(() => {
+        clearTimeout(this.#heartbeat);
+        if (this.#open) this.#scheduleHeartbeat();
+      });
+    }, pingIntervalMs);
+  }
+
+  /** The error the server announced before it closed says more than the close code alone. */
+  #reasonOf(code: number, reason: string): SpeechError {
+    const byCode = fromClose(code, reason);
+    return this.#lastError?.code === byCode.code ? this.#lastError : byCode;
+  }
+
+  #end(reason: SpeechError): void {
+    if (!this.#open) return;
+    this.#open = false;
+    clearTimeout(this.#heartbeat);
+    for (const ping of this.#pings.values()) ping.resolve(undefined);
+    this.#pings.clear();
+    this.#listener.onClosed(reason);
+  }
+}
+
+/** Messages of types that a newer server may have are passed on; what is no message at all is refused. */
+export function parseServerMessage(data: unknown): ServerMessage {
+  const value: unknown = typeof data === "string" ? JSON.parse(data) : undefined;
+  if (typeof value !== "object" || value === null || typeof Reflect.get(value, "type") !== "string") {
+    throw new SpeechError("client.not_understood");
+  }
+  return value as ServerMessage;
+}
+
+/**
+ * Connects and waits for the server's greeting.
+ * @throws SpeechError `client.connect_failed`, `client.connect_timeout`, or what the server closed with
+ */
+export function openConnection(
+  url: URL,
+  times: ConnectionTimes,
+  listener: ConnectionListener,
+): Promise<Connection> {
+  const { promise, resolve, reject } = withResolvers<Connection>();
+  const socket = new WebSocket(url);
+  socket.binaryType = "arraybuffer";
+  let refusal: SpeechError | undefined;
+  const timer = setTimeout(() => fail(new SpeechError("client.connect_timeout")), times.connectTimeoutMs);
+  const fail = (error: SpeechError) => {
+    clearTimeout(timer);
+    socket.onmessage = null;
+    socket.onclose = null;
+    socket.close();
+    reject(error);
+  };
+  // Browsers tell nothing about why a connection failed; `onclose` follows and decides.
+  socket.onerror = () => {};
+  socket.onclose = ({ code, reason }) => {
+    const byCode = fromClose(code, reason);
+    const unknown = byCode.code === "client.disconnected";
+    fail(
+      refusal ??
+        (unknown ? new SpeechError("client.connect_failed", undefined, { facts: byCode.facts }) : byCode),
+    );
+  };
+  socket.onmessage = ({ data }: MessageEvent<unknown>) => {
+    try {
+      const message = parseServerMessage(data);
+      if (message.type === "connected") {
+        clearTimeout(timer);
+        resolve(new Connection(socket, message, times, listener));
+      } else if (message.type === "error") refusal = fromErrorMessage(message);
+    } catch (cause) {
+      fail(new SpeechError("client.not_understood", undefined, { cause }));
+    }
+  };
+  return promise;
+}

@@ -1,0 +1,60 @@
+import type { TextMessage } from "@tts-labs/core/protocol/client-message";
+
+/** How an utterance shall sound; whatever is left out, the server decides. Ranges are the provider's. */
+export interface SpeakOptions {
+  readonly voice?: string;
+  readonly model?: string;
+  /** ISO 639-1, such as "de". */
+  readonly language?: string;
+  readonly voiceSettings?: {
+    /** 0 to 1 */
+    readonly stability?: number;
+    /** 0 to 1 */
+    readonly similarityBoost?: number;
+    /** 0 to 1 */
+    readonly style?: number;
+    readonly useSpeakerBoost?: boolean;
+    /** 0.7 to 1.2 */
+    readonly speed?: number;
+  };
+  /** Characters to gather before the 1st, 2nd, … generation. */
+  readonly chunkLengthSchedule?: readonly number[];
+  /** Each piece of text is spoken by itself, at once: for whole sentences only. */
+  readonly autoMode?: boolean;
+  /** The same seed and text sound the same, as far as the provider can. */
+  readonly seed?: number;
+  readonly textNormalization?: "auto" | "on" | "off";
+}
+
+type WireOptions = Omit<TextMessage, "type" | "text">;
+
+/** The fields as they travel; absent ones stay absent, so that the server's defaults hold. */
+export function toWireOptions(options: SpeakOptions): WireOptions {
+  const { voiceSettings: settings } = options;
+  return present({
+    voice: options.voice,
+    model: options.model,
+    language: options.language,
+    voice_settings:
+      settings === undefined
+        ? undefined
+        : present({
+            stability: settings.stability,
+            similarity_boost: settings.similarityBoost,
+            style: settings.style,
+            use_speaker_boost: settings.useSpeakerBoost,
+            speed: settings.speed,
+          }),
+    chunk_length_schedule:
+      options.chunkLengthSchedule === undefined ? undefined : [...options.chunkLengthSchedule],
+    auto_mode: options.autoMode,
+    seed: options.seed,
+    text_normalization: options.textNormalization,
+  });
+}
+
+type Present<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+function present<T extends object>(fields: T): Present<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Present<T>;
+}

@@ -1,0 +1,80 @@
+import { ERROR_CATALOGUE, type ErrorCode } from "@tts-labs/core/errors";
+import type { ServerMessageOf } from "@tts-labs/core/protocol/server-message";
+
+/** What goes wrong on this side of the socket; the server's own codes are those of `docs/errors.md`. */
+export const CLIENT_ERRORS = {
+  "client.connect_failed": "No connection to the server could be made.",
+  "client.connect_timeout": "The server did not answer in time.",
+  "client.disconnected": "The connection to the server was lost.",
+  "client.unresponsive": "The server no longer answers pings.",
+  "client.closed": "The client has been closed.",
+  "client.empty_text": "There was no text to speak.",
+  "client.text_failed": "The source of the text failed before it was complete.",
+  "client.buffer_full":
+    'More audio is waiting to be taken than may be held: take it faster, or connect with delivery: "paced".',
+  "client.audio_gap": "Samples are missing between two frames.",
+  "client.not_understood": "The server sent something that this client does not understand.",
+  "client.player_failed": "The browser can't play audio.",
+} as const;
+
+export type SpeechErrorCode = ErrorCode | keyof typeof CLIENT_ERRORS;
+
+export interface SpeechErrorOptions {
+  readonly retryable?: boolean;
+  readonly retryAfterMs?: number;
+  readonly facts?: Readonly<Record<string, string | number | boolean>>;
+  readonly cause?: unknown;
+}
+
+/** The one error of this library. `code` is stable; `message` may be shown to a person. */
+export class SpeechError extends Error {
+  override readonly name: string = "SpeechError";
+  readonly code: SpeechErrorCode;
+  readonly retryable: boolean;
+  readonly retryAfterMs: number | undefined;
+  readonly facts: Readonly<Record<string, string | number | boolean>>;
+
+  constructor(code: SpeechErrorCode, message: string = meaningOf(code), options: SpeechErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.retryable = options.retryable ?? isRetryable(code);
+    this.retryAfterMs = options.retryAfterMs;
+    this.facts = options.facts ?? {};
+  }
+}
+
+export function fromErrorMessage(message: ServerMessageOf<"error">): SpeechError {
+  return new SpeechError(message.code, message.message, {
+    retryable: message.retryable,
+    ...(message.retry_after_ms === undefined ? {} : { retryAfterMs: message.retry_after_ms }),
+    ...(message.facts === undefined ? {} : { facts: message.facts }),
+  });
+}
+
+/** What a close of the socket means: the catalogue's row where the code is one of ours. */
+export function fromClose(closeCode: number, reason: string): SpeechError {
+  const facts = { closeCode, ...(reason === "" ? {} : { reason }) };
+  for (const [code, row] of Object.entries(ERROR_CATALOGUE)) {
+    if ("closeCode" in row && row.closeCode === closeCode) {
+      return new SpeechError(code as ErrorCode, undefined, { facts });
+    }
+  }
+  return new SpeechError("client.disconnected", undefined, { facts });
+}
+
+const isClientError = (code: SpeechErrorCode): code is keyof typeof CLIENT_ERRORS =>
+  Object.hasOwn(CLIENT_ERRORS, code);
+
+function meaningOf(code: SpeechErrorCode): string {
+  return isClientError(code) ? CLIENT_ERRORS[code] : ERROR_CATALOGUE[code].meaning;
+}
+
+function isRetryable(code: SpeechErrorCode): boolean {
+  if (!isClientError(code)) return ERROR_CATALOGUE[code].retryable;
+  return (
+    code === "client.connect_failed" ||
+    code === "client.connect_timeout" ||
+    code === "client.disconnected" ||
+    code === "client.unresponsive"
+  );
+}

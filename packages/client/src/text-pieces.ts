@@ -1,0 +1,38 @@
+/** What may be spoken: a whole text, or its pieces as they come to be (a language model's tokens). */
+export type SpeechText = string | Iterable<string> | AsyncIterable<string>;
+
+/** Longest piece sent in one message: in UTF-8 and JSON at most 48 KiB, inside the protocol's 64 KiB. */
+export const MAX_PIECE_CHARACTERS = 8_000;
+
+/**
+ * The text as pieces that can be sent: none empty (an empty text means "end" to some providers), none too
+ * long, and no character outside the basic plane cut in two, wherever its source cut it.
+ */
+export async function* textPieces(text: SpeechText): AsyncGenerator<string, void, undefined> {
+  let carry = "";
+  for await (const piece of typeof text === "string" ? [text] : text) {
+    let rest = carry + piece;
+    carry = "";
+    if (endsInHighSurrogate(rest)) {
+      carry = rest.slice(-1);
+      rest = rest.slice(0, -1);
+    }
+    yield* cut(rest);
+  }
+  if (carry !== "") yield carry;
+}
+
+function* cut(text: string): Generator<string, void, undefined> {
+  let start = 0;
+  while (start < text.length) {
+    let end = Math.min(start + MAX_PIECE_CHARACTERS, text.length);
+    if (end < text.length && endsInHighSurrogate(text.slice(start, end))) end--;
+    yield text.slice(start, end);
+    start = end;
+  }
+}
+
+function endsInHighSurrogate(text: string): boolean {
+  const last = text.charCodeAt(text.length - 1);
+  return last >= 0xd800 && last <= 0xdbff;
+}

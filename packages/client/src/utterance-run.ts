@@ -1,0 +1,252 @@
+import type { AudioFrame } from "@tts-labs/core/protocol/audio-frame";
+import type { ClientMessage } from "@tts-labs/core/protocol/client-message";
+import type { ServerMessage, ServerMessageOf } from "@tts-labs/core/protocol/server-message";
+import { withResolvers } from "./deferred.ts";
+import { type AudioChunk, FrameQueue } from "./frame-queue.ts";
+import { fromErrorMessage, SpeechError } from "./speech-error.ts";
+import { TypedEvents } from "./typed-events.ts";
+import type { Utterance, UtteranceEvents, UtteranceTotals } from "./utterance.ts";
+import { nextUtteranceState, type UtteranceEvent, type UtteranceState } from "./utterance-state.ts";
+
+export interface UtteranceRunOptions {
+  readonly sampleRateHz: number;
+  /** Audio kept for an iteration that is behind; beyond it the utterance ends with `client.buffer_full`. */
+  readonly maxBufferedSamples: number;
+  /** False where the session may drop frames, so that gaps are no error. */
+  readonly gapless: boolean;
+  /** After this the client no longer waits for the server's answer to a cancel. */
+  readonly cancelTimeoutMs: number;
+  readonly send: (message: ClientMessage) => void;
+}
+
+/** An utterance from the inside: what the client does to it, and what of the server's messages concerns it. */
+export class UtteranceRun implements Utterance {
+  readonly sampleRateHz: number;
+  readonly finished: Promise<UtteranceTotals>;
+  /** Resolves when the server has answered the opening, or the utterance ended before. */
+  readonly opened: Promise<void>;
+  /** Resolves when no more text is wanted: cancelled or ended. */
+  readonly stopped: Promise<"stopped">;
+  readonly #options: UtteranceRunOptions;
+  readonly #events = new TypedEvents<UtteranceEvents>();
+  readonly #queue: FrameQueue;
+  readonly #askedAtMs = performance.now();
+  readonly #finished = withResolvers<UtteranceTotals>();
+  readonly #opened = withResolvers<void>();
+  readonly #stopped = withResolvers<"stopped">();
+  #state: UtteranceState = { kind: "queued" };
+  #samples = 0;
+  #frames = 0;
+  #droppedFrames = 0;
+  #firstAudioMs: number | null = null;
+  #cancelTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: UtteranceRunOptions) {
+    this.#options = options;
+    this.sampleRateHz = options.sampleRateHz;
+    this.#queue = new FrameQueue(options.maxBufferedSamples);
+    this.finished = this.#finished.promise;
+    this.opened = this.#opened.promise;
+    this.stopped = this.#stopped.promise;
+    // The error is told by whatever the caller looks at: `finished`, the iteration, or `ended`.
+    this.finished.catch(() => {});
+  }
+
+  get id(): string | undefined {
+    return this.#name?.id;
+  }
+  get number(): number | undefined {
+    return this.#name?.number;
+  }
+  get receivedSamples(): number {
+    return this.#samples;
+  }
+  get firstAudioMs(): number | null {
+    return this.#firstAudioMs;
+  }
+  get wantsText(): boolean {
+    return this.#state.kind !== "cancelling" && this.#state.kind !== "ended";
+  }
+  /** Something of it has been sent. */
+  get hasText(): boolean {
+    return this.#state.kind !== "queued";
+  }
+
+  on<K extends keyof UtteranceEvents>(name: K, listener: (event: UtteranceEvents[K]) => void): () => void {
+    return this.#events.on(name, listener);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<AudioChunk, undefined> {
+    return {
+      next: () => this.#queue.next(),
+      // Whoever leaves the loop early no longer wants the speech.
+      return: () => {
+        this.#queue.discard();
+        void this.cancel().catch(() => {});
+        return Promise.resolve({ done: true, value: undefined });
+      },
+    };
+  }
+
+  flush(): void {
+    if (this.#state.kind === "speaking") this.#options.send({ type: "flush" });
+  }
+
+  cancel(): Promise<UtteranceTotals> {
+    const before = this.#state.kind;
+    this.#change({ kind: "cancel" });
+    if (this.#state.kind === "ended" && before !== "ended") this.#finish(this.#totals("cancelled"));
+    if (this.#state.kind === "cancelling" && before !== "cancelling") {
+      this.#queue.discard();
+      this.#stopped.resolve("stopped");
+      this.#cancelTimer = setTimeout(
+        () => this.#end(this.#totals("cancelled")),
+        this.#options.cancelTimeoutMs,
+      );
+      this.#sendCancel();
+    }
+    return this.finished;
+  }
+
+  reportPlayed(samples: number): void {
+    const { id } = this;
+    if (id === undefined || this.#state.kind === "queued" || this.#state.kind === "opening") return;
+    this.#options.send({ type: "played", utterance_id: id, samples: Math.max(0, Math.round(samples)) });
+  }
+
+  /** A piece of text is on its way; the first opens the utterance. */
+  textSent(text: string): void {
+    this.#change({ kind: "text-sent" });
+    this.#events.emit("sent", text);
+  }
+
+  fail(error: SpeechError): void {
+    this.#end(error);
+  }
+
+  acceptStarted(message: ServerMessageOf<"utterance_started">): void {
+    this.#change({ kind: "started", name: { id: message.utterance_id, number: message.utterance } });
+    this.#opened.resolve();
+    if (this.#state.kind === "cancelling") this.#sendCancel();
+    this.#events.emit("started", message);
+  }
+
+  acceptAudio(frame: AudioFrame): void {
+    if (this.#state.kind !== "speaking") return;
+    const { payload, firstSample, last } = frame;
+    if (frame.deflated || payload.byteLength % 2 !== 0) {
+      this.#abandon(new SpeechError("client.not_understood"));
+      return;
+    }
+    if (this.#options.gapless && !frame.splice && firstSample !== this.#samples) {
+      const facts = { expected: this.#samples, received: firstSample };
+      this.#abandon(new SpeechError("client.audio_gap", undefined, { facts }));
+      return;
+    }
+    const samples = new Int16Array(payload.slice().buffer);
+    this.#firstAudioMs ??= performance.now() - this.#askedAtMs;
+    this.#samples = this.#options.gapless ? firstSample + samples.length : this.#samples + samples.length;
+    this.#frames++;
+    const chunk = { firstSample, samples, last };
+    if (this.#events.has("audio")) this.#events.emit("audio", chunk);
+    else if (!this.#queue.push(chunk)) {
+      const facts = { maxBufferedSamples: this.#options.maxBufferedSamples };
+      this.#abandon(new SpeechError("client.buffer_full", undefined, { facts }));
+    }
+  }
+
+  acceptMessage(message: ServerMessage): void {
+    switch (message.type) {
+      case "words":
+        this.#events.emit(
+          "words",
+          message.words.map(({ text, start_ms, end_ms }) => ({ text, startMs: start_ms, endMs: end_ms })),
+        );
+        return;
+      case "alignment":
+        this.#events.emit("alignment", message);
+        return;
+      case "frames_dropped":
+        this.#droppedFrames += message.frames;
+        this.#events.emit("dropped", message);
+        return;
+      case "stream_complete":
+        this.#end(this.#complete(message));
+        return;
+      case "cancelled":
+        this.#end({ ...this.#totals("cancelled"), playedSamples: message.played_samples });
+        return;
+      case "error":
+        this.#end(this.#state.kind === "cancelling" ? this.#totals("cancelled") : fromErrorMessage(message));
+        return;
+    }
+  }
+
+  get #name() {
+    return "name" in this.#state ? this.#state.name : undefined;
+  }
+
+  #change(event: UtteranceEvent): void {
+    this.#state = nextUtteranceState(this.#state, event);
+  }
+
+  #sendCancel(): void {
+    if (this.id !== undefined) this.#options.send({ type: "cancel", utterance_id: this.id });
+  }
+
+  /** Ends it here for a reason of ours; the server is told to stop. */
+  #abandon(error: SpeechError): void {
+    this.#sendCancel();
+    this.#end(error);
+  }
+
+  #complete(message: ServerMessageOf<"stream_complete">): UtteranceTotals | SpeechError {
+    if (this.#state.kind === "cancelling") return this.#totals("cancelled");
+    if (this.#options.gapless && message.samples !== this.#samples) {
+      const facts = { expected: message.samples, received: this.#samples };
+      return new SpeechError("client.audio_gap", undefined, { facts });
+    }
+    return {
+      ...this.#totals("completed"),
+      characters: message.characters,
+      droppedFrames: message.dropped_frames,
+      serverFirstAudioMs: message.first_audio_ms,
+      latencyMs: message.latency_ms,
+    };
+  }
+
+  #totals(outcome: UtteranceTotals["outcome"]): UtteranceTotals {
+    return {
+      outcome,
+      utteranceId: this.id ?? "",
+      samples: this.#samples,
+      durationMs: (this.#samples * 1000) / this.sampleRateHz,
+      frames: this.#frames,
+      droppedFrames: this.#droppedFrames,
+      characters: 0,
+      firstAudioMs: this.#firstAudioMs,
+      serverFirstAudioMs: null,
+      latencyMs: {},
+    };
+  }
+
+  #end(result: UtteranceTotals | SpeechError): void {
+    if (this.#state.kind === "ended") return;
+    this.#change({ kind: "end" });
+    this.#finish(result);
+  }
+
+  #finish(result: UtteranceTotals | SpeechError): void {
+    clearTimeout(this.#cancelTimer);
+    this.#opened.resolve();
+    this.#stopped.resolve("stopped");
+    if (result instanceof SpeechError) {
+      this.#queue.end(result);
+      this.#finished.reject(result);
+    } else {
+      this.#queue.end();
+      this.#finished.resolve(result);
+    }
+    this.#events.emit("ended", result);
+  }
+}

@@ -1,0 +1,64 @@
+import type { ServerMessageOf } from "@tts-labs/core/protocol/server-message";
+import type { AudioChunk } from "./frame-queue.ts";
+import type { SpeechError } from "./speech-error.ts";
+
+/** A word and when it is spoken, on the utterance's own clock. */
+export interface SpokenWord {
+  readonly text: string;
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+export interface UtteranceEvents {
+  /** The server has opened it. */
+  readonly started: ServerMessageOf<"utterance_started">;
+  /** Audio; while anyone listens to this, nothing is kept for iteration. */
+  readonly audio: AudioChunk;
+  readonly words: readonly SpokenWord[];
+  readonly alignment: ServerMessageOf<"alignment">;
+  /** Only with `overflow: "drop-oldest"`. */
+  readonly dropped: { readonly frames: number; readonly samples: number };
+  /** Text is on its way to the server: a piece as it was sent. */
+  readonly sent: string;
+  /** It is over; no event follows. */
+  readonly ended: UtteranceTotals | SpeechError;
+}
+
+/** How it went. A cancelled utterance is an outcome, not an error. */
+export interface UtteranceTotals {
+  readonly outcome: "completed" | "cancelled";
+  /** Empty when it was cancelled before the server knew of it. */
+  readonly utteranceId: string;
+  /** Samples received here. */
+  readonly samples: number;
+  readonly durationMs: number;
+  readonly frames: number;
+  readonly droppedFrames: number;
+  /** Characters the provider was given; 0 where unknown, as after a cancel. */
+  readonly characters: number;
+  /** `speak` to the first audio here; null without audio. */
+  readonly firstAudioMs: number | null;
+  /** The server's own part of `firstAudioMs`, and the parts it knows by name. */
+  readonly serverFirstAudioMs: number | null;
+  readonly latencyMs: Readonly<Record<string, number>>;
+  /** Samples the player had reported as played when it was cancelled. */
+  readonly playedSamples?: number;
+}
+
+/** One piece of speech that was asked for. Iterate it for its audio, or listen to its events. */
+export interface Utterance extends AsyncIterable<AudioChunk> {
+  /** The server's name for it; undefined until `started`. */
+  readonly id: string | undefined;
+  readonly sampleRateHz: number;
+  readonly receivedSamples: number;
+  readonly firstAudioMs: number | null;
+  /** Resolves when all is received, or cancelled; rejects with the `SpeechError` that ended it. */
+  readonly finished: Promise<UtteranceTotals>;
+  on<K extends keyof UtteranceEvents>(name: K, listener: (event: UtteranceEvents[K]) => void): () => void;
+  /** Speak what has been sent so far, without waiting for more text. */
+  flush(): void;
+  /** Stop: nothing more is received from this moment on. May be called twice, and after the end. */
+  cancel(): Promise<UtteranceTotals>;
+  /** Tells the server how much a listener has heard. */
+  reportPlayed(samples: number): void;
+}
