@@ -1,0 +1,125 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Command, InvalidArgumentError } from "commander";
+import { overheadTable, report } from "./overhead-report.ts";
+import { speakAllWays, type Trial, waysOf } from "./overhead-trial.ts";
+import { type BenchSystem, startBenchSystem } from "./system.ts";
+
+/**
+ * What the way through edge, Redis and worker adds to the time until the first audio, held against a client
+ * that speaks with the provider (here: the simulator) itself.
+ *
+ * All ways run interleaved in one run on one machine, so that they meet the same load: each session speaks a
+ * sentence of about four seconds every four seconds, through us, then directly on a warm socket, then
+ * directly with connecting. The sessions' starts are spread evenly over the period. The simulator answers
+ * after the same delay each time (its spread is switched off), so what differs between the ways is the ways.
+ * The clock starts when the text is sent and stops when the first audio arrives, before it is decoded; that
+ * favours the direct ways, whose audio is still base64 inside JSON by then.
+ */
+interface Options {
+  readonly concurrency: readonly number[];
+  readonly seconds: number;
+  readonly json: boolean;
+}
+
+/** How long a session's sentence lasts when it is heard. */
+const PERIOD_MS = 4_000;
+const SENTENCES = [
+  "The train to the coast leaves at seven, and we should be on the platform well before.",
+  "Every morning the baker opens his door at five, long before the street is awake.",
+  "If you would like to hear that again, just say so and I will repeat it slowly.",
+  "A quiet river runs behind the old mill, where children fish in the long summer evenings.",
+];
+
+export async function run(args: readonly string[]): Promise<void> {
+  const options = parseOptions(args);
+  const say = (line: string) => process.stderr.write(`${line}\n`);
+  say("Starting Redis, simulator, worker and edge …");
+  const system = await startBenchSystem();
+  try {
+    await warmUp(system);
+    const levels = [];
+    for (const concurrency of options.concurrency) {
+      const trials = await measure(system, concurrency, options.seconds * 1_000, (done, failed) =>
+        process.stderr.write(
+          `\r${concurrency} at once: ${done} rounds${failed > 0 ? `, ${failed} failed` : ""} `,
+        ),
+      );
+      say("");
+      levels.push(report(concurrency, trials));
+    }
+    say(overheadTable(levels));
+    if (options.json) process.stdout.write(`${JSON.stringify({ bench: "overhead", levels })}\n`);
+    if (levels.some((level) => !level.bytesIdentical || level.failed > 0)) process.exitCode = 1;
+  } finally {
+    await system.close();
+  }
+}
+
+function parseOptions(args: readonly string[]): Options {
+  const positive = (text: string): number => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < 1 || value > 2_000) {
+      throw new InvalidArgumentError("must be a whole number from 1 to 2000");
+    }
+    return value;
+  };
+  const command = new Command("bench overhead")
+    .description("First audio straight at the provider against through edge, Redis and worker.")
+    .option("--concurrency <sessions>", "sessions at once; 1 is always measured as well", positive, 50)
+    .option("--seconds <seconds>", "how long each of the two levels is measured", positive, 20)
+    .option("--json", "end in one JSON object on standard output", false);
+  command.parse([...args], { from: "user" });
+  const { concurrency, seconds, json } = command.opts<{
+    concurrency: number;
+    seconds: number;
+    json: boolean;
+  }>();
+  return { concurrency: [...new Set([1, concurrency])], seconds, json };
+}
+
+/** Code compiled, speech rendered, the pool warm: what comes first is not what we measure. */
+async function warmUp(system: BenchSystem): Promise<void> {
+  const ways = await waysOf(system);
+  try {
+    for (const sentence of SENTENCES) await speakAllWays(ways, sentence, 0);
+  } finally {
+    ways.close();
+  }
+}
+
+async function measure(
+  system: BenchSystem,
+  concurrency: number,
+  durationMs: number,
+  progress: (done: number, failed: number) => void,
+): Promise<readonly Trial[]> {
+  const trials: Trial[] = [];
+  let failed = 0;
+  const endsAtMs = performance.now() + durationMs;
+  /** A single session need not wait for anyone: it starts its next sentence when the last is over. */
+  const periodMs = concurrency === 1 ? 0 : PERIOD_MS;
+  const session = async (index: number) => {
+    let ways = await waysOf(system);
+    try {
+      let startsAtMs = performance.now() + (periodMs * index) / concurrency;
+      for (let round = 0; startsAtMs < endsAtMs; round++) {
+        await sleep(Math.max(0, startsAtMs - performance.now()));
+        const sentence = SENTENCES[(index + round) % SENTENCES.length] ?? "";
+        const trial = await speakAllWays(ways, sentence, periodMs / 3);
+        trials.push(trial);
+        if (trial.kind === "failed") {
+          failed += 1;
+          // What is left of the failed sentence must not be heard in the next.
+          ways.close();
+          ways = await waysOf(system);
+        }
+        progress(trials.length, failed);
+        startsAtMs = Math.max(startsAtMs + periodMs, performance.now());
+      }
+    } finally {
+      ways.close();
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, (_, index) => session(index)));
+  return trials;
+}

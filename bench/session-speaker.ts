@@ -1,0 +1,67 @@
+import { parseAudioFrame } from "@tts-labs/core/protocol/audio-frame";
+import type { ClientMessage } from "@tts-labs/core/protocol/client-message";
+import type { ServerMessage } from "@tts-labs/core/protocol/server-message";
+import { WebSocket } from "ws";
+import { Ear, type HeardUtterance, within } from "./speech.ts";
+
+const LIMIT_MS = 20_000;
+
+/** One session of the native protocol, which speaks one utterance after the other. */
+export class SessionSpeaker {
+  readonly #socket: WebSocket;
+  readonly #options: { readonly voice: string };
+  #ear: Ear | undefined;
+  #settle: { resolve(heard: HeardUtterance): void; reject(error: Error): void } | undefined;
+
+  static async open(edgeUrl: string, options: { readonly voice: string }): Promise<SessionSpeaker> {
+    const socket = new WebSocket(new URL("/api/v1/stream", edgeUrl.replace(/^http/, "ws")), {
+      perMessageDeflate: false,
+    });
+    const speaker = new SessionSpeaker(socket, options);
+    const connected = new Promise<void>((resolve, reject) => {
+      socket.once("message", () => resolve());
+      socket.once("error", reject);
+      socket.once("close", () => reject(new Error("the edge closed before it said connected")));
+    });
+    await within(LIMIT_MS, "connecting to the edge", connected);
+    return speaker;
+  }
+
+  private constructor(socket: WebSocket, options: { readonly voice: string }) {
+    this.#socket = socket;
+    this.#options = options;
+    socket.on("message", (data: Buffer, isBinary: boolean) => {
+      const atMs = performance.now();
+      if (isBinary) this.#ear?.hear(parseAudioFrame(data).payload, atMs);
+      else this.#onMessage(JSON.parse(data.toString()) as ServerMessage);
+    });
+    socket.on("error", (error) => this.#settle?.reject(error));
+    socket.on("close", (code) => this.#settle?.reject(new Error(`the edge closed with ${code}`)));
+  }
+
+  /** One at a time. */
+  speak(text: string): Promise<HeardUtterance> {
+    const spoken = new Promise<HeardUtterance>((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+    this.#ear = new Ear(performance.now());
+    this.#send({ type: "text", text, ...this.#options });
+    this.#send({ type: "stream_end" });
+    return within(LIMIT_MS, "speaking through the edge", spoken);
+  }
+
+  close(): void {
+    this.#socket.close(1000);
+  }
+
+  #send(message: ClientMessage): void {
+    this.#socket.send(JSON.stringify(message));
+  }
+
+  #onMessage(message: ServerMessage): void {
+    if (message.type === "stream_complete" && this.#ear !== undefined) {
+      this.#settle?.resolve(this.#ear.finish(message.latency_ms));
+    }
+    if (message.type === "error") this.#settle?.reject(new Error(`${message.code}: ${message.message}`));
+  }
+}

@@ -1,0 +1,47 @@
+import { Command } from "commander";
+
+/**
+ * `npm run bench -- <name> [options]`: each bench is a file in `bench/` that exports `run(args)`, measures on
+ * a private system of its own, tells people on standard error how it goes, and with `--json` ends in one JSON
+ * object on standard output.
+ */
+interface Bench {
+  run(args: readonly string[]): Promise<unknown>;
+}
+
+const BENCHES: Readonly<Record<string, { readonly about: string; readonly load: () => Promise<Bench> }>> = {
+  overhead: {
+    about: "first audio straight at the provider against through edge, Redis and worker",
+    load: () => import("../bench/overhead.ts"),
+  },
+  append: {
+    about: "ways to append to a stream in Redis: time, CPU of server and process",
+    load: () => import("../bench/append-path.ts"),
+  },
+};
+
+const program = new Command("bench")
+  .usage("<name> [options]")
+  .description("Measures what tts-labs costs. Each bench brings up, and ends, what it needs.")
+  .option("--list", "name the benches, one per line, and end")
+  .on("option:list", () => {
+    process.stdout.write(`${Object.keys(BENCHES).join("\n")}\n`);
+    process.exit(0);
+  });
+
+for (const [name, { about, load }] of Object.entries(BENCHES)) {
+  program
+    .command(name)
+    .description(about)
+    .argument("[options...]", `options of its own: bench ${name} --help`)
+    .helpOption(false)
+    .allowUnknownOption()
+    .action(async (args: string[]) => {
+      await (await load()).run(args);
+    });
+}
+
+program.parseAsync(process.argv).catch((error: unknown) => {
+  process.stderr.write(`bench failed: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,126 @@
+import type { ClientMessage, ClientMessageType } from "@tts-labs/core/protocol/client-message";
+import type { ServerMessageOf, ServerMessageType } from "@tts-labs/core/protocol/server-message";
+
+/**
+ * One conversation, told message by message: at least one example of each type. Tests parse every one of
+ * them with the schemas that the edge itself uses.
+ */
+type ClientExamples = {
+  readonly [T in ClientMessageType]: readonly Extract<ClientMessage, { readonly type: T }>[];
+};
+type ServerExamples = { readonly [T in ServerMessageType]: readonly ServerMessageOf<T>[] };
+
+const SESSION = "ses_b6n0c5pYQfOqJ2dW";
+const TOKEN = "kq9vY4g0n3mC1xZ7r2bT8wLsE5uHaD6fJpKiVoQeRtM";
+const UTTERANCE = "utt_Zk3nP0xWq8LrT1vY";
+
+export const clientExamples: ClientExamples = {
+  text: [
+    { type: "text", text: "Guten Tag, ", voice: "simGermanAnna000000A", language: "de" },
+    { type: "text", text: "wie geht es Ihnen?" },
+    {
+      type: "text",
+      text: "A steady voice, a little slower.",
+      voice_settings: { stability: 0.8, speed: 0.9 },
+      seed: 7,
+    },
+  ],
+  flush: [{ type: "flush" }],
+  stream_end: [{ type: "stream_end" }],
+  cancel: [{ type: "cancel" }, { type: "cancel", utterance_id: UTTERANCE }],
+  prewarm: [{ type: "prewarm", voice: "simGermanAnna000000A", language: "de" }],
+  resume: [
+    {
+      type: "resume",
+      resume_token: TOKEN,
+      utterance_id: UTTERANCE,
+      epoch: "3f9aQ2-1",
+      seq: 3,
+      sample: 28_800,
+    },
+  ],
+  played: [{ type: "played", utterance_id: UTTERANCE, samples: 19_200 }],
+  ping: [{ type: "ping", t: 1_763_800_000_000 }],
+};
+
+export const serverExamples: ServerExamples = {
+  connected: [
+    {
+      type: "connected",
+      protocol: 1,
+      session_id: SESSION,
+      resume_token: TOKEN,
+      provider: "elevenlabs",
+      model: "eleven_flash_v2_5",
+      voice: "simEnglishGrace0000A",
+      sample_rate: 24_000,
+      frame_samples: 960,
+      delivery: "burst",
+      overflow: "wait",
+      request_id: "req_4sX1bC9tLm0Q",
+    },
+  ],
+  utterance_started: [
+    {
+      type: "utterance_started",
+      utterance_id: UTTERANCE,
+      utterance: 1,
+      voice: "simGermanAnna000000A",
+      model: "eleven_flash_v2_5",
+    },
+  ],
+  alignment: [
+    {
+      type: "alignment",
+      utterance_id: UTTERANCE,
+      chars: ["T", "a", "g"],
+      start_ms: [0, 70, 190],
+      duration_ms: [70, 120, 90],
+    },
+  ],
+  words: [{ type: "words", utterance_id: UTTERANCE, words: [{ text: "Tag", start_ms: 0, end_ms: 280 }] }],
+  frames_dropped: [{ type: "frames_dropped", utterance_id: UTTERANCE, frames: 4, samples: 3_840 }],
+  stream_complete: [
+    {
+      type: "stream_complete",
+      utterance_id: UTTERANCE,
+      utterance: 1,
+      characters: 29,
+      samples: 52_800,
+      frames: 55,
+      dropped_frames: 0,
+      duration_ms: 2_200,
+      first_audio_ms: 246,
+      latency_ms: { queue: 1.4, slot: 0, connect: 0.1, provider: 241 },
+    },
+  ],
+  cancelled: [
+    {
+      type: "cancelled",
+      utterance_id: UTTERANCE,
+      utterance: 1,
+      sent_samples: 28_800,
+      played_samples: 19_200,
+    },
+  ],
+  error: [
+    {
+      type: "error",
+      code: "protocol.invalid_message",
+      message:
+        'Not valid, field "text" of a "text" message: Invalid input: expected string, received number.',
+      retryable: false,
+      facts: { field: "text" },
+    },
+    {
+      type: "error",
+      code: "provider.overloaded",
+      message: "The provider has too much to do.",
+      retryable: true,
+      retry_after_ms: 1_000,
+      utterance_id: UTTERANCE,
+      utterance: 1,
+    },
+  ],
+  pong: [{ type: "pong", t: 1_763_800_000_000 }],
+};
