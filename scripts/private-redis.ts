@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -12,6 +12,8 @@ export interface PrivateRedis {
   readonly url: string;
   readonly port: number;
   readonly pid: number;
+  /** Resolves when the process has ended, for whatever reason. */
+  readonly closed: Promise<void>;
   /** Ends the process and removes its folder. May be called twice. */
   stop(): Promise<void>;
 }
@@ -28,11 +30,20 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Spawns `command` so that the kernel ends it with its parent, where the kernel can. */
-export function spawnWithParent(command: string, args: readonly string[]): ChildProcess {
+/**
+ * Spawns `command` so that the kernel ends it with its parent (by `signal`), where the kernel can. It is then
+ * in a process group of its own: Ctrl-C in a terminal reaches the parent alone, which ends it in good order.
+ * To be called on the main thread: to the kernel, the parent is the thread.
+ */
+export function spawnWithParent(
+  command: string,
+  args: readonly string[],
+  { env = process.env, signal = "SIGTERM" }: { env?: NodeJS.ProcessEnv; signal?: "SIGTERM" | "SIGKILL" } = {},
+): ChildProcess {
+  const options: SpawnOptions = { env, stdio: ["ignore", "pipe", "pipe"] };
   return process.platform === "linux"
-    ? spawn("setpriv", ["--pdeathsig", "SIGTERM", command, ...args], { stdio: ["ignore", "pipe", "pipe"] })
-    : spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+    ? spawn("setpriv", ["--pdeathsig", signal, command, ...args], { ...options, detached: true })
+    : spawn(command, args, options);
 }
 
 /** @throws Error with the server's own words when it does not come up within 10 s */
@@ -47,11 +58,11 @@ export async function startPrivateRedis(
     ...["--save", "", "--appendonly", "no", "--enable-debug-command", "yes"],
     ...(options.args ?? []),
   ]);
-  const exited = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const stop = async () => {
     if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
     const force = setTimeout(() => child.kill("SIGKILL"), 3_000);
-    await exited;
+    await closed;
     clearTimeout(force);
     await rm(dir, { recursive: true, force: true });
   };
@@ -78,5 +89,5 @@ export async function startPrivateRedis(
     await rm(dir, { recursive: true, force: true });
     throw error;
   }
-  return { url: `redis://127.0.0.1:${port}`, port, pid: child.pid ?? 0, stop };
+  return { url: `redis://127.0.0.1:${port}`, port, pid: child.pid ?? 0, closed, stop };
 }

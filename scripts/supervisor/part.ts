@@ -1,0 +1,83 @@
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { spawnWithParent } from "../private-redis.ts";
+
+/** One program of the system, run as a child. */
+export interface PartOptions {
+  readonly name: string;
+  /** Its entry file. */
+  readonly file: string;
+  readonly env: NodeJS.ProcessEnv;
+  /** Answers 200 when the part can work. */
+  readonly readyUrl: string;
+  /** What it says, line by line: JSON on standard output, anything on standard error. */
+  readonly onLine: (line: string) => void;
+}
+
+const READY_WITHIN_MS = 30_000;
+const READY_POLL_MS = 50;
+
+export class Part {
+  readonly name: string;
+  /** How it ended, in words: "exit code 1". */
+  readonly exited: Promise<string>;
+  readonly #child;
+  readonly #readyUrl: string;
+  #ended: string | undefined;
+
+  constructor(options: PartOptions) {
+    this.name = options.name;
+    this.#readyUrl = options.readyUrl;
+    // The kernel kills it if we are killed; there would be nobody left to wait for a slower end.
+    this.#child = spawnWithParent(process.execPath, ["--disable-warning=ExperimentalWarning", options.file], {
+      env: options.env,
+      signal: "SIGKILL",
+    });
+    const { stdout, stderr } = this.#child;
+    for (const stream of [stdout, stderr]) if (stream) createInterface(stream).on("line", options.onLine);
+    this.exited = new Promise((resolve) => {
+      const end = (how: string) => {
+        this.#ended ??= how;
+        resolve(how);
+      };
+      this.#child.once("error", (error) => end(error.message));
+      this.#child.once("close", (code, signal) => end(signal ?? `exit code ${code}`));
+    });
+  }
+
+  /** @throws Error when it ends before, or is not ready within 30 s */
+  async ready(signal: AbortSignal): Promise<void> {
+    const deadlineMs = performance.now() + READY_WITHIN_MS;
+    while (!(await answers(this.#readyUrl))) {
+      signal.throwIfAborted();
+      if (this.#ended !== undefined) throw new Error(`The ${this.name} could not start (${this.#ended}).`);
+      if (performance.now() > deadlineMs) {
+        throw new Error(`The ${this.name} was not ready within ${READY_WITHIN_MS / 1_000} s.`);
+      }
+      await sleep(READY_POLL_MS);
+    }
+  }
+
+  /** Asks it to end, and kills it when it has not after `limitMs`. May be called twice. */
+  async stop(limitMs: number): Promise<void> {
+    if (this.#ended !== undefined) return;
+    this.#child.kill("SIGTERM");
+    const limit = setTimeout(() => this.kill(), limitMs);
+    await this.exited;
+    clearTimeout(limit);
+  }
+
+  kill(): void {
+    if (this.#ended === undefined) this.#child.kill("SIGKILL");
+  }
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+    await response.body?.cancel();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}

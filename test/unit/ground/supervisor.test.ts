@@ -1,0 +1,134 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { afterAll, expect, it, vi } from "vitest";
+import { freePort } from "../../../scripts/private-redis.ts";
+import { Supervisor } from "../../../scripts/supervisor/supervisor.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "tts-labs-supervisor-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** A part that is ready at once, says its pid, and ends on SIGTERM; `more` is run besides. */
+function program(name: string, more = ""): string {
+  const file = join(folder, `${name}.mjs`);
+  writeFileSync(
+    file,
+    `import { createServer } from "node:http";
+     process.on("SIGTERM", () => { console.log("${name} asked to end"); process.exit(0); });
+     ${more}
+     console.log("${name} pid", process.pid);
+     createServer((_, response) => response.end()).listen(Number(process.env.PORT), "127.0.0.1");`,
+  );
+  return file;
+}
+
+async function part(name: string, more?: string) {
+  const port = await freePort();
+  const lines: string[] = [];
+  return {
+    name,
+    file: program(name, more),
+    env: { ...process.env, PORT: String(port) },
+    readyUrl: `http://127.0.0.1:${port}/readyz`,
+    onLine: (line: string) => lines.push(line),
+    lines,
+    pid: () => vi.waitFor(() => pidIn(lines), 5_000),
+  };
+}
+
+function pidIn(lines: readonly string[]): number {
+  const said = lines.map((line) => / pid (\d+)/.exec(line)?.[1]).find(Boolean);
+  if (said === undefined) throw new Error("it has not said its pid yet");
+  return Number(said);
+}
+
+const lives = (pid: number) => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+
+it("parts end in reverse of their starting, once, however often one asks", async () => {
+  const supervisor = new Supervisor();
+  const said: string[] = [];
+  const onLine = (line: string) => said.push(line);
+  const [first, second] = [await part("first"), await part("second")];
+  await supervisor.start({ ...first, onLine: (line) => first.lines.push(line) && onLine(line) });
+  await supervisor.start({ ...second, onLine: (line) => second.lines.push(line) && onLine(line) });
+  const pids = [await first.pid(), await second.pid()];
+  await Promise.all([supervisor.stop(), supervisor.stop()]);
+  await supervisor.stop();
+  expect(said.slice(2)).toEqual(["second asked to end", "first asked to end"]);
+  expect(pids.map(lives)).toEqual([false, false]);
+});
+
+it("a part that ends by itself is named with its reason, and the rest can be ended", async () => {
+  const supervisor = new Supervisor();
+  const sound = await part("sound");
+  const frail = await part("frail", 'process.on("SIGUSR2", () => process.exit(7));');
+  await supervisor.start(sound);
+  await supervisor.start(frail);
+  process.kill(await frail.pid(), "SIGUSR2");
+  expect(await supervisor.failed).toBe("The frail has ended by itself (exit code 7).");
+  await supervisor.stop();
+  expect(lives(await sound.pid())).toBe(false);
+});
+
+it("a part that ends before it is ready is told at once", async () => {
+  const supervisor = new Supervisor();
+  const broken = await part("broken", "process.exit(3);");
+  await expect(supervisor.start(broken)).rejects.toThrow("The broken could not start (exit code 3).");
+  await supervisor.stop();
+});
+
+it("a stop interrupts a start, and nothing can be started afterwards", async () => {
+  const supervisor = new Supervisor();
+  const slow = { ...(await part("slow")), readyUrl: "http://127.0.0.1:9/never" };
+  const refused = expect(supervisor.start(slow)).rejects.toThrow("aborted");
+  const pid = await slow.pid();
+  await supervisor.stop();
+  await refused;
+  expect(lives(pid)).toBe(false);
+  await expect(supervisor.start(slow)).rejects.toThrow("aborted");
+});
+
+it("a part that does not heed is killed when one asks again a second later", async () => {
+  const supervisor = new Supervisor();
+  const heedless = 'process.removeAllListeners("SIGTERM"); process.on("SIGTERM", () => console.log("no"));';
+  const deaf = await part("deaf", heedless);
+  await supervisor.start(deaf);
+  const pid = await deaf.pid();
+  const stopped = supervisor.stop();
+  await vi.waitFor(() => expect(deaf.lines).toContain("no"));
+  const askAgain = () => {
+    void supervisor.stop();
+    expect(lives(pid)).toBe(false);
+  };
+  await vi.waitFor(askAgain, { timeout: 4_000, interval: 100 });
+  await stopped;
+});
+
+it.runIf(process.platform === "linux")("parts die with a supervisor that is killed with -9", async () => {
+  const { file, env, readyUrl } = await part("orphan");
+  const main = join(folder, "main.ts");
+  const supervisorFile = join(import.meta.dirname, "../../../scripts/supervisor/supervisor.ts");
+  writeFileSync(
+    main,
+    `import { Supervisor } from ${JSON.stringify(supervisorFile)};
+     const part = ${JSON.stringify({ name: "orphan", file, readyUrl })};
+     await new Supervisor().start({ ...part, env: process.env, onLine: console.log });
+     console.log("ready");`,
+  );
+  const parent = spawn(process.execPath, [main], { env, stdio: ["ignore", "pipe", "inherit"] });
+  const lines: string[] = [];
+  createInterface(parent.stdout).on("line", (line) => lines.push(line));
+  await vi.waitFor(() => expect(lines).toContain("ready"), 5_000);
+  const pid = await vi.waitFor(() => pidIn(lines));
+  expect(lives(pid)).toBe(true);
+  parent.kill("SIGKILL");
+  await vi.waitFor(() => expect(lives(pid)).toBe(false), 5_000);
+});
