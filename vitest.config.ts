@@ -4,13 +4,16 @@ import { defineConfig } from "vitest/config";
  * Projects, from quick to slow, run in this order. `unit` needs nothing; the others get a private Redis each.
  * Files that start whole systems run one after the other, so that they do not disturb each other's timing.
  */
-const withRedis = { globalSetup: ["test/harness/global-redis.ts"] };
+const setupFiles = ["test/harness/no-leaks.ts"];
+const withRedis = { globalSetup: ["test/harness/global-redis.ts"], setupFiles };
 
 export default defineConfig({
   test: {
     pool: "forks",
     projects: [
-      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], sequence: { groupOrder: 0 } } },
+      {
+        test: { name: "unit", include: ["test/unit/**/*.test.ts"], sequence: { groupOrder: 0 }, setupFiles },
+      },
       {
         test: {
           name: "contract",
