@@ -15,7 +15,7 @@ export interface PageRoutes {
 }
 
 export interface PageAnswer {
-  readonly status: 200 | 304 | 308;
+  readonly status: 200 | 302 | 304;
   readonly headers: Readonly<Record<string, string>>;
   /** Empty unless the status is 200; a HEAD leaves it out. */
   readonly body: Uint8Array;
@@ -68,7 +68,7 @@ export async function openPageRoutes(): Promise<PageRoutes> {
   return {
     paths: [...redirects, ...assets.keys()],
     answer: (path, ifNoneMatch) => {
-      if (redirects.has(path)) return { status: 308, headers: { location: PAGE_PATH }, body: NOTHING };
+      if (redirects.has(path)) return { status: 302, headers: { location: PAGE_PATH }, body: NOTHING };
       const found = assets.get(path);
       return found === undefined ? undefined : answerWith(found, ifNoneMatch);
     },

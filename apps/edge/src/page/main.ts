@@ -1,0 +1,155 @@
+import { Player } from "@tts-labs/client/player/player";
+import { SpeechError } from "@tts-labs/client/speech-error";
+import type { UtteranceTotals } from "@tts-labs/client/utterance";
+import { type LinkState, ServerLink } from "./server-link.ts";
+import { Speech } from "./speech.ts";
+import { type Activity, NO_FIGURES } from "./state.ts";
+import { View } from "./view.ts";
+import { fetchVoices } from "./voices.ts";
+import { Waveform } from "./waveform.ts";
+import { Caption } from "./words.ts";
+
+/** Puts the page together: link, view, player and the speech of the moment. */
+const view = new View({ onSpeak: () => void speak(), onStop: stop, onVoice: prewarm });
+const caption = new Caption(view.caption);
+const waveform = new Waveform(view.canvas);
+const link = new ServerLink(onLink);
+
+let player: Promise<Player> | undefined;
+let analyser: AnalyserNode | undefined;
+let speech: Speech | undefined;
+/** Counts presses of Speak: a press that was overtaken while its player opened gives way. */
+let press = 0;
+let figures = NO_FIGURES;
+let outcome: string | undefined;
+let drawing = false;
+
+window.ttsLabs = {
+  state: () => ({
+    link: link.state.kind,
+    activity: activity(),
+    figures: speech?.figures ?? figures,
+    words: caption.track.words,
+    outcome,
+  }),
+};
+
+// A browser allows sound after the first touch or key; by the time of the click the player is ready.
+for (const gesture of ["pointerdown", "keydown"]) {
+  document.addEventListener(gesture, () => void openPlayer().catch(() => {}), { once: true });
+}
+view.showVoices([], "");
+void link.open();
+setInterval(showAway, 500);
+
+function activity(): Activity {
+  if (speech !== undefined) return speech.receiving ? "waiting" : "speaking";
+  return link.client === undefined ? "offline" : "idle";
+}
+
+function openPlayer(): Promise<Player> {
+  if (player === undefined) {
+    player = Player.open({
+      workletUrl: "/fastrtc/player-worklet.js",
+      sampleRateHz: link.client?.session.sample_rate ?? 24_000,
+    });
+    player.then(
+      (opened) => {
+        analyser = opened.analyser;
+      },
+      () => {
+        player = undefined;
+      },
+    );
+  }
+  return player;
+}
+
+async function speak(): Promise<void> {
+  const request = { ...view.request, askedAtMs: performance.now() };
+  if (link.client === undefined) return;
+  if (request.text === "") {
+    view.focusText();
+    return;
+  }
+  const mine = ++press;
+  speech?.stop();
+  view.showError(undefined);
+  view.showTotals("");
+  try {
+    const opened = await openPlayer();
+    // The player may have taken its time: is this still wanted, and is there still a server?
+    const client = link.client;
+    if (mine !== press || client === undefined) return;
+    const begun = new Speech(client, opened, caption, request);
+    speech = begun;
+    outcome = undefined;
+    view.announce("Speaking.");
+    draw();
+    void begun.done.then((end) => onDone(begun, end));
+  } catch (error) {
+    view.showError(error instanceof SpeechError ? error : new SpeechError("client.player_failed"));
+  }
+}
+
+function stop(): void {
+  press++;
+  speech?.stop();
+}
+
+function prewarm(): void {
+  const { voice } = view.request;
+  link.client?.prewarm(voice === "" ? {} : { voice });
+}
+
+function onDone(ended: Speech, end: UtteranceTotals | SpeechError): void {
+  if (speech !== ended) return;
+  figures = ended.figures;
+  speech = undefined;
+  if (end instanceof SpeechError) {
+    outcome = end.code;
+    view.showError(end);
+  } else {
+    outcome = end.outcome;
+    const seconds = (end.durationMs / 1000).toFixed(1);
+    view.showTotals(`${seconds} s of speech in ${end.frames} frames`);
+    view.announce(end.outcome === "cancelled" ? "Stopped." : `Finished: ${seconds} seconds.`);
+    if (end.outcome === "completed") caption.light(Number.POSITIVE_INFINITY);
+  }
+  caption.end();
+  view.showFigures(figures);
+  view.showActivity(activity());
+}
+
+function onLink(state: LinkState): void {
+  view.showLink(state, performance.now());
+  view.showActivity(activity());
+  if (state.kind === "refused") view.showError(state.reason);
+  if (state.kind !== "open") return;
+  void fetchVoices().then((voices) => {
+    view.showVoices(voices, state.client.session.voice);
+    prewarm();
+  });
+}
+
+function showAway(): void {
+  if (link.state.kind === "away") view.showLink(link.state, performance.now());
+}
+
+/** Draws while there is something to be seen moving, then rests. */
+function draw(): void {
+  if (drawing) return;
+  drawing = true;
+  const next = (nowMs: number) => {
+    if (speech !== undefined) {
+      figures = speech.figures;
+      caption.light(figures.heardMs);
+      view.showFigures(figures);
+      view.showActivity(activity());
+    }
+    waveform.update(nowMs, analyser);
+    drawing = speech !== undefined || waveform.moving;
+    if (drawing) requestAnimationFrame(next);
+  };
+  requestAnimationFrame(next);
+}
