@@ -46,7 +46,7 @@ async function prepare(command) {
   await ensurePackages(root, node);
   const environment = withNode(node, process.env);
   if (command.redis === "always" || (command.redis === "unless-given" && !process.env.REDIS_URL)) {
-    environment.REDIS_SERVER_BIN = await ensureRedisServer();
+    environment.REDIS_SERVER_BIN = await ensureRedisServer(root);
   }
   if (command.chromium) {
     const { path, reason } = await ensureChromium();

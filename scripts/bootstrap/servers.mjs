@@ -1,11 +1,13 @@
-import { canInstall, installPackage } from "./debian.mjs";
+import { join } from "node:path";
+import { canInstall, installPackage, unpackRedis } from "./debian.mjs";
 import { findOnPath, isExecutable, SetupError } from "./processes.mjs";
 
 /**
- * A Redis server to start privately. Looked for in REDIS_SERVER_BIN, then PATH; else installed.
+ * A Redis server to start privately. Looked for in REDIS_SERVER_BIN, then PATH; else installed, or without
+ * root unpacked into `.toolchain/redis`.
  * @returns its path
  */
-export async function ensureRedisServer() {
+export async function ensureRedisServer(root) {
   const given = process.env.REDIS_SERVER_BIN;
   if (given) {
     if (isExecutable(given)) return given;
@@ -16,7 +18,7 @@ export async function ensureRedisServer() {
   if (found !== undefined) return found;
 
   const said = canInstall() ? await installPackage("redis-server") : undefined;
-  const installed = find();
+  const installed = find() ?? (await unpackRedis(join(root, ".toolchain", "redis")));
   if (installed !== undefined) return installed;
   throw new SetupError(
     `${said === undefined ? "" : `${said}\n\n`}No redis-server was found. Do one of these and start again:\n` +
