@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { startPrivateRedis } from "./private-redis.ts";
 import { openLogView } from "./supervisor/log-view.ts";
-import { choosePort, isPortFree } from "./supervisor/ports.ts";
+import { choosePort, listenProblem } from "./supervisor/ports.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 import { root } from "./tools.ts";
 
@@ -15,9 +15,13 @@ const say = (text: string) => process.stdout.write(`${text}\n`);
 async function startAll(supervisor: Supervisor, env: NodeJS.ProcessEnv): Promise<void> {
   const host = env["HOST"] || "127.0.0.1";
   const port = Number(env["PORT"] || 8006);
-  if (!(await isPortFree(port, host))) {
+  if (!Number.isInteger(port) || port < 1 || port > 65_535)
+    throw new Error(`PORT=${env["PORT"]} is no port.`);
+  const problem = await listenProblem(port, host);
+  if (problem === "EADDRINUSE") {
     throw new Error(`Port ${port} is taken. End what listens there, or choose another: PORT=8010 npm start`);
   }
+  if (problem !== undefined) throw new Error(`The edge can't listen on ${host}:${port} (${problem}).`);
   const redisUrl = env["REDIS_URL"] || (await startRedis(supervisor));
   const show = openLogView((text) => process.stdout.write(text), process.stdout.isTTY);
   const { ELEVENLABS_API_KEY: apiKey, ...keyless } = env;

@@ -47,7 +47,7 @@ export function violations(sources: Sources): string[] {
   return [...found.sort(), ...cycles];
 }
 
-const mayReadEnvironment = (path: string) => path.endsWith("/main.ts");
+const mayReadEnvironment = (path: string) => path.endsWith("/src/main.ts");
 
 function objection(file: SourceFile, it: Import, workspaces: readonly Workspace[]): string | undefined {
   switch (it.target.kind) {
