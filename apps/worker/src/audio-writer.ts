@@ -1,0 +1,172 @@
+import type { Alignment } from "@tts-labs/core/audio/alignment";
+import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
+import { GatewayError } from "@tts-labs/core/errors";
+import { MAX_ENTRY_BYTES } from "@tts-labs/core/limits";
+import { type AudioEntry, encodeAudioEntry, type LatencyParts } from "@tts-labs/core/session/entries";
+import type { StreamWriter } from "@tts-labs/core/stream/stream";
+import type { SynthesisAudio } from "./synthesizer.ts";
+
+/** Most that one append carries: some 1.4 s of speech at 24 kHz. */
+const MAX_APPEND_BYTES = 64 * 1024;
+
+export interface AudioWriterObserver {
+  appended(samples: number): void;
+}
+
+export interface AudioWriterOptions {
+  readonly writer: StreamWriter;
+  /** Longest wait for a reader to make room; then `stream.reader_gone`. */
+  readonly readerTimeoutMs: number;
+  /** Asked once, when the first sample is about to be appended. */
+  readonly latency: () => LatencyParts;
+  /** Told at once: `write` and `finish` would say so only when they are called next. */
+  readonly onFailure: (error: unknown) => void;
+  readonly observer: AudioWriterObserver;
+}
+
+interface Pending {
+  readonly firstSample: number;
+  readonly pcm: Uint8Array[];
+  bytes: number;
+  alignment: Alignment | undefined;
+}
+
+/**
+ * Puts provider audio into the audio stream. One append is in flight at a time; what comes meanwhile is
+ * gathered into entries of at most `MAX_ENTRY_BYTES`, numbered by their first sample, so that small pieces travel together exactly when the
+ * stream is the slower side, and the first one never waits. `write` returns once there is room for more: who
+ * awaits it pulls the provider no faster than the readers read.
+ */
+export class AudioWriter {
+  readonly #options: AudioWriterOptions;
+  readonly #pending: Pending[] = [];
+  #acceptedSamples = 0;
+  #appendedSamples = 0;
+  #pumping: Promise<void> | undefined;
+
+  constructor(options: AudioWriterOptions) {
+    this.#options = options;
+  }
+
+  /** Samples known to be stored. */
+  get appendedSamples(): number {
+    return this.#appendedSamples;
+  }
+
+  /** @throws GatewayError `stream.reader_gone`, `lease.lost`, `storage.*`, or the signal's reason */
+  async write(audio: SynthesisAudio, signal: AbortSignal): Promise<void> {
+    this.#accept(audio);
+    this.#pump(signal);
+    while (this.#pendingBytes() >= MAX_ENTRY_BYTES && this.#pumping !== undefined) await this.#pumping;
+  }
+
+  /** Everything taken over is stored. @throws as `write` does */
+  async finish(signal: AbortSignal): Promise<void> {
+    this.#pump(signal);
+    await this.#pumping;
+  }
+
+  /** Waits for an append in flight, whatever becomes of it, and drops the rest. */
+  async discard(): Promise<void> {
+    this.#pending.length = 0;
+    await this.#pumping?.catch(() => {});
+  }
+
+  #accept(audio: SynthesisAudio): void {
+    let rest: Uint8Array = audio.pcm;
+    let begins = audio.alignment;
+    do {
+      const last = this.#openEntry(rest.byteLength);
+      const piece = rest.subarray(0, MAX_ENTRY_BYTES - last.bytes);
+      if (piece.byteLength > 0) last.pcm.push(piece);
+      last.bytes += piece.byteLength;
+      if (begins !== undefined) last.alignment = joinAlignments(last.alignment, begins);
+      begins = undefined;
+      this.#acceptedSamples += piece.byteLength / BYTES_PER_SAMPLE;
+      rest = rest.subarray(piece.byteLength);
+    } while (rest.byteLength > 0);
+  }
+
+  /** The last pending entry if `bytes` more fit into it whole, else a new one. */
+  #openEntry(bytes: number): Pending {
+    const last = this.#pending.at(-1);
+    if (last !== undefined && last.bytes + bytes <= MAX_ENTRY_BYTES) return last;
+    const entry: Pending = { firstSample: this.#acceptedSamples, pcm: [], bytes: 0, alignment: undefined };
+    this.#pending.push(entry);
+    return entry;
+  }
+
+  #pendingBytes(): number {
+    return this.#pending.reduce((sum, entry) => sum + entry.bytes, 0);
+  }
+
+  #pump(signal: AbortSignal): void {
+    if (this.#pumping !== undefined || this.#pending.length === 0) return;
+    this.#pumping = this.#appendAll(signal);
+    // A failure stays, for whoever calls next: nothing may follow what was not stored.
+    this.#pumping.then(() => {
+      this.#pumping = undefined;
+      this.#pump(signal);
+    }, this.#options.onFailure);
+  }
+
+  async #appendAll(signal: AbortSignal): Promise<void> {
+    while (this.#pending.length > 0) {
+      const batch = this.#takeBatch();
+      const samples = batch.reduce((sum, entry) => sum + entry.pcm.byteLength / BYTES_PER_SAMPLE, 0);
+      await this.#append(batch, signal);
+      this.#appendedSamples += samples;
+      this.#options.observer.appended(samples);
+    }
+  }
+
+  async #append(batch: readonly AudioEntry[], signal: AbortSignal): Promise<void> {
+    const { writer, readerTimeoutMs } = this.#options;
+    const entries = batch.map(encodeAudioEntry);
+    const bytes = entries.reduce((sum, { head, body }) => sum + head.length + body.byteLength, 0);
+    if (bytes <= writer.freeBytes) {
+      await writer.append(entries, signal);
+      return;
+    }
+    const deadline = new AbortController();
+    const timer = setTimeout(() => deadline.abort(new GatewayError("stream.reader_gone")), readerTimeoutMs);
+    try {
+      await writer.append(entries, AbortSignal.any([signal, deadline.signal]));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** The oldest entries, as many as go without waiting: at least one, at most `MAX_APPEND_BYTES`. */
+  #takeBatch(): AudioEntry[] {
+    const room = Math.min(MAX_APPEND_BYTES, this.#options.writer.freeBytes);
+    const batch: AudioEntry[] = [];
+    let bytes = 0;
+    for (let next = this.#pending[0]; next !== undefined; next = this.#pending[0]) {
+      bytes += next.bytes;
+      if (batch.length > 0 && bytes > room) break;
+      this.#pending.shift();
+      batch.push(this.#toEntry(next));
+    }
+    return batch;
+  }
+
+  #toEntry({ firstSample, pcm, alignment, bytes }: Pending): AudioEntry {
+    const [only] = pcm;
+    return {
+      firstSample,
+      pcm: pcm.length === 1 && only !== undefined ? only : Buffer.concat(pcm, bytes),
+      ...(alignment === undefined ? {} : { alignment }),
+      ...(firstSample === 0 && bytes > 0 ? { latencyMs: this.#options.latency() } : {}),
+    };
+  }
+}
+
+function joinAlignments(a: Alignment | undefined, b: Alignment): Alignment {
+  if (a === undefined) return b;
+  return {
+    chars: [...a.chars, ...b.chars],
+    startMs: [...a.startMs, ...b.startMs],
+    durationMs: [...a.durationMs, ...b.durationMs],
+  };
+}

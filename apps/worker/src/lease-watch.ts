@@ -1,0 +1,28 @@
+import { GatewayError } from "@tts-labs/core/errors";
+import type { StreamWriter } from "@tts-labs/core/stream/stream";
+
+/**
+ * Looks at an utterance's record every `everyMs`: a worker that was frozen and replaced learns so even while
+ * it has nothing to append. That Redis can't be asked just now proves nothing.
+ * @returns what ends the watch
+ */
+export function watchLease(
+  writer: StreamWriter,
+  everyMs: number,
+  onLost: (error: GatewayError) => void,
+): () => void {
+  let asking = false;
+  const timer = setInterval(() => {
+    if (asking) return;
+    asking = true;
+    writer
+      .assertCurrent()
+      .catch((error: unknown) => {
+        if (error instanceof GatewayError && error.code === "lease.lost") onLost(error);
+      })
+      .finally(() => {
+        asking = false;
+      });
+  }, everyMs);
+  return () => clearInterval(timer);
+}

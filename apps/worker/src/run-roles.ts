@@ -1,0 +1,48 @@
+import type { ErrorCode } from "@tts-labs/core/errors";
+import type { Logger } from "@tts-labs/core/logger";
+import type { LatencyParts } from "@tts-labs/core/session/entries";
+import type { LiveRegistry } from "@tts-labs/core/session/live-registry";
+import type { StreamStore } from "@tts-labs/core/stream/stream";
+import type { AudioWriterObserver } from "./audio-writer.ts";
+import type { Slots } from "./slots.ts";
+import type { Synthesizer } from "./synthesizer.ts";
+
+/** What an operator configures of a run; milliseconds but for the one in bytes. */
+export interface RunLimits {
+  /** Longest wait for text on an open utterance; then `session.text_timeout`. */
+  readonly textTimeoutMs: number;
+  /** Longest wait for somebody to read; then `stream.reader_gone`. */
+  readonly readerTimeoutMs: number;
+  readonly audioStreamMaxBytes: number;
+  /** Life of the streams' keys while somebody writes or reads. */
+  readonly streamTtlMs: number;
+  /** How long a claim or an end is tried again while Redis is away. */
+  readonly storageRetryMs: number;
+  /** How often the record is looked at for a newer owner. */
+  readonly leaseCheckMs: number;
+  /** Pause before the second socket when the provider has too much to do. */
+  readonly overloadPauseMs: number;
+}
+
+/** How a run ended, as a closed set: a label. */
+export type RunOutcome = "completed" | "cancelled" | "abandoned" | ErrorCode;
+
+export interface RunObserver extends AudioWriterObserver {
+  began(): void;
+  firstAudio(latency: LatencyParts): void;
+  /** A second socket is tried after this fault. */
+  retried(code: ErrorCode): void;
+  ended(outcome: RunOutcome): void;
+}
+
+/** What a run needs; the same for all runs of a process. */
+export interface RunRoles {
+  readonly nodeId: string;
+  readonly streams: StreamStore;
+  readonly synthesizer: Synthesizer;
+  readonly slots: Slots;
+  readonly live: Pick<LiveRegistry, "updateUtterance">;
+  readonly limits: RunLimits;
+  readonly observer: RunObserver;
+  readonly logger: Logger;
+}

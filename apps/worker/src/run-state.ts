@@ -1,0 +1,98 @@
+import { GatewayError } from "@tts-labs/core/errors";
+import { type Outcome, toOutcome } from "@tts-labs/core/session/utterance-result";
+
+/**
+ * Where the run of an utterance stands. `attempt` counts provider sockets: the second one is always fresh.
+ * Its story is told in `utterance-run.ts`.
+ */
+export type RunState =
+  /** The audio stream is being claimed and the first word awaited. */
+  | { readonly kind: "starting" }
+  | { readonly kind: "waiting-slot" }
+  | { readonly kind: "waiting-socket"; readonly attempt: number }
+  /** Text still comes. */
+  | { readonly kind: "speaking"; readonly attempt: number; readonly samples: number }
+  /** The provider has been given all text and owes the rest of the audio and its "final". */
+  | { readonly kind: "finishing"; readonly attempt: number; readonly samples: number }
+  | { readonly kind: "ended"; readonly outcome: Outcome }
+  /** Another worker owns the utterance, or ended it before: there is nobody to tell. */
+  | { readonly kind: "abandoned" };
+
+export type RunEvent =
+  /** The first word has come. */
+  | { readonly kind: "words" }
+  /** The text is complete and holds nothing to be said. */
+  | { readonly kind: "nothing-to-say" }
+  | { readonly kind: "slot" }
+  /** A socket was had and given the text there was. */
+  | { readonly kind: "socket"; readonly textComplete: boolean }
+  | { readonly kind: "text-complete" }
+  | { readonly kind: "audio"; readonly samples: number }
+  /** The provider says that the utterance is complete. */
+  | { readonly kind: "final" }
+  /** The provider or its socket failed. */
+  | { readonly kind: "fault"; readonly error: GatewayError }
+  /** Stop now: cancelled, text timeout, storage, draining, lease lost … */
+  | { readonly kind: "abort"; readonly error: GatewayError }
+  /** An earlier worker has ended the utterance. */
+  | { readonly kind: "found-ended" };
+
+/** Sockets tried for one utterance, as long as nothing of it has been heard. */
+export const MAX_ATTEMPTS = 2;
+
+/** The state after `event`, or `state` itself where the event does not apply. */
+export function nextRunState(state: RunState, event: RunEvent): RunState {
+  if (isOver(state)) return state;
+  switch (event.kind) {
+    case "words":
+      return state.kind === "starting" ? { kind: "waiting-slot" } : state;
+    case "nothing-to-say":
+      return state.kind === "starting" ? { kind: "ended", outcome: { kind: "completed" } } : state;
+    case "slot":
+      return state.kind === "waiting-slot" ? { kind: "waiting-socket", attempt: 1 } : state;
+    case "socket":
+      if (state.kind !== "waiting-socket") return state;
+      return { kind: event.textComplete ? "finishing" : "speaking", attempt: state.attempt, samples: 0 };
+    case "text-complete":
+      return state.kind === "speaking" ? { ...state, kind: "finishing" } : state;
+    case "audio":
+      return withAudio(state) ? { ...state, samples: state.samples + event.samples } : state;
+    case "final":
+      return afterFinal(state);
+    case "fault":
+      return afterFault(state, event.error);
+    case "abort":
+      return event.error.code === "lease.lost" ? { kind: "abandoned" } : failed(event.error);
+    case "found-ended":
+      return { kind: "abandoned" };
+  }
+}
+
+export type OverState = Extract<RunState, { kind: "ended" | "abandoned" }>;
+
+export const isOver = (state: RunState): state is OverState =>
+  state.kind === "ended" || state.kind === "abandoned";
+
+type AudioState = Extract<RunState, { kind: "speaking" | "finishing" }>;
+
+const withAudio = (state: RunState): state is AudioState =>
+  state.kind === "speaking" || state.kind === "finishing";
+
+const failed = (error: GatewayError): RunState => ({ kind: "ended", outcome: toOutcome(error) });
+
+/** "Final" is believed only when the provider had all the text and made sound of it (SPEC A2, A3). */
+function afterFinal(state: RunState): RunState {
+  if (!withAudio(state)) return state;
+  if (state.kind === "speaking") return afterFault(state, new GatewayError("provider.truncated"));
+  if (state.samples === 0) return afterFault(state, new GatewayError("provider.silent"));
+  return { kind: "ended", outcome: { kind: "completed" } };
+}
+
+/** Again on a fresh socket while nothing has been appended (SPEC A8); after that it would be heard twice. */
+function afterFault(state: RunState, error: GatewayError): RunState {
+  if (state.kind === "waiting-slot") return failed(error);
+  if (state.kind !== "waiting-socket" && !withAudio(state)) return state;
+  const heard = withAudio(state) && state.samples > 0;
+  if (heard || !error.retryable || state.attempt >= MAX_ATTEMPTS) return failed(error);
+  return { kind: "waiting-socket", attempt: state.attempt + 1 };
+}

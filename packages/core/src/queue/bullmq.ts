@@ -1,0 +1,91 @@
+import { Queue } from "bullmq";
+import { GatewayError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
+import type { RedisConnection } from "../redis/client.ts";
+import type { Keys } from "../redis/keys.ts";
+import { toStorageError } from "../redis/storage-error.ts";
+import { assertHashTag, QUEUE_NAME, STANDING_KEYS_TTL_MS, standingKeys } from "./queue-name.ts";
+import { logQuietly } from "./quiet-errors.ts";
+import type { UtteranceJob, UtteranceQueue } from "./utterance-job.ts";
+
+/** Longest an answer of Redis is awaited, a reconnect included. */
+const COMMAND_LIMIT_MS = 2_000;
+/** How often a queue in use sees to it that its standing keys have a TTL. */
+const TTL_EVERY_MS = 3_600_000;
+/** BullMQ writes an event for each step of a job; nobody reads them here. */
+const MAX_EVENTS = 1_000;
+
+export interface UtteranceQueueOptions {
+  /** For commands or for queues; stays the caller's. */
+  readonly redis: RedisConnection;
+  readonly keys: Keys;
+  readonly logger: Logger;
+}
+
+/**
+ * The edge's side of the queue. A job's id is its utterance and the fence its run will have, so that it is
+ * enqueued once however many edges try. @throws GatewayError `config.invalid`
+ */
+export function openUtteranceQueue(options: UtteranceQueueOptions): UtteranceQueue {
+  assertHashTag(options.keys.queuePrefix);
+  return new BullmqUtteranceQueue(options);
+}
+
+class BullmqUtteranceQueue implements UtteranceQueue {
+  readonly #options: UtteranceQueueOptions;
+  readonly #queue: Queue<UtteranceJob>;
+  #ttlSetAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: UtteranceQueueOptions) {
+    this.#options = options;
+    this.#queue = new Queue<UtteranceJob>(QUEUE_NAME, {
+      connection: options.redis,
+      prefix: options.keys.queuePrefix,
+      streams: { events: { maxLen: MAX_EVENTS } },
+      defaultJobOptions: { attempts: 1, removeOnComplete: true, removeOnFail: true },
+    });
+    this.#queue.on("error", logQuietly(options.logger, "producer"));
+  }
+
+  async add(job: UtteranceJob): Promise<void> {
+    await this.#inTime(this.#queue.add("utterance", job, { jobId: `${job.utteranceId}-1` }));
+    await this.#keepTtl();
+  }
+
+  async depth(): Promise<{ readonly waiting: number; readonly active: number }> {
+    const { waiting = 0, active = 0 } = await this.#inTime(this.#queue.getJobCounts("waiting", "active"));
+    return { waiting, active };
+  }
+
+  async close(): Promise<void> {
+    await this.#queue.close();
+  }
+
+  /** Not in `add`'s way: a failure only means that the next one tries again. */
+  async #keepTtl(): Promise<void> {
+    const nowMs = performance.now();
+    if (nowMs - this.#ttlSetAtMs < TTL_EVERY_MS) return;
+    this.#ttlSetAtMs = nowMs;
+    try {
+      const { redis, keys } = this.#options;
+      await Promise.all(standingKeys(keys).map((key) => redis.pexpire(key, STANDING_KEYS_TTL_MS)));
+    } catch (err) {
+      this.#ttlSetAtMs = Number.NEGATIVE_INFINITY;
+      this.#options.logger.debug({ err }, "queue keys left without TTL for now");
+    }
+  }
+
+  async #inTime<T>(answer: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new GatewayError("storage.timeout")), COMMAND_LIMIT_MS);
+    });
+    try {
+      return await Promise.race([answer, limit]);
+    } catch (error) {
+      throw toStorageError(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

@@ -1,0 +1,137 @@
+import { type Job, Worker } from "bullmq";
+import { GatewayError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
+import type { RedisConnection } from "../redis/client.ts";
+import type { Keys } from "../redis/keys.ts";
+import { assertHashTag, QUEUE_NAME } from "./queue-name.ts";
+import { logQuietly } from "./quiet-errors.ts";
+import type { RunUtteranceJob, UtteranceJob } from "./utterance-job.ts";
+
+/**
+ * BullMQ's lock is the lease, tuned for speech: a worker killed is replaced within 1.2–1.7 s, a freeze of 0.9 s
+ * costs nothing (DESIGN 3, measured in reference/toolchain.md 3).
+ */
+const LOCK_DURATION_MS = 1_500;
+const STALLED_INTERVAL_MS = 400;
+/** A job may change hands as often as workers die; BullMQ would give it up after the first. */
+const MAX_STALLED_COUNT = 1_000;
+/** Pause after a failed fetch; at BullMQ's default of 15 s a blip of Redis would be heard. */
+const FETCH_RETRY_MS = 500;
+/** How long runs may take to wind up once they have been aborted. */
+const ABORT_LIMIT_MS = 3_000;
+
+export interface UtteranceConsumerOptions {
+  /** Opened for queues; stays the caller's. BullMQ makes a second connection like it, for waiting. */
+  readonly redis: RedisConnection;
+  readonly keys: Keys;
+  /** Runs at once, at most. */
+  readonly concurrency: number;
+  readonly run: RunUtteranceJob;
+  readonly logger: Logger;
+}
+
+export interface UtteranceConsumer {
+  /** Jobs are being taken. Waits for Redis for as long as it takes. */
+  readonly ready: Promise<void>;
+  readonly running: number;
+  /**
+   * Takes no new jobs; runs go on for up to `limitMs`, the rest are aborted with `draining`, then it closes.
+   * May be called twice.
+   */
+  drain(limitMs: number): Promise<void>;
+  /** `drain(0)`. */
+  close(): Promise<void>;
+}
+
+/** The worker's side of the queue. @throws GatewayError `config.invalid` */
+export function openUtteranceConsumer(options: UtteranceConsumerOptions): UtteranceConsumer {
+  assertHashTag(options.keys.queuePrefix);
+  return new BullmqUtteranceConsumer(options);
+}
+
+class BullmqUtteranceConsumer implements UtteranceConsumer {
+  readonly ready: Promise<void>;
+  readonly #options: UtteranceConsumerOptions;
+  readonly #worker: Worker<UtteranceJob>;
+  /** A job that stalled may come back to this very worker while its older run winds up: two runs then. */
+  readonly #runs = new Set<AbortController>();
+  #onIdle: () => void = () => {};
+  #draining: Promise<void> | undefined;
+
+  constructor(options: UtteranceConsumerOptions) {
+    this.#options = options;
+    this.#worker = new Worker<UtteranceJob>(
+      QUEUE_NAME,
+      // BullMQ hands out the abort signal only to a function of three plain parameters.
+      (job, _token, signal) => this.#process(job, signal),
+      {
+        connection: options.redis,
+        prefix: options.keys.queuePrefix,
+        concurrency: options.concurrency,
+        lockDuration: LOCK_DURATION_MS,
+        stalledInterval: STALLED_INTERVAL_MS,
+        maxStalledCount: MAX_STALLED_COUNT,
+        runRetryDelay: FETCH_RETRY_MS,
+        removeOnComplete: { count: 0 },
+        removeOnFail: { count: 0 },
+      },
+    );
+    this.#worker.on("error", logQuietly(options.logger, "consumer"));
+    // BullMQ says so, and lets the processor go on.
+    this.#worker.on("lockRenewalFailed", (jobIds) => {
+      for (const jobId of jobIds) this.#worker.cancelJob(jobId, "lock lost");
+    });
+    this.ready = this.#worker.waitUntilReady().then(() => {});
+    this.ready.catch(() => {});
+  }
+
+  get running(): number {
+    return this.#runs.size;
+  }
+
+  drain(limitMs: number): Promise<void> {
+    this.#draining ??= this.#drain(limitMs);
+    return this.#draining;
+  }
+
+  close(): Promise<void> {
+    return this.drain(0);
+  }
+
+  async #process(job: Job<UtteranceJob>, lock: AbortSignal | undefined): Promise<void> {
+    const run = new AbortController();
+    const onLockLost = () => run.abort(new GatewayError("lease.lost"));
+    lock?.addEventListener("abort", onLockLost, { once: true });
+    this.#runs.add(run);
+    try {
+      await this.#options.run(job.data, run.signal);
+    } catch (err) {
+      this.#options.logger.error({ err, jobId: job.id }, "job failed");
+    } finally {
+      lock?.removeEventListener("abort", onLockLost);
+      this.#runs.delete(run);
+      if (this.#runs.size === 0) this.#onIdle();
+    }
+  }
+
+  async #drain(limitMs: number): Promise<void> {
+    await this.#worker.pause(true);
+    if (!(await this.#idleWithin(limitMs))) {
+      for (const run of this.#runs) run.abort(new GatewayError("draining"));
+      await this.#idleWithin(ABORT_LIMIT_MS);
+    }
+    await this.#worker.close(this.#runs.size > 0);
+  }
+
+  async #idleWithin(limitMs: number): Promise<boolean> {
+    if (this.#runs.size === 0) return true;
+    let timer: NodeJS.Timeout | undefined;
+    const idle = new Promise<void>((resolve) => {
+      this.#onIdle = resolve;
+      timer = setTimeout(resolve, limitMs);
+    });
+    await idle;
+    clearTimeout(timer);
+    return this.#runs.size === 0;
+  }
+}

@@ -1,0 +1,98 @@
+import { GatewayError } from "../errors.ts";
+import type { RedisConnection } from "../redis/client.ts";
+
+/** Ids asked of Redis at once. */
+const MAX_PAGE = 500;
+
+export interface ListedIds {
+  readonly total: number;
+  readonly ids: readonly string[];
+  readonly nextCursor?: string;
+}
+
+/**
+ * Ids by the time at which they expire, in a sorted set that itself lives as long as its longest-lived member.
+ * Times are of the clocks of the processes that write, which only decide what is listed, never what is kept.
+ *
+ * Pages go on after the last id and its expiry. A refresh moves an id to a later expiry, so an id that stays
+ * live is on some page, and one that is refreshed meanwhile may be on two.
+ */
+export class LiveIndex {
+  readonly #redis: RedisConnection;
+  readonly #key: string;
+
+  constructor(redis: RedisConnection, key: string) {
+    this.#redis = redis;
+    this.#key = key;
+  }
+
+  async add(id: string, ttlMs: number): Promise<void> {
+    const nowMs = Date.now();
+    const replies = await this.#redis
+      .multi()
+      .zadd(this.#key, nowMs + ttlMs, id)
+      .zremrangebyscore(this.#key, "-inf", nowMs)
+      .pexpire(this.#key, ttlMs, "NX")
+      .pexpire(this.#key, ttlMs, "GT")
+      .exec();
+    for (const [error] of replies ?? []) if (error) throw error;
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.#redis.zrem(this.#key, id);
+  }
+
+  /** `limit` is cut to 500. @throws GatewayError `protocol.invalid_message` for a cursor that is not ours */
+  async list(limit: number, cursor?: string): Promise<ListedIds> {
+    const nowMs = Date.now();
+    const after = cursor === undefined ? { expiresAtMs: nowMs, id: "" } : parseCursor(cursor);
+    const pageSize = Math.min(Math.max(1, limit), MAX_PAGE);
+    const found = await this.#after(after, nowMs, pageSize + 1);
+    const page = found.slice(0, pageSize);
+    const last = page.at(-1);
+    return {
+      total: await this.#redis.zcount(this.#key, nowMs, "+inf"),
+      ids: page.map(({ id }) => id),
+      ...(found.length > pageSize && last !== undefined ? { nextCursor: encodeCursor(last) } : {}),
+    };
+  }
+
+  /** Members with the same expiry are in order of their ids, as Redis keeps them. */
+  async #after(after: Place, nowMs: number, count: number): Promise<Place[]> {
+    const places: Place[] = [];
+    const from = Math.max(after.expiresAtMs, nowMs);
+    for (let offset = 0; places.length < count; offset += count) {
+      const reply = await this.#redis.zrangebyscore(
+        this.#key,
+        from,
+        "+inf",
+        "WITHSCORES",
+        "LIMIT",
+        offset,
+        count,
+      );
+      for (let i = 0; i + 1 < reply.length; i += 2) {
+        const place = { id: reply[i] ?? "", expiresAtMs: Number(reply[i + 1]) };
+        const isSeen = place.expiresAtMs === after.expiresAtMs && place.id <= after.id;
+        if (!isSeen) places.push(place);
+      }
+      if (reply.length < count * 2) break;
+    }
+    return places.slice(0, count);
+  }
+}
+
+interface Place {
+  readonly expiresAtMs: number;
+  readonly id: string;
+}
+
+const encodeCursor = ({ expiresAtMs, id }: Place): string => `${expiresAtMs}.${id}`;
+
+function parseCursor(cursor: string): Place {
+  const [, expiresAtMs, id] = /^(\d{1,15})\.([A-Za-z0-9_-]{1,128})$/.exec(cursor) ?? [];
+  if (expiresAtMs === undefined || id === undefined) {
+    throw new GatewayError("protocol.invalid_message", "The cursor is not one that was handed out.");
+  }
+  return { expiresAtMs: Number(expiresAtMs), id };
+}

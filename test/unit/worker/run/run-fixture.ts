@@ -1,0 +1,124 @@
+import { newUtteranceId } from "@tts-labs/core/ids";
+import { silentLogger } from "@tts-labs/core/logger";
+import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
+import {
+  type AudioEntry,
+  encodeTextEntry,
+  parseAudioEntry,
+  type TextEntry,
+} from "@tts-labs/core/session/entries";
+import { parseUtteranceResult, type UtteranceResult } from "@tts-labs/core/session/utterance-result";
+import { openMemoryStreams } from "@tts-labs/core/stream/memory-stream";
+import type { StreamStore, StreamWriter } from "@tts-labs/core/stream/stream";
+import type { RunLimits, RunRoles } from "@tts-labs/worker/run-roles";
+import type { OverState } from "@tts-labs/worker/run-state";
+import type { Slots } from "@tts-labs/worker/slots";
+import { unlimitedSlots } from "@tts-labs/worker/slots";
+import { UtteranceRun } from "@tts-labs/worker/utterance-run";
+import type { ScriptedSynthesizer } from "../../../harness/scripted-synthesizer.ts";
+
+const SPEECH: SpeechOptions = { voice: "v", model: "m", autoMode: false, sampleRateHz: 24_000 };
+
+export const LIMITS: RunLimits = {
+  textTimeoutMs: 5_000,
+  readerTimeoutMs: 5_000,
+  audioStreamMaxBytes: 512 * 1024,
+  streamTtlMs: 60_000,
+  storageRetryMs: 500,
+  leaseCheckMs: 20,
+  overloadPauseMs: 5,
+};
+
+/** One utterance over memory streams: what the edge does by hand, the run as the worker does it. */
+export class RunFixture {
+  readonly utteranceId = newUtteranceId();
+  readonly streams: StreamStore;
+  readonly log: string[] = [];
+  readonly changes: object[] = [];
+  readonly synthesizer: ScriptedSynthesizer;
+  readonly #limits: RunLimits;
+  readonly #slots: Slots;
+  #text: StreamWriter | undefined;
+
+  constructor(
+    synthesizer: ScriptedSynthesizer,
+    options: { limits?: Partial<RunLimits>; slots?: Slots; streams?: StreamStore } = {},
+  ) {
+    this.synthesizer = synthesizer;
+    this.streams = options.streams ?? openMemoryStreams();
+    this.#limits = { ...LIMITS, ...options.limits };
+    this.#slots = options.slots ?? unlimitedSlots;
+  }
+
+  async send(...entries: TextEntry[]): Promise<void> {
+    this.#text ??= await this.streams.claim(
+      { tag: this.utteranceId, name: "text" },
+      { owner: "edge", maxBytes: 1_000_000, ttlMs: 60_000 },
+    );
+    if (entries.length > 0) await this.#text.append(entries.map(encodeTextEntry));
+  }
+
+  newRun(): UtteranceRun {
+    const roles: RunRoles = {
+      nodeId: "worker_test",
+      streams: this.streams,
+      synthesizer: this.synthesizer,
+      slots: this.#slots,
+      live: {
+        updateUtterance: async (_id, change) => {
+          this.changes.push(change);
+        },
+      },
+      limits: this.#limits,
+      observer: {
+        began: () => this.log.push("began"),
+        firstAudio: () => this.log.push("first-audio"),
+        retried: (code) => this.log.push(`retried ${code}`),
+        appended: () => {},
+        ended: (outcome) => this.log.push(`ended ${outcome}`),
+      },
+      logger: silentLogger,
+    };
+    return new UtteranceRun(
+      {
+        utteranceId: this.utteranceId,
+        sessionId: "ses_test",
+        requestId: "req_test",
+        speech: SPEECH,
+        enqueuedAtMs: Date.now(),
+      },
+      roles,
+    );
+  }
+
+  run(signal: AbortSignal = new AbortController().signal): Promise<OverState> {
+    return this.newRun().run(signal);
+  }
+
+  /** Reads the audio stream to its end, releasing as it goes. */
+  async listen(): Promise<{ entries: AudioEntry[]; pcm: Buffer; result: UtteranceResult }> {
+    const reader = this.streams.reader(
+      { tag: this.utteranceId, name: "audio" },
+      { readerId: "listener", ttlMs: 60_000 },
+    );
+    const entries: AudioEntry[] = [];
+    try {
+      for (;;) {
+        const read = await reader.read(8, AbortSignal.timeout(5_000));
+        if (read.kind === "lost") throw new Error(`audio stream lost: ${read.reason}`);
+        if (read.kind === "ended") {
+          const pcm = Buffer.concat(entries.map((entry) => entry.pcm));
+          return { entries, pcm, result: parseUtteranceResult(read.end.result) };
+        }
+        for (const entry of read.entries) {
+          entries.push({ ...parseAudioEntry(entry), pcm: Buffer.from(entry.body) });
+          reader.advance(entry.seq);
+        }
+      }
+    } finally {
+      await reader.close();
+    }
+  }
+}
+
+export const say = (text: string): TextEntry[] => [{ kind: "text", text }, { kind: "end" }];
