@@ -1,0 +1,72 @@
+import type { Logger } from "@tts-labs/core/logger";
+import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
+import type { Synthesis, Synthesizer } from "../synthesizer.ts";
+import { DEFAULT_DEADLINES, type ProviderDeadlines } from "./deadlines.ts";
+import { type ProviderObserver, silentObserver } from "./observer.ts";
+import { DEFAULT_POOL, type Opened, type PoolOptions, SocketPool } from "./pool.ts";
+import { type RouteOrigin, toKeyId, toRoute } from "./route.ts";
+import { SingleUseSocket } from "./single-use-socket.ts";
+import { listVoices, type ProviderVoice } from "./voices.ts";
+
+export interface ElevenLabsOptions {
+  /** `https://api.elevenlabs.io`, a residency host, or `http://…` of a simulator. */
+  readonly url: string;
+  readonly apiKey: string | undefined;
+  readonly deadlines?: Partial<ProviderDeadlines>;
+  readonly pool?: Partial<PoolOptions>;
+  /** Audio held per utterance before its socket is no longer read; default 64 KiB, 1.4 s at 24 kHz. */
+  readonly highWaterBytes?: number;
+  /**
+   * Asked of the provider, 1 to 180 s. Default 180, as others use in production: a client that hesitates in
+   * the middle of a word can't be helped by a keep-alive, since a space there would split the word.
+   */
+  readonly inactivityTimeoutS?: number;
+  readonly logger: Logger;
+  readonly observer?: ProviderObserver;
+}
+
+export interface ElevenLabsSynthesizer extends Synthesizer {
+  /** For people to choose from. @throws GatewayError `provider.*` */
+  listVoices(): Promise<readonly ProviderVoice[]>;
+}
+
+const DEFAULT_HIGH_WATER_BYTES = 64 * 1024;
+const DEFAULT_INACTIVITY_TIMEOUT_S = 180;
+
+export function openElevenLabsSynthesizer(options: ElevenLabsOptions): ElevenLabsSynthesizer {
+  const { url, apiKey, logger, observer = silentObserver } = options;
+  const deadlines: ProviderDeadlines = { ...DEFAULT_DEADLINES, ...options.deadlines };
+  const origin: RouteOrigin = {
+    url,
+    keyId: toKeyId(apiKey),
+    inactivityTimeoutS: options.inactivityTimeoutS ?? DEFAULT_INACTIVITY_TIMEOUT_S,
+  };
+  const highWaterBytes = options.highWaterBytes ?? DEFAULT_HIGH_WATER_BYTES;
+  const pool = new SocketPool({
+    options: { ...DEFAULT_POOL, ...options.pool },
+    connect: (route) => new SingleUseSocket(route, { apiKey, deadlines, highWaterBytes, logger, observer }),
+    observer,
+    logger,
+  });
+  return {
+    provider: "elevenlabs",
+    open: async (speech: SpeechOptions, signal) =>
+      toSynthesis(await pool.open(toRoute(speech, origin), signal)),
+    openFresh: async (speech, signal) => toSynthesis(await pool.openFresh(toRoute(speech, origin), signal)),
+    prewarm: (speech) => pool.prewarm(toRoute(speech, origin)),
+    listVoices: () => listVoices({ url, apiKey, timeoutMs: deadlines.connectMs + deadlines.firstAudioMs }),
+    close: () => pool.close(),
+  };
+}
+
+function toSynthesis({ socket, warm }: Opened): Synthesis {
+  const connectMs = warm ? 0 : (socket.openedAtMs ?? 0) - socket.connectingSinceMs;
+  return {
+    opening: { warm, connectMs },
+    events: socket.events,
+    speak: (text) => socket.speak(text),
+    flush: () => socket.flush(),
+    end: () => socket.end(),
+    abort: (reason) => socket.abort(reason),
+  };
+}

@@ -1,0 +1,175 @@
+import { GatewayError, toGatewayError } from "@tts-labs/core/errors";
+import type { Logger } from "@tts-labs/core/logger";
+import type { ProviderObserver } from "./observer.ts";
+import { type Route, routeKey } from "./route.ts";
+import { Shelf, type ShelfOptions } from "./shelf.ts";
+import type { SingleUseSocket } from "./single-use-socket.ts";
+
+export interface PoolOptions extends ShelfOptions {
+  /** Routes kept warm at once; beyond it the one longest unused is let go. */
+  readonly maxRoutes: number;
+  /** Warm sockets of all routes, and those on the way. */
+  readonly maxSockets: number;
+}
+
+/** SPEC B1. Open sockets cost nothing at the provider: only generating counts (reference/elevenlabs.md 4.3). */
+export const DEFAULT_POOL: PoolOptions = {
+  warmPerRoute: 3,
+  maxIdleMs: 15_000,
+  staggerMs: 100,
+  keepRouteMs: 60_000,
+  backoff: { firstMs: 500, maxMs: 30_000 },
+  permanentPauseMs: 60_000,
+  maxRoutes: 32,
+  maxSockets: 96,
+};
+
+export interface Opened {
+  readonly socket: SingleUseSocket;
+  readonly warm: boolean;
+}
+
+export interface PoolParts {
+  readonly options: PoolOptions;
+  readonly connect: (route: Route) => SingleUseSocket;
+  readonly observer: ProviderObserver;
+  readonly logger: Logger;
+}
+
+/**
+ * Single-use sockets, opened ahead of need. A socket is handed out at most once and never comes back; taking
+ * one makes its shelf open the next. Sockets in use are known here too, so that `close` ends everything.
+ */
+export class SocketPool {
+  readonly #parts: PoolParts;
+  /** By route key, the longest unused first. */
+  readonly #shelves = new Map<string, Shelf>();
+  readonly #sockets = new Set<SingleUseSocket>();
+  #closed = false;
+
+  constructor(parts: PoolParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * A socket ready for text: warm if there is one, else fresh.
+   * @throws GatewayError `provider.*`, `draining` after `close`; or the signal's reason
+   */
+  async open(route: Route, signal: AbortSignal): Promise<Opened> {
+    signal.throwIfAborted();
+    const warm = this.#shelfOf(route).take();
+    if (warm !== undefined) {
+      this.#parts.observer.checkedOut("hit");
+      return { socket: warm, warm: true };
+    }
+    this.#parts.observer.checkedOut("miss");
+    return { socket: await this.#openFresh(route, signal), warm: false };
+  }
+
+  /** Like `open`, but never a warm one. */
+  async openFresh(route: Route, signal: AbortSignal): Promise<Opened> {
+    signal.throwIfAborted();
+    this.#shelfOf(route).touch();
+    this.#parts.observer.checkedOut("fresh");
+    return { socket: await this.#openFresh(route, signal), warm: false };
+  }
+
+  /** The route will be wanted soon. */
+  prewarm(route: Route): void {
+    if (this.#closed) return;
+    const shelf = this.#shelfOf(route);
+    shelf.touch();
+    shelf.tend();
+  }
+
+  /** Ends every socket, also those in use, and waits until they are gone. May be called twice. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const shelf of this.#shelves.values()) shelf.close("closing");
+    this.#shelves.clear();
+    const sockets = [...this.#sockets];
+    for (const socket of sockets) {
+      if (socket.state.kind !== "ended") socket.abort(new GatewayError("draining"));
+    }
+    await Promise.all(sockets.map((socket) => socket.closed));
+  }
+
+  async #openFresh(route: Route, signal: AbortSignal): Promise<SingleUseSocket> {
+    const socket = this.#connect(route);
+    const onAbort = () => socket.abort(toGatewayError(signal.reason));
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      await socket.opened;
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+    if (socket.checkOut()) return socket;
+    socket.retire();
+    throw new GatewayError("provider.truncated");
+  }
+
+  #connect(route: Route): SingleUseSocket {
+    if (this.#closed) throw new GatewayError("draining");
+    const key = routeKey(route);
+    const socket = this.#parts.connect(route);
+    this.#sockets.add(socket);
+    void socket.closed.then(() => this.#sockets.delete(socket));
+    void socket.ended.then((outcome) => {
+      this.#shelves.get(key)?.learn(outcome);
+      if (outcome.kind === "failed" && !outcome.aborted && !outcome.error.retryable) {
+        this.#parts.logger.warn(
+          { route: key, code: outcome.error.code, ...outcome.error.facts },
+          "provider refuses a route",
+        );
+      }
+    });
+    return socket;
+  }
+
+  #shelfOf(route: Route): Shelf {
+    if (this.#closed) throw new GatewayError("draining");
+    const key = routeKey(route);
+    const shelf = this.#shelves.get(key) ?? this.#newShelf(route, key);
+    this.#shelves.delete(key);
+    this.#shelves.set(key, shelf);
+    return shelf;
+  }
+
+  #newShelf(route: Route, key: string): Shelf {
+    const [unused] = this.#shelves.values();
+    if (unused !== undefined && this.#shelves.size >= this.#parts.options.maxRoutes) {
+      this.#parts.observer.full("routes");
+      this.#shelves.delete(unused.key);
+      unused.close("evicted");
+    }
+    return new Shelf(route, key, this.#parts.options, {
+      observer: this.#parts.observer,
+      connect: (shelf) => (this.#hasRoomFor(shelf) ? this.#connect(route) : undefined),
+      changed: () => this.#parts.observer.warm(this.#count((shelf) => shelf.warm)),
+      emptied: (shelf) => {
+        shelf.close("unused");
+        if (this.#shelves.get(key) === shelf) this.#shelves.delete(key);
+      },
+    });
+  }
+
+  /** A busier route may have the place of one that has been unused for longer. */
+  #hasRoomFor(wanting: Shelf): boolean {
+    if (this.#count((shelf) => shelf.size) < this.#parts.options.maxSockets) return true;
+    this.#parts.observer.full("sockets");
+    for (const shelf of this.#shelves.values()) {
+      if (shelf === wanting) return false;
+      if (shelf.evictOne()) return true;
+    }
+    return false;
+  }
+
+  #count(of: (shelf: Shelf) => number): number {
+    let count = 0;
+    for (const shelf of this.#shelves.values()) count += of(shelf);
+    return count;
+  }
+}

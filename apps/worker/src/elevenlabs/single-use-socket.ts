@@ -1,0 +1,287 @@
+import { monotonicMs } from "@tts-labs/core/async/lazy-timer";
+import { PullQueue } from "@tts-labs/core/async/pull-queue";
+import { settleable } from "@tts-labs/core/async/settleable";
+import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
+import { GatewayError, toGatewayError } from "@tts-labs/core/errors";
+import type { Logger } from "@tts-labs/core/logger";
+import type { SynthesisAudio } from "../synthesizer.ts";
+import { Connection, type ConnectionTrace } from "./connection.ts";
+import {
+  nextSocketState,
+  type SocketEvent,
+  type SocketOutcome,
+  type SocketState,
+} from "./connection-state.ts";
+import type { DueKind, ProviderDeadlines } from "./deadlines.ts";
+import { type ProviderMessage, parseProviderMessage } from "./messages.ts";
+import type { ProviderObserver } from "./observer.ts";
+import { toDeadlineError, toProviderError } from "./provider-error.ts";
+import { openingMessage, type Route } from "./route.ts";
+import { RunClock } from "./run-clock.ts";
+import { SpokenText } from "./spoken-text.ts";
+import { type OwnerFacts, Watch } from "./watch.ts";
+
+export interface SocketOptions {
+  readonly apiKey: string | undefined;
+  readonly deadlines: ProviderDeadlines;
+  /** At this many bytes of audio that nobody has pulled, the socket is no longer read, until half are gone. */
+  readonly highWaterBytes: number;
+  readonly logger: Logger;
+  readonly observer: ProviderObserver;
+}
+
+/**
+ * One provider socket for one utterance, from connecting to closed: the owner of the states in
+ * `connection-state.ts`, who does their effects. It sends the opening message once, at open; passes text on;
+ * hands audio out as it is pulled; keeps every deadline with one timer; and lets go of the connection
+ * whatever happens. The turn ends at the final message, never at the close, which comes 0.8 s later.
+ *
+ * While nobody pulls, the connection is paused and deadlines stand still, to begin anew when it is read
+ * again. What has been read by then is still taken, so it holds at most the high-water mark and either one
+ * message or the messages of one 64 KiB read.
+ */
+export class SingleUseSocket {
+  readonly route: Route;
+  /** Monotonic, like all times here. */
+  readonly connectingSinceMs: number = monotonicMs();
+  /** Audio as it is pulled, see `Synthesis`. */
+  readonly events: PullQueue<SynthesisAudio>;
+
+  readonly #options: SocketOptions;
+  readonly #connection: Connection;
+  readonly #watch: Watch;
+  readonly #text: SpokenText;
+  readonly #clock: RunClock;
+  readonly #opened = settleable<void>();
+  readonly #ended = settleable<SocketOutcome>();
+  readonly #closed = settleable<void>();
+
+  #state: SocketState = { kind: "connecting" };
+  #sinceMs = this.connectingSinceMs;
+  #openedAtMs: number | undefined;
+  #trace: ConnectionTrace = {};
+  #gone = false;
+
+  /** Begins to connect at once. */
+  constructor(route: Route, options: SocketOptions) {
+    this.route = route;
+    this.#options = options;
+    this.#text = new SpokenText(route);
+    this.#clock = new RunClock(route.sampleRateHz);
+    this.events = new PullQueue({
+      bytesOf: ({ pcm }) => pcm.byteLength,
+      highWaterBytes: options.highWaterBytes,
+      onFull: () => this.#pause(),
+      onRoom: () => this.#resume(),
+      onAbandoned: () => this.abort(new GatewayError("cancelled.client_gone")),
+    });
+    // It may fail while nobody waits for its opening; `ended` tells.
+    this.#opened.promise.catch(() => {});
+    this.#watch = new Watch(
+      options.deadlines,
+      () => this.#facts,
+      (due) => this.#meet(due),
+    );
+    const { connectMs, closeWaitMs } = options.deadlines;
+    this.#connection = new Connection(
+      route,
+      { apiKey: options.apiKey, connectMs, closeWaitMs },
+      {
+        opened: (trace) => this.#onOpened(trace),
+        message: (data, binary) => this.#onMessage(parseProviderMessage(data, binary)),
+        pong: () => this.#watch.heard(),
+        failed: (error) => this.#apply({ kind: "failed", error }),
+        closed: (code, reason) => this.#onClosed(code, reason),
+      },
+    );
+    this.#watch.rearm();
+  }
+
+  /** Upgraded and opened. @throws GatewayError `provider.*`, or the reason of `abort` */
+  get opened(): Promise<void> {
+    return this.#opened.promise;
+  }
+
+  /** How it ended, as soon as that is known; the connection may still be closing. */
+  get ended(): Promise<SocketOutcome> {
+    return this.#ended.promise;
+  }
+
+  /** The connection is gone. */
+  get closed(): Promise<void> {
+    return this.#closed.promise;
+  }
+
+  get state(): SocketState {
+    return this.#state;
+  }
+
+  /** When it was ready for text; `undefined` before. */
+  get openedAtMs(): number | undefined {
+    return this.#openedAtMs;
+  }
+
+  /** Takes the warm socket for an utterance. `false` if it is not, or no longer, fit for one. */
+  checkOut(): boolean {
+    if (this.#state.kind !== "warm" || !this.#connection.isOpen) return false;
+    this.#apply({ kind: "checked-out" });
+    this.#watch.sent();
+    return true;
+  }
+
+  /** Ignored before `checkOut` and after `end`, like `flush`: nothing may follow the end mark. */
+  speak(text: string): void {
+    if (this.#state.kind === "speaking") this.#send(this.#text.speak(text, monotonicMs()));
+  }
+
+  flush(): void {
+    if (this.#state.kind === "speaking") this.#send(this.#text.flush(monotonicMs()));
+  }
+
+  end(): void {
+    if (this.#state.kind !== "speaking") return;
+    this.#send(this.#text.end(monotonicMs()));
+    this.#apply({ kind: "text-ended", speakable: this.#text.speakable });
+    this.#watch.rearm();
+  }
+
+  /** Ends now: nothing more is handed out but `reason`. May be called twice, also after the end. */
+  abort(reason: GatewayError): void {
+    if (this.#state.kind === "ended") this.events.destroy(reason);
+    else this.#apply({ kind: "aborted", reason });
+  }
+
+  /** Lets go of a socket that nobody uses. May be called twice. */
+  retire(): void {
+    this.#apply({ kind: "retired" });
+  }
+
+  /** The one place where the state changes; what a late callback says of an ended socket changes nothing. */
+  #apply(event: SocketEvent): void {
+    const before = this.#state;
+    this.#state = nextSocketState(before, event);
+    if (this.#state !== before && this.#state.kind === "ended") this.#onEnded(this.#state.outcome);
+  }
+
+  #onOpened(trace: ConnectionTrace): void {
+    if (this.#state.kind !== "connecting") return;
+    this.#trace = trace;
+    this.#openedAtMs = monotonicMs();
+    this.#send([openingMessage(this.route)]);
+    this.#apply({ kind: "opened" });
+    this.#options.observer.connected(this.#openedAtMs - this.connectingSinceMs);
+    this.#opened.resolve();
+    this.#watch.rearm();
+  }
+
+  /** No message may take the process down, not even by a mistake of ours. */
+  #onMessage(message: ProviderMessage): void {
+    if (this.#state.kind === "ended") return;
+    try {
+      if (message.kind === "ignored") this.#options.observer.ignoredMessage(message.reason);
+      else if (message.kind === "error") {
+        this.#apply({ kind: "failed", error: toProviderError(message.error, message.text) });
+      } else this.#onSpeech(message);
+      this.#watch.heard();
+    } catch (error) {
+      this.#apply({ kind: "failed", error: toGatewayError(error) });
+    }
+  }
+
+  #onSpeech({ audio, alignment, final }: Extract<ProviderMessage, { kind: "speech" }>): void {
+    const nowMs = monotonicMs();
+    const { waiting } = this.#text;
+    const { chunk, verbatim } = this.#clock.receive(audio, alignment);
+    this.#text.heard(this.#clock.elapsedMs, verbatim, nowMs);
+    if (chunk !== undefined) {
+      if (waiting.kind === "first-audio") this.#options.observer.firstAudio(nowMs - waiting.sinceMs);
+      this.#apply({ kind: "audio", samples: chunk.pcm.length / BYTES_PER_SAMPLE });
+      this.events.push(chunk);
+    }
+    if (!final) return;
+    if (waiting.kind === "final") {
+      const lateMs = nowMs - Math.max(waiting.sinceMs, this.#watch.readingSinceMs ?? nowMs);
+      if (lateMs > this.#options.deadlines.finalGraceMs) this.#options.observer.lateFinal(lateMs);
+    }
+    this.#apply({ kind: "final" });
+  }
+
+  #onClosed(code: number, reason: string): void {
+    this.#gone = true;
+    this.#apply({ kind: "closed", code, reason });
+    this.#watch.stop();
+    this.#closed.resolve();
+  }
+
+  #onEnded(outcome: SocketOutcome): void {
+    this.#sinceMs = monotonicMs();
+    const error = outcome.kind === "failed" ? outcome.error : undefined;
+    if (outcome.kind === "failed" && outcome.aborted) this.events.destroy(outcome.error);
+    else this.events.end(error);
+    if (outcome.kind === "failed" && !outcome.aborted) {
+      this.#options.observer.failed(outcome.phase, outcome.error.code);
+    }
+    this.#options.logger.debug(
+      {
+        ...this.#trace,
+        outcome: error?.code ?? outcome.kind,
+        connectMs: this.#openedAtMs === undefined ? undefined : this.#openedAtMs - this.connectingSinceMs,
+        samples: this.#clock.samples,
+      },
+      "provider socket ended",
+    );
+    this.#opened.reject(error ?? new GatewayError("provider.connect_failed", "The socket was let go."));
+    this.#ended.resolve(outcome);
+    if (this.#gone) return;
+    this.#connection.close();
+    this.#watch.rearm();
+  }
+
+  #pause(): void {
+    if (this.#state.kind === "ended") return;
+    this.#connection.pause();
+    this.#watch.paused();
+    this.#options.observer.paused(true);
+  }
+
+  #resume(): void {
+    if (this.#watch.readingSinceMs !== undefined) return;
+    this.#connection.resume();
+    this.#watch.resumed();
+    this.#options.observer.paused(false);
+  }
+
+  #send(messages: readonly string[]): void {
+    for (const message of messages) this.#connection.send(message);
+    if (messages.length > 0) this.#watch.sent();
+  }
+
+  get #facts(): OwnerFacts {
+    const { kind } = this.#state;
+    return {
+      state: kind,
+      sinceMs: this.#sinceMs,
+      unused: kind === "ended" && this.#state.outcome.kind === "retired",
+      waiting: this.#text.waiting,
+      mayKeepAlive: kind === "speaking" && this.#text.betweenWords,
+    };
+  }
+
+  #meet(due: DueKind): void {
+    switch (due) {
+      case "ping":
+        this.#connection.ping();
+        this.#watch.pinged();
+        return;
+      case "keep-alive":
+        this.#send(this.#text.keepAlive(monotonicMs()));
+        return;
+      case "forced-close":
+        this.#connection.terminate();
+        return;
+      default:
+        this.#apply({ kind: "failed", error: toDeadlineError(due) });
+        if (due === "pong") this.#connection.terminate();
+    }
+  }
+}
