@@ -1,0 +1,90 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Logger } from "@tts-labs/core/logger";
+import { Lifecycle, shutDownOnSignal } from "@tts-labs/core/process/lifecycle";
+import { openLogger } from "@tts-labs/core/process/logger";
+import { parseSimulatorConfig, type SimulatorConfig } from "./config.ts";
+import { Keyring } from "./credentials.ts";
+import { FaultBoard } from "./fault-board.ts";
+import type { Fault } from "./faults.ts";
+import { HttpRoutes } from "./http-routes.ts";
+import type { Services } from "./services.ts";
+import { Slots } from "./slots.ts";
+import { SocketServer } from "./socket-server.ts";
+import { BoundedMemo } from "./speech/bounded-memo.ts";
+import { holdEngine } from "./speech/shared-engine.ts";
+import { ESPEAK_VOICES } from "./speech-parameters.ts";
+import { type Report, Witness } from "./witness.ts";
+
+/** Encoded messages remembered, in bytes: about 15 minutes of speech at 24 kHz. */
+const ENCODED_BYTES = 64 * 1024 * 1024;
+
+export interface Simulator {
+  /** Such as http://127.0.0.1:8016; the sockets are under the same address. */
+  readonly url: string;
+  readonly port: number;
+  report(): Report;
+  /** Forgets what was counted, and the faults ordered. */
+  reset(): void;
+  /** The next connections (one if not said) behave so; of `voice` only, if given. */
+  setFault(fault: Fault, connections?: number, voice?: string): void;
+  clearFaults(): void;
+  /** Ends every socket and the speech thread. May be called twice. */
+  close(): Promise<void>;
+}
+
+export async function startSimulator(config: SimulatorConfig, logger: Logger): Promise<Simulator> {
+  const lifecycle = new Lifecycle(logger);
+  const { engine } = lifecycle.add("speech engine", holdEngine(), ({ release }) => release(true));
+  await engine.warm(ESPEAK_VOICES);
+  const witness = new Witness(config.loggedConnections);
+  const services: Services = {
+    config,
+    engine,
+    witness,
+    keyring: new Keyring(config.apiKeys),
+    faults: new FaultBoard(),
+    slots: new Slots(config.concurrency, witness),
+    encoded: new BoundedMemo(ENCODED_BYTES),
+  };
+  const routes = new HttpRoutes(services);
+  const server = createServer((request, response) => void routes.answer(request, response));
+  const sockets = new SocketServer(services);
+  server.on("upgrade", (request, tcp, head) => void sockets.upgrade(request, tcp, head));
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(config.port, config.host, resolve);
+  });
+  lifecycle.add("http server", server, async () => {
+    const closed = new Promise((resolve) => server.close(resolve));
+    sockets.close();
+    server.closeAllConnections();
+    await closed;
+  });
+  const { port } = server.address() as AddressInfo;
+  const url = `http://${config.host}:${port}`;
+  logger.info({ url }, "simulator is listening");
+  const reset = () => {
+    witness.reset();
+    services.faults.clear();
+  };
+  return {
+    url,
+    port,
+    report: () => witness.report(),
+    reset,
+    setFault: (fault, connections = 1, voice) => services.faults.order(fault, connections, voice),
+    clearFaults: () => services.faults.clear(),
+    close: () => lifecycle.close(),
+  };
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const config = parseSimulatorConfig(process.env);
+  const logger = openLogger({ name: "simulator", level: config.logLevel });
+  const simulator = await startSimulator(config, logger);
+  shutDownOnSignal(async (signal) => {
+    logger.info({ signal }, "simulator is closing");
+    await simulator.close();
+  });
+}

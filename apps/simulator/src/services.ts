@@ -1,0 +1,20 @@
+import type { SimulatorConfig } from "./config.ts";
+import type { Keyring } from "./credentials.ts";
+import type { FaultBoard } from "./fault-board.ts";
+import type { Slots } from "./slots.ts";
+import type { BoundedMemo } from "./speech/bounded-memo.ts";
+import type { SpeechEngine } from "./speech/engine.ts";
+import type { AudioMessage } from "./wire/audio-messages.ts";
+import type { Witness } from "./witness.ts";
+
+/** What the dialects share; built by `main.ts`. */
+export interface Services {
+  readonly config: SimulatorConfig;
+  readonly engine: SpeechEngine;
+  readonly keyring: Keyring;
+  readonly faults: FaultBoard;
+  readonly slots: Slots;
+  readonly witness: Witness;
+  /** Encoded messages of generations: what many ask for is encoded once. */
+  readonly encoded: BoundedMemo<readonly AudioMessage[]>;
+}

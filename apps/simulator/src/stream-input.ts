@@ -1,0 +1,233 @@
+import { type ClientMessage, changedSetting, parseClientMessage, type Settings } from "./client-message.ts";
+import type { Connection } from "./connection.ts";
+import type { Credentials } from "./credentials.ts";
+import { type Fault, faultDurationMs } from "./faults.ts";
+import { IdleTimer } from "./idle-timer.ts";
+import { type ServiceError, serviceErrors } from "./service-error.ts";
+import type { Services } from "./services.ts";
+import type { SocketQuery } from "./socket-query.ts";
+import { Speaker } from "./speaker.ts";
+import { TextBuffer } from "./text-buffer.ts";
+import { passed } from "./timing.ts";
+import { finalMessage } from "./wire/audio-messages.ts";
+
+/** How a stream-input socket stands towards its client. */
+type State =
+  /** Nothing has come yet. */
+  | { readonly kind: "waiting" }
+  /** The opening has come: text is taken. */
+  | {
+      readonly kind: "open";
+      readonly opening: Settings;
+      readonly buffer: TextBuffer;
+      readonly speaker: Speaker;
+    }
+  /** The end has come, or the key, voice or query was refused: text means nothing any more. */
+  | { readonly kind: "ended" };
+
+/**
+ * One `stream-input` socket (reference/elevenlabs.md 1.3–1.7): opening, text, end, audio, final, close. The
+ * upgrade always succeeds; a bad key is told at once, a bad voice or query a little later, a missing key when
+ * the first message brings none either.
+ */
+export class StreamInput {
+  readonly #services: Services;
+  readonly #connection: Connection;
+  readonly #query: SocketQuery | ServiceError;
+  readonly #fault: Fault | undefined;
+  readonly #idle: IdleTimer;
+  #credentials: Credentials;
+  #state: State = { kind: "waiting" };
+  #characters = 0;
+
+  constructor(
+    services: Services,
+    connection: Connection,
+    options: {
+      readonly query: SocketQuery | ServiceError;
+      readonly credentials: Credentials;
+      readonly fault: Fault | undefined;
+    },
+  ) {
+    this.#services = services;
+    this.#connection = connection;
+    this.#query = options.query;
+    this.#fault = options.fault;
+    this.#credentials = options.credentials;
+    const seconds =
+      "error" in options.query ? services.config.idleTimeoutSeconds : options.query.inactivitySeconds;
+    this.#idle = new IdleTimer(seconds * 1000, connection.signal, () => this.#onIdle(seconds));
+    connection.onMessage((data, isBinary) => this.#onMessage(data, isBinary));
+    if (this.#credentials === "bad") this.#refuse(serviceErrors.invalidKey());
+    else if (this.#credentials === "good") void this.#judgeQuery();
+  }
+
+  #refuse(error: ServiceError): void {
+    this.#state = { kind: "ended" };
+    this.#idle.stop();
+    this.#connection.fail(error);
+  }
+
+  async #judgeQuery(): Promise<void> {
+    if (!("error" in this.#query)) return;
+    const { timing, signal } = this.#connection;
+    if (await passed(timing.voiceCheckMs(), signal)) this.#refuse(this.#query);
+  }
+
+  #onIdle(seconds: number): void {
+    if (this.#characters > 0) this.#connection.witness.violation("unsent-end");
+    this.#refuse(serviceErrors.idle(seconds));
+  }
+
+  #onMessage(data: string, isBinary: boolean): void {
+    const { witness } = this.#connection;
+    const message = isBinary
+      ? { field: undefined, problem: "Binary messages are not understood." }
+      : parseClientMessage(data);
+    if ("problem" in message) {
+      witness.received({ error: message.problem });
+      witness.violation("malformed-message");
+      if (this.#state.kind === "ended") return;
+      this.#refuse(
+        message.field === undefined
+          ? serviceErrors.malformed(message.problem)
+          : serviceErrors.invalidSetting(message.field, message.problem),
+      );
+      return;
+    }
+    witness.received({
+      ...(message.text === undefined ? {} : { text: message.text }),
+      ...(message.flush ? { flush: true } : {}),
+      fields: message.fields,
+    });
+    switch (this.#state.kind) {
+      case "waiting":
+        this.#open(message);
+        break;
+      case "open":
+        this.#take(message, this.#state);
+        break;
+      case "ended":
+        this.#takeLate(message);
+        break;
+    }
+  }
+
+  #open(message: ClientMessage): void {
+    const { witness } = this.#connection;
+    this.#idle.restart();
+    witness.opening();
+    if (this.#credentials === "none") {
+      this.#credentials = message.key === undefined ? "none" : this.#services.keyring.judgeKey(message.key);
+      if (this.#credentials === "none") {
+        this.#refuse(serviceErrors.noKey());
+        return;
+      }
+      if (this.#credentials === "bad") {
+        this.#refuse(serviceErrors.invalidKey());
+        return;
+      }
+      void this.#judgeQuery();
+    }
+    // A voice or query that is refused soon: what comes meanwhile is not spoken.
+    if ("error" in this.#query) {
+      this.#state = { kind: "ended" };
+      return;
+    }
+    const { voiceSettings: settings, schedule } = message.settings;
+    const open = {
+      kind: "open",
+      opening: message.settings,
+      buffer: new TextBuffer({ schedule, autoMode: this.#query.autoMode }),
+      speaker: new Speaker(this.#services, this.#connection, this.#query, { settings, fault: this.#fault }),
+    } as const;
+    this.#state = open;
+    if (message.text === "" && !message.flush) {
+      this.#end(open);
+      return;
+    }
+    const text = message.text ?? "";
+    if (text.trim() === "") return;
+    // Whether the real service takes text in its opening is not known; we do, and tell.
+    witness.violation("text-before-opening");
+    this.#speak(text, message, open);
+  }
+
+  #take(message: ClientMessage, open: Extract<State, { kind: "open" }>): void {
+    const { witness } = this.#connection;
+    this.#idle.restart();
+    if (Object.keys(message.settings.written).length > 0 || message.key !== undefined) {
+      const changed = changedSetting(open.opening, message.settings);
+      if (changed !== undefined) {
+        witness.violation("changed-settings");
+        this.#refuse(serviceErrors.changedSetting(changed));
+        return;
+      }
+      if (message.text === " ") witness.violation("second-opening");
+    }
+    const { text } = message;
+    const endsByFlush = this.#fault?.name === "eos-flush-ambiguous" && message.flush;
+    if (text === "" && (!message.flush || endsByFlush)) {
+      this.#end(open);
+      return;
+    }
+    if (text === undefined && !message.flush) return;
+    if (this.#fault?.name === "idle-kill-at-checkout" && text !== undefined && text.trim() !== "") {
+      const seconds = "error" in this.#query ? 0 : this.#query.inactivitySeconds;
+      this.#refuse(serviceErrors.idle(seconds));
+      return;
+    }
+    this.#speak(text ?? "", message, open);
+  }
+
+  #speak(text: string, message: ClientMessage, { buffer, speaker }: Extract<State, { kind: "open" }>): void {
+    const { witness } = this.#connection;
+    if (text.trim() !== "") {
+      witness.text(text.length);
+      this.#characters += text.length;
+    } else if (text !== "") witness.keepAlive();
+    if (message.flush) witness.flush();
+    const limit = "error" in this.#query ? 0 : this.#query.model.maxCharacters;
+    if (this.#characters > limit || buffer.length + text.length > limit) {
+      this.#refuse(serviceErrors.textTooLong(limit));
+      return;
+    }
+    const { flush, tryTrigger } = message;
+    for (const generation of buffer.push({ text, flush, tryTrigger })) speaker.say(generation);
+  }
+
+  #end({ buffer, speaker }: Extract<State, { kind: "open" }>): void {
+    this.#state = { kind: "ended" };
+    this.#idle.stop();
+    this.#connection.witness.end();
+    for (const generation of buffer.end()) speaker.say(generation);
+    void this.#finish(speaker);
+  }
+
+  /** The final message in the burst of the last audio, the close a while later. */
+  async #finish(speaker: Speaker): Promise<void> {
+    const connection = this.#connection;
+    await speaker.finished();
+    const fault = this.#fault;
+    if (fault?.name === "final-missing") {
+      connection.finish(fault.forMs);
+      return;
+    }
+    await connection.send(finalMessage(), { final: true });
+    connection.finish(fault?.name === "slow-close" ? faultDurationMs(fault) : undefined);
+    if (fault?.name === "late-audio-after-close") await speaker.haunt();
+  }
+
+  #takeLate(message: ClientMessage): void {
+    const { witness } = this.#connection;
+    if (this.#credentials !== "good" || "error" in this.#query) return;
+    // After an error of ours the client may not have read it yet: no fault of its.
+    if (witness.log.ends === 0) return;
+    if (message.text === "") {
+      witness.violation("second-end");
+      return;
+    }
+    witness.violation("text-after-end");
+    if (this.#fault?.name === "text-after-eos-error") this.#connection.fail(serviceErrors.textAfterEnd());
+  }
+}
