@@ -1,0 +1,74 @@
+-- A reader's place: taken, moved, shown to be alive, or given up. Trims what every living reader has released.
+--
+-- KEYS  1 meta  2 readers  3 sleepers  4 entries of the reader's incarnation  5 entries of the one before (or 4 again)
+-- ARGV  1 'attach', 'advance' or 'detach'  2 name of the reader  3 its token  4 released seq
+--       5 bytes up to there, -1 if not known  6 silence in ms after which a reader no longer counts  7 TTL in ms
+--       8 most readers  9 the reader's name among the sleepers
+-- Gives { 'full' }, { 'replaced' } where another reader has taken the name, or
+--       { 'ok', bytes up to the released seq, waiting writer or '' }
+local meta, readers, sleepers, entries, before = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local mode, name, token, seq, bytes = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local ttl = tonumber(ARGV[7])
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+
+local function number(n) return string.format('%.0f', n) end
+
+-- Refreshed once a third of it is over.
+local function extend(key)
+  if redis.call('PTTL', key) < ttl * 2 / 3 then redis.call('PEXPIRE', key, ttl) end
+end
+
+-- The others that live, and whoever bears this reader's name. A hold is '<seq> <bytes> <seen at> <token>'.
+local lowest, lowestBytes, others, mine
+local all = redis.call('HGETALL', readers)
+for i = 1, #all, 2 do
+  local s, b, seen, t = string.match(all[i + 1], '^(%d+) (%d+) (%d+) (.*)$')
+  if all[i] == name then
+    mine = t
+  elseif now - tonumber(seen) > tonumber(ARGV[6]) then
+    redis.call('HDEL', readers, all[i])
+  else
+    others = (others or 0) + 1
+    if not lowest or tonumber(s) < lowest then lowest, lowestBytes = tonumber(s), tonumber(b) end
+  end
+end
+
+local exists = redis.call('EXISTS', meta) == 1
+local trimmed, trimmedBytes = 0, 0
+if exists then
+  local at = redis.call('HMGET', meta, 'trimmed', 'trimmedBytes')
+  trimmed, trimmedBytes = tonumber(at[1] or '0'), tonumber(at[2] or '0')
+end
+
+if bytes < 0 then
+  -- What lies up to the last trimmed entry is a safe lower bound.
+  bytes = trimmedBytes
+  local found = redis.call('XRANGE', entries, number(seq), number(seq), 'COUNT', 1)[1]
+  if found then bytes = tonumber(string.match(found[1], '%d+$')) end
+end
+
+if mode == 'detach' then
+  redis.call('SREM', sleepers, ARGV[9])
+  if mine == token then redis.call('HDEL', readers, name) end
+else
+  if mode == 'advance' and mine and mine ~= token then return { 'replaced' } end
+  if mode == 'attach' and not mine and (others or 0) >= tonumber(ARGV[8]) then return { 'full' } end
+  redis.call('HSET', readers, name, number(seq) .. ' ' .. number(bytes) .. ' ' .. number(now) .. ' ' .. token)
+  if not lowest or seq < lowest then lowest, lowestBytes = seq, bytes end
+end
+
+local waiter = ''
+if exists then
+  if lowest and lowest > trimmed then
+    redis.call('XTRIM', entries, 'MINID', number(lowest + 1))
+    if before ~= entries then redis.call('XTRIM', before, 'MINID', number(lowest + 1)) end
+    redis.call('HSET', meta, 'trimmed', number(lowest), 'trimmedBytes', number(math.max(lowestBytes, trimmedBytes)))
+  end
+  waiter = redis.call('HGET', meta, 'waiter') or ''
+  if waiter ~= '' then redis.call('HDEL', meta, 'waiter') end
+end
+if mode ~= 'detach' then
+  for _, key in ipairs({ meta, readers, entries, before }) do extend(key) end
+end
+return { 'ok', number(bytes), waiter }

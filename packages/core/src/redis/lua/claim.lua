@@ -1,0 +1,66 @@
+-- Opens a new incarnation of a stream and seals the one before.
+--
+-- KEYS  1 meta  2 readers  3 sleepers  4 entries of the expected fence  5 entries of the next one
+-- ARGV  1 expected fence  2 token of this claim  3 life, should the stream be new  4 owner  5 bound in bytes
+--       6 TTL in ms  7 number of the entry to go on after, or ''
+-- Gives { 'conflict', fence } where another claim came first, else
+--       { 'claimed', fence, life, id of the base, trimmed seq, trimmed bytes, sleepers... }
+local meta, readers, sleepers, before, after = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local ttl = tonumber(ARGV[6])
+local fence = tonumber(redis.call('HGET', meta, 'fence') or '0')
+
+local function claimed(woken)
+  local at = redis.call('HMGET', meta, 'fence', 'life', 'base', 'trimmed', 'trimmedBytes')
+  local answer = { 'claimed', at[1], at[2], at[3], at[4] or '0', at[5] or '0' }
+  for _, member in ipairs(woken) do answer[#answer + 1] = member end
+  return answer
+end
+
+if fence ~= tonumber(ARGV[1]) then
+  -- The same claim again: its first answer was lost.
+  if redis.call('HGET', meta, 'token') == ARGV[2] then return claimed({}) end
+  return { 'conflict', fence }
+end
+
+local base = '0-1' -- 0-0 is no id; the bytes of a base of 0 are 0 all the same
+if fence > 0 then
+  base = redis.call('HGET', meta, 'base')
+  if redis.call('EXISTS', before) == 1 then
+    local info = redis.call('XINFO', 'STREAM', before)
+    for i = 1, #info, 2 do
+      if info[i] == 'last-generated-id' then base = info[i + 1] end
+    end
+  end
+  local seq = string.match(base, '^%d+')
+  if ARGV[7] ~= '' and ARGV[7] ~= seq then
+    seq = ARGV[7]
+    local found = redis.call('XRANGE', before, seq, seq, 'COUNT', 1)[1]
+    base = found and found[1] or (seq .. '-' .. string.match(base, '%d+$'))
+    if seq == '0' then base = '0-1' end
+  end
+  for f = fence, 1, -1 do
+    local seal = redis.call('HGET', meta, 's:' .. f)
+    if seal and tonumber(seal) <= tonumber(seq) then break end
+    redis.call('HSET', meta, 's:' .. f, seq)
+  end
+  if tonumber(redis.call('HGET', meta, 'trimmed') or '0') > tonumber(seq) then
+    redis.call('HSET', meta, 'trimmed', seq)
+  end
+  -- With the top id out of reach, Redis itself refuses whatever a stale writer sends from now on.
+  if redis.call('EXISTS', before) == 1 then
+    redis.call('XSETID', before, '18446744073709551615-18446744073709551615')
+    redis.call('PEXPIRE', before, ttl)
+  end
+else
+  redis.call('HSET', meta, 'life', ARGV[3])
+  if ARGV[7] ~= '' and ARGV[7] ~= '0' then base = ARGV[7] .. '-0' end
+end
+
+-- The stream is there from now on, empty and with a TTL; its last id says where it begins.
+redis.call('DEL', after)
+redis.call('XADD', after, base, '-', '')
+redis.call('XTRIM', after, 'MAXLEN', 0)
+redis.call('HSET', meta, 'fence', fence + 1, 'token', ARGV[2], 'owner', ARGV[4], 'max', ARGV[5], 'base', base)
+redis.call('HDEL', meta, 'endSeq', 'endResult', 'waiter')
+for _, key in ipairs({ meta, readers, sleepers, after }) do redis.call('PEXPIRE', key, ttl) end
+return claimed(redis.call('SPOP', sleepers, 256))

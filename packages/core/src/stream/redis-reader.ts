@@ -1,0 +1,225 @@
+import { GatewayError } from "../errors.ts";
+import { retryStorage } from "../redis/retry.ts";
+import type { Reply } from "../redis/tick-batch.ts";
+import { abortable } from "./abortable.ts";
+import { type Epoch, encodeEpoch, parseEpoch } from "./epoch.ts";
+import { RedisHold } from "./redis-hold.ts";
+import {
+  META_FIELDS,
+  parseEntries,
+  parseMeta,
+  parseTail,
+  replyAt,
+  type StreamMeta,
+} from "./redis-replies.ts";
+import type { OpenEnd, RedisStreams } from "./redis-streams.ts";
+import { MAX_ENTRIES_PER_READ } from "./settings.ts";
+import { Sleeper } from "./sleeper.ts";
+import type { ReaderOptions, ReadResult, StreamPosition, StreamReader } from "./stream.ts";
+import type { StreamKeys } from "./stream-keys.ts";
+
+/** What one look tells the reader to do; a result, or to look again at once, or to sleep. */
+type Finding = ReadResult | "again" | "sleep";
+
+const lost = (reason: Extract<ReadResult, { kind: "lost" }>["reason"]): ReadResult => ({
+  kind: "lost",
+  reason,
+});
+
+/**
+ * Reads a stream from Redis.
+ *
+ * A look is one pipeline: *first* the reader enters itself among the sleepers, *then* it asks for entries,
+ * then for the state of the stream. Whatever is appended after the first step rings it, whatever was
+ * appended before is found by the second; no wake-up is lost between. A look that finds fewer entries than
+ * it asked for therefore leaves the reader both caught up and entered: the next `read` goes to sleep without
+ * asking Redis again. One append costs one bell and one look.
+ */
+export class RedisReader implements StreamReader, OpenEnd {
+  readonly #streams: RedisStreams;
+  readonly #keys: StreamKeys;
+  readonly #options: ReaderOptions;
+  readonly #sleeper = new Sleeper();
+  readonly #member: string;
+  readonly #hold: RedisHold;
+  /** The incarnation it reads; `undefined` until it meets the stream. */
+  #epoch: Epoch | undefined;
+  /** The last entry given out. */
+  #seq: number;
+  #position: StreamPosition | undefined;
+  /** The position it was opened with has not yet been held against the stream's tail. */
+  #unproven: boolean;
+  #caughtUp = false;
+  /** An end beyond what was found: once it may have come between two steps of a look, twice it is a loss. */
+  #endAhead = false;
+  #reading = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(streams: RedisStreams, keys: StreamKeys, options: ReaderOptions) {
+    this.#streams = streams;
+    this.#keys = keys;
+    this.#options = options;
+    this.#seq = options.from?.seq ?? 0;
+    this.#position = options.from;
+    this.#unproven = options.from !== undefined;
+    // What no stream ever called itself is refused as another life's.
+    if (options.from !== undefined) this.#epoch = parseEpoch(options.from.epoch) ?? { life: "", fence: 1 };
+    this.#member = streams.bell.enlist(this);
+    this.#hold = new RedisHold(streams, keys, options, this.#member);
+    streams.open.add(this);
+  }
+
+  get position(): StreamPosition | undefined {
+    return this.#position;
+  }
+
+  async read(maxEntries: number, signal?: AbortSignal): Promise<ReadResult> {
+    if (this.#reading) throw new GatewayError("internal", "A reader reads one call at a time.");
+    signal?.throwIfAborted();
+    this.#reading = true;
+    try {
+      return await this.#next(Math.min(maxEntries, MAX_ENTRIES_PER_READ), signal);
+    } finally {
+      this.#reading = false;
+    }
+  }
+
+  advance(seq: number): void {
+    this.#hold.release(seq);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  ring(): void {
+    this.#sleeper.ring();
+  }
+
+  beat(): void {
+    this.#hold.beat();
+  }
+
+  async #next(count: number, signal: AbortSignal | undefined): Promise<ReadResult> {
+    const { settings, observer } = this.#streams;
+    let woken = false;
+    for (;;) {
+      this.#assertOpen();
+      if (this.#caughtUp) {
+        if (woken) observer.readInVain();
+        await this.#sleeper.sleep(settings.rereadMs, signal);
+        woken = true;
+        this.#assertOpen();
+      }
+      this.#caughtUp = false;
+      const looked = retryStorage(settings.storageRetryMs, signal, (failures) => this.#look(count, failures));
+      const { epoch, replies } = await abortable(looked, signal);
+      const finding = await this.#find(epoch, replies, count);
+      if (finding === "sleep") this.#caughtUp = true;
+      else if (finding !== "again") return this.#give(finding);
+    }
+  }
+
+  /** Asks Redis; changes nothing here, so that a look given up by its caller does no harm. */
+  async #look(
+    count: number,
+    failures: number,
+  ): Promise<{ epoch: Epoch | undefined; replies: readonly Reply[] }> {
+    const { batch } = this.#streams;
+    const keys = this.#keys;
+    const epoch = this.#epoch;
+    const fence = epoch?.fence ?? 1;
+    const entries = keys.entries(fence);
+    const ask: Parameters<typeof batch.run>[1] = (pipeline) => {
+      this.#sleeper.forget();
+      pipeline.sadd(keys.sleepers, this.#member);
+      // A set that was emptied is gone, its expiry with it.
+      pipeline.pexpire(keys.sleepers, this.#options.ttlMs);
+      pipeline.xrangeBuffer(entries, String(this.#seq + 1), "+", "COUNT", count);
+      pipeline.hmget(keys.meta, ...META_FIELDS, `s:${fence}`);
+      if (this.#unproven) pipeline.xinfo("STREAM", entries);
+    };
+    const replies = await (failures === 0 ? batch.run(keys.slot, ask) : batch.runAlone(keys.slot, ask));
+    for (const index of [0, 2, 3]) replyAt(replies, index);
+    return { epoch, replies };
+  }
+
+  async #find(asked: Epoch | undefined, replies: readonly Reply[], count: number): Promise<Finding> {
+    const meta = parseMeta(replyAt(replies, 3));
+    if (meta === undefined) {
+      if (asked !== undefined) return lost("gone");
+      await this.#attach(1);
+      return "sleep";
+    }
+    const epoch = asked ?? { life: meta.life, fence: 1 };
+    const refusal = this.#refusal(epoch, meta, replies);
+    if (refusal !== undefined) return refusal;
+    await this.#attach(epoch.fence);
+    this.#epoch = epoch;
+    this.#unproven = false;
+    this.#hold.met(meta.maxBytes, meta.writerWaits);
+    const found = parseEntries(replyAt(replies, 2));
+    const whole = meta.seal === undefined ? found : found.filter((entry) => entry.seq <= (meta.seal ?? 0));
+    const gap = whole.findIndex((entry, index) => entry.seq !== this.#seq + 1 + index);
+    const entries = gap < 0 ? whole : whole.slice(0, gap);
+    if (entries.length > 0) {
+      this.#hold.gave(entries, epoch.fence);
+      this.#caughtUp = entries.length === found.length && found.length < count && meta.seal === undefined;
+      return { kind: "entries", epoch: encodeEpoch(epoch.life, epoch.fence), entries };
+    }
+    if (gap === 0 || this.#seq < meta.trimmedSeq) return lost("trimmed");
+    return this.#findNoEntry(epoch, meta);
+  }
+
+  /** Why the reader can't go on where it is, if so. */
+  #refusal(epoch: Epoch, meta: StreamMeta, replies: readonly Reply[]): ReadResult | undefined {
+    if (epoch.life !== meta.life || epoch.fence > meta.fence) return lost("epoch");
+    const tail = this.#unproven ? parseTail(replies[4])?.seq : undefined;
+    const last = meta.seal ?? tail ?? this.#seq;
+    return this.#seq > last ? lost("beyond-tail") : undefined;
+  }
+
+  #findNoEntry(epoch: Epoch, meta: StreamMeta): Finding {
+    if (meta.seal !== undefined) {
+      // Sealed beyond what is there: an owner went on after entries that Redis has lost.
+      if (this.#seq < meta.seal) return lost("trimmed");
+      this.#epoch = { life: epoch.life, fence: epoch.fence + 1 };
+      return "again";
+    }
+    if (meta.end === undefined) return "sleep";
+    if (meta.end.lastSeq === this.#seq) return { kind: "ended", end: meta.end };
+    if (meta.end.lastSeq < this.#seq) return lost("beyond-tail");
+    if (this.#endAhead) return lost("trimmed");
+    this.#endAhead = true;
+    return "again";
+  }
+
+  #give(result: ReadResult): ReadResult {
+    this.#endAhead = false;
+    if (result.kind === "lost") this.#streams.observer.lost(result.reason);
+    const last = result.kind === "entries" ? result.entries.at(-1) : undefined;
+    if (result.kind === "entries" && last !== undefined) {
+      this.#seq = last.seq;
+      this.#position = { epoch: result.epoch, seq: last.seq };
+    }
+    return result;
+  }
+
+  #attach(fence: number): Promise<void> {
+    return retryStorage(this.#streams.settings.storageRetryMs, undefined, () => this.#hold.attach(fence));
+  }
+
+  #assertOpen(): void {
+    this.#streams.closed.throwIfAborted();
+    if (this.#closing !== undefined) throw new GatewayError("storage.unavailable", "The reader is closed.");
+  }
+
+  async #close(): Promise<void> {
+    const { open, bell } = this.#streams;
+    open.delete(this);
+    bell.dismiss(this.#member);
+    this.#sleeper.ring();
+    await this.#hold.detach();
+  }
+}

@@ -1,0 +1,166 @@
+import { randomBytes } from "node:crypto";
+import { GatewayError } from "../errors.ts";
+import { newEpoch } from "../ids.ts";
+import type { Logger } from "../logger.ts";
+import { openBell } from "../redis/bell.ts";
+import type { RedisConnection } from "../redis/client.ts";
+import type { Keys } from "../redis/keys.ts";
+import { retryStorage } from "../redis/retry.ts";
+import { TickBatch } from "../redis/tick-batch.ts";
+import { encodeEpoch } from "./epoch.ts";
+import { type StreamObserver, silentObserver } from "./observer.ts";
+import { RedisReader } from "./redis-reader.ts";
+import { parseTail, replyAt } from "./redis-replies.ts";
+import { type OpenEnd, type RedisStreams, scripts } from "./redis-streams.ts";
+import { RedisWriter } from "./redis-writer.ts";
+import { DEFAULT_STREAM_SETTINGS, type StreamSettings } from "./settings.ts";
+import type { ClaimOptions, ReaderOptions, StreamInfo, StreamRef, StreamStore } from "./stream.ts";
+import { parsePlace, StreamKeys } from "./stream-keys.ts";
+
+export interface RedisStreamOptions {
+  /** Opened for `commands`: the store repeats by itself, in order. */
+  readonly redis: RedisConnection;
+  /** Opened for `subscriber`; may be shared with others. */
+  readonly subscriber: RedisConnection;
+  readonly keys: Keys;
+  /** Names this process; unique among all that use this Redis. */
+  readonly nodeId: string;
+  readonly logger: Logger;
+  readonly observer?: StreamObserver;
+  readonly settings?: Partial<StreamSettings>;
+  /**
+   * How an append whose answer was lost is sent again. `next-numbers` is what a writer would do that does
+   * not number its entries itself; it is here so that tests can show what it loses and repeats.
+   */
+  readonly resendAs?: "same-numbers" | "next-numbers";
+}
+
+/** Owners who claim at the same time; each round one of them wins. */
+const MAX_CONFLICTS = 16;
+
+/** Hears its bell from its return on. @throws GatewayError `storage.*` */
+export async function openRedisStreams(options: RedisStreamOptions): Promise<StreamStore> {
+  const settings = { ...DEFAULT_STREAM_SETTINGS, ...options.settings };
+  const bell = await retryStorage(settings.storageRetryMs, undefined, () => openBell(options));
+  const closing = new AbortController();
+  return new RedisStreamStore(
+    {
+      redis: options.redis,
+      batch: new TickBatch(options.redis),
+      bell,
+      settings,
+      observer: options.observer ?? silentObserver,
+      logger: options.logger,
+      closed: closing.signal,
+      open: new Set<OpenEnd>(),
+      resendAs: options.resendAs ?? "same-numbers",
+    },
+    options.keys,
+    closing,
+  );
+}
+
+class RedisStreamStore implements StreamStore {
+  readonly #streams: RedisStreams;
+  readonly #keys: Keys;
+  readonly #closing: AbortController;
+  readonly #heart: NodeJS.Timeout;
+
+  constructor(streams: RedisStreams, keys: Keys, closing: AbortController) {
+    this.#streams = streams;
+    this.#keys = keys;
+    this.#closing = closing;
+    // Looked at more often than needed, so that the readers' heartbeats spread.
+    this.#heart = setInterval(() => {
+      for (const end of streams.open) end.beat();
+    }, streams.settings.heartbeatMs / 5);
+    this.#heart.unref();
+  }
+
+  async claim(stream: StreamRef, options: ClaimOptions): Promise<RedisWriter> {
+    this.#streams.closed.throwIfAborted();
+    const keys = new StreamKeys(this.#keys, stream);
+    const token = randomBytes(9).toString("base64url");
+    const life = newEpoch();
+    const [, fence, named, base = "0-1", trimmed, trimmedBytes, ...sleepers] = await this.#onFence(
+      (expected) =>
+        scripts.claim.run(
+          this.#streams.redis,
+          [keys.meta, keys.readers, keys.sleepers, keys.entries(expected), keys.entries(expected + 1)],
+          [
+            ...[expected, token, life, options.owner, options.maxBytes, options.ttlMs],
+            options.afterSeq === undefined ? "" : options.afterSeq,
+          ],
+        ),
+    );
+    if (sleepers.length > 0) this.#streams.bell.ring(sleepers);
+    return new RedisWriter(this.#streams, keys, options, {
+      life: named ?? life,
+      fence: Number(fence),
+      base: parsePlace(base),
+      released: { seq: Number(trimmed), bytes: Number(trimmedBytes) },
+    });
+  }
+
+  reader(stream: StreamRef, options: ReaderOptions): RedisReader {
+    return new RedisReader(this.#streams, new StreamKeys(this.#keys, stream), options);
+  }
+
+  async inspect(stream: StreamRef): Promise<StreamInfo | undefined> {
+    const { batch, settings } = this.#streams;
+    const keys = new StreamKeys(this.#keys, stream);
+    return retryStorage(settings.storageRetryMs, undefined, async () => {
+      const fields = ["life", "fence", "owner", "trimmedBytes", "endSeq", "endResult", "base"] as const;
+      const meta = await batch.run(keys.slot, (pipeline) => pipeline.hmget(keys.meta, ...fields));
+      const [life, fence, owner, trimmedBytes, endSeq, endResult, base] = replyAt(meta, 0) as (
+        | string
+        | null
+      )[];
+      if (life == null || base == null) return undefined;
+      const key = keys.entries(Number(fence));
+      const info = await batch.run(keys.slot, (pipeline) => pipeline.xinfo("STREAM", key));
+      const tail = parseTail(info[0]) ?? parsePlace(base);
+      return {
+        epoch: encodeEpoch(life, Number(fence)),
+        fence: Number(fence),
+        owner: owner ?? "",
+        lastSeq: tail.seq,
+        storedBytes: tail.bytes - Number(trimmedBytes ?? 0),
+        end: endSeq == null ? undefined : { lastSeq: Number(endSeq), result: endResult ?? "" },
+      };
+    });
+  }
+
+  async expire(stream: StreamRef, ttlMs: number): Promise<void> {
+    const keys = new StreamKeys(this.#keys, stream);
+    const [, ...sleepers] = await this.#onFence((expected) =>
+      scripts.expire.run(
+        this.#streams.redis,
+        [keys.meta, keys.readers, keys.sleepers, ...keys.allEntries(expected)],
+        [expected, ttlMs, "set"],
+      ),
+    );
+    this.#streams.bell.ring(sleepers);
+  }
+
+  async close(): Promise<void> {
+    if (this.#streams.closed.aborted) return;
+    this.#closing.abort(new GatewayError("storage.unavailable", "The streams are closed."));
+    clearInterval(this.#heart);
+    for (const end of this.#streams.open) end.ring();
+    this.#streams.open.clear();
+    await this.#streams.bell.close();
+  }
+
+  /** Runs a script that names keys by the fence it expects, until the fence is the one expected. */
+  async #onFence(run: (expected: number) => Promise<readonly string[]>): Promise<readonly string[]> {
+    let expected = 0;
+    for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts += 1) {
+      const fence = expected;
+      const answer = await retryStorage(this.#streams.settings.storageRetryMs, undefined, () => run(fence));
+      if (answer[0] !== "conflict") return answer;
+      expected = Number(answer[1]);
+    }
+    throw new GatewayError("storage.unavailable", "Too many owners claim the stream at once.");
+  }
+}
