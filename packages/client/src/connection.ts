@@ -151,13 +151,14 @@ export function openConnection(
   const timer = setTimeout(() => fail(new SpeechError("client.connect_timeout")), times.connectTimeoutMs);
   const fail = (error: SpeechError) => {
     clearTimeout(timer);
+    socket.onerror = () => {};
     socket.onmessage = null;
     socket.onclose = null;
     socket.close();
     reject(error);
   };
-  // Browsers tell nothing about why a connection failed; `onclose` follows and decides.
-  socket.onerror = () => {};
+  // Browsers tell nothing about why, and follow with a close at once; Node 22 leaves it at the error.
+  socket.onerror = () => setTimeout(() => fail(new SpeechError("client.connect_failed")), 0);
   socket.onclose = ({ code, reason }) => {
     const byCode = fromClose(code, reason);
     const unknown = byCode.code === "client.disconnected";
@@ -171,6 +172,7 @@ export function openConnection(
       const message = parseServerMessage(data);
       if (message.type === "connected") {
         clearTimeout(timer);
+        socket.onerror = () => {};
         resolve(new Connection(socket, message, times, listener));
       } else if (message.type === "error") refusal = fromErrorMessage(message);
     } catch (cause) {

@@ -1,11 +1,11 @@
 import { Player } from "@tts-labs/client/player/player";
 import { SpeechError } from "@tts-labs/client/speech-error";
 import type { UtteranceTotals } from "@tts-labs/client/utterance";
+import { listVoices } from "@tts-labs/client/voices";
 import { type LinkState, ServerLink } from "./server-link.ts";
 import { Speech } from "./speech.ts";
 import { type Activity, NO_FIGURES } from "./state.ts";
 import { View } from "./view.ts";
-import { fetchVoices } from "./voices.ts";
 import { Waveform } from "./waveform.ts";
 import { Caption } from "./words.ts";
 
@@ -126,7 +126,7 @@ function onLink(state: LinkState): void {
   view.showActivity(activity());
   if (state.kind === "refused") view.showError(state.reason);
   if (state.kind !== "open") return;
-  void fetchVoices().then((voices) => {
+  void listVoices(location.origin).then((voices) => {
     view.showVoices(voices, state.client.session.voice);
     prewarm();
   });

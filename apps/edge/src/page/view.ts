@@ -1,8 +1,8 @@
 import type { SpeechError } from "@tts-labs/client/speech-error";
+import type { Voice } from "@tts-labs/client/voices";
 import { SAMPLE_SENTENCES, type SampleSentence } from "./sentences.ts";
 import type { LinkState } from "./server-link.ts";
 import type { SpeechFigures } from "./speech.ts";
-import type { Voice } from "./voices.ts";
 
 export interface ViewActions {
   onSpeak(): void;

@@ -6,24 +6,22 @@ export interface Voice {
   readonly language: string;
 }
 
-/** What the server lists, or nothing when it can't: the server's own default voice always works. */
-export async function fetchVoices(): Promise<Voice[]> {
+/** What the server at `url` lists, or nothing when it can't: its own default voice always works. */
+export async function listVoices(url: string | URL, limitMs = 5_000): Promise<Voice[]> {
   try {
-    const response = await fetch("/api/v1/voices", { signal: AbortSignal.timeout(5_000) });
-    if (!response.ok) return [];
-    return parseVoices(await response.json());
+    const response = await fetch(new URL("/api/v1/voices", url), { signal: AbortSignal.timeout(limitMs) });
+    return response.ok ? parseVoices(await response.json()) : [];
   } catch {
     return [];
   }
 }
 
+/** Entries without an id are left out; a voice without a name goes by its id. */
 export function parseVoices(body: unknown): Voice[] {
   const list: unknown = isRecord(body) ? body["voices"] : undefined;
   if (!Array.isArray(list)) return [];
-  return list.filter(isRecord).flatMap((voice): Voice[] => {
-    const id = voice["voice_id"] ?? voice["id"];
+  return list.filter(isRecord).flatMap(({ id, name, language }): Voice[] => {
     if (typeof id !== "string") return [];
-    const { name, language } = voice;
     return [
       {
         id,

@@ -1,0 +1,32 @@
+import { SpeechError } from "@tts-labs/client/speech-error";
+import type { Voice } from "@tts-labs/client/voices";
+
+/** An error as a person at a terminal can act on it, one thought per line. */
+export function explain(
+  error: unknown,
+  { url, voices }: { readonly url: string; readonly voices: readonly Voice[] },
+): string[] {
+  if (!(error instanceof SpeechError)) {
+    return [error instanceof Error ? error.message : String(error)];
+  }
+  if (error.code === "client.connect_failed" || error.code === "client.connect_timeout") {
+    return [
+      `No tts-labs server answers at ${url}.`,
+      `Start it with "npm start" in another terminal, or name another one with --url.`,
+    ];
+  }
+  if (error.code === "client.empty_text") {
+    return ["There was no text to speak.", `Give it in quotes, or pipe it in and give "-" for the text.`];
+  }
+  const about = `${error.message} (${error.code})`;
+  if (error.code === "provider.voice_not_found" || error.facts["field"] === "voice") {
+    if (voices.length === 0) return [about, "The server lists no voices of its own."];
+    return [about, "Voices of this server, for --voice:", ...voices.map(describeVoice)];
+  }
+  if (!error.retryable) return [about];
+  const when = error.retryAfterMs === undefined ? "" : ` in ${Math.ceil(error.retryAfterMs / 1000)} s`;
+  return [about, `It may work when tried again${when}.`];
+}
+
+export const describeVoice = ({ id, name, language }: Voice): string =>
+  `  ${id}  ${[name, language].filter((it) => it !== "").join(", ")}`;

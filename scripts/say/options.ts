@@ -1,0 +1,56 @@
+import { Command, InvalidArgumentError } from "commander";
+
+export interface SayOptions {
+  /** "-" means standard input. */
+  readonly text: string;
+  readonly url: string;
+  readonly voice?: string;
+  readonly model?: string;
+  readonly language?: string;
+  readonly seed?: number;
+  readonly speed?: number;
+  /** "-" means standard output. */
+  readonly out: string;
+  readonly raw?: boolean;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly voices?: boolean;
+}
+
+/** Ends the process after `--help` (0) and after a call that can't be understood (2). */
+export function parseSayOptions(argv: readonly string[]): SayOptions {
+  const command = new Command("say")
+    .description("Speaks a text and writes it as a WAV file.")
+    .argument("[text...]", `what to say; "-" reads it from standard input and speaks it as it comes`)
+    .option("-v, --voice <voice>", "its id or name; else the server's default")
+    .option("-m, --model <id>", "the provider's model")
+    .option("-l, --language <code>", "ISO 639-1, such as de")
+    .option("-u, --url <url>", "of the server", address, "http://localhost:8006")
+    .option("--seed <number>", "the same seed and text sound the same", number(0, 4_294_967_295, true))
+    .option("--speed <factor>", "0.7 to 1.2", number(0.7, 1.2, false))
+    .option("-o, --out <file>", `file to write; "-" is standard output`, "speech.wav")
+    .option("--raw", "bare 16-bit PCM, without a WAV header")
+    .option("--json", "end with one JSON object on the last line")
+    .option("-q, --quiet", "say nothing but errors")
+    .option("--voices", "list the server's voices, and end")
+    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
+  command.parse(argv, { from: "user" });
+  const options = command.opts<Omit<SayOptions, "text">>();
+  if (command.args.length === 0 && options.voices !== true) {
+    command.error(`What shall be said? Give a text in quotes, or "-" to read it from standard input.`);
+  }
+  return { ...options, text: command.args.join(" ") };
+}
+
+function address(text: string): string {
+  if (!URL.canParse(text))
+    throw new InvalidArgumentError("It must be an address such as http://localhost:8006.");
+  return text;
+}
+
+const number = (least: number, most: number, whole: boolean) => (text: string) => {
+  const value = Number(text);
+  const fits = text.trim() !== "" && value >= least && value <= most && (!whole || Number.isInteger(value));
+  if (fits) return value;
+  throw new InvalidArgumentError(`It must be a ${whole ? "whole " : ""}number from ${least} to ${most}.`);
+};

@@ -1,0 +1,129 @@
+import { resolve } from "node:path";
+import { SpeechClient } from "@tts-labs/client/speech-client";
+import { SpeechError } from "@tts-labs/client/speech-error";
+import type { Utterance, UtteranceTotals } from "@tts-labs/client/utterance";
+import { listVoices, type Voice } from "@tts-labs/client/voices";
+import { openAudioFile, openAudioPipe } from "./audio-output.ts";
+import { describeVoice, explain } from "./explain.ts";
+import type { SayOptions } from "./options.ts";
+import { noProgress, openProgress } from "./progress.ts";
+import { textOf } from "./standard-input.ts";
+
+export const EXIT = { spoken: 0, failed: 1, interrupted: 130 } as const;
+
+export interface SayContext {
+  /** Relative file names are seen from here: where the person stands, which `npm run` changes. */
+  readonly folder: string;
+  /** Aborted by Ctrl-C: the speech is cancelled, what has come is kept. */
+  readonly interrupted: AbortSignal;
+}
+
+/** Says it, tells about it, and resolves to the exit code. Never rejects. */
+export async function runSay(options: SayOptions, context: SayContext): Promise<number> {
+  // Standard output belongs to the audio when that goes there.
+  const told = options.out === "-" ? process.stderr : process.stdout;
+  const quiet = options.quiet === true;
+  try {
+    if (options.voices === true) return await printVoices(options.url);
+    const spoken = await speak(options, context);
+    if (!quiet) told.write(`${summary(options, spoken.totals)}\n`);
+    if (options.json === true) told.write(`${JSON.stringify(report(options, spoken))}\n`);
+    return spoken.totals.outcome === "cancelled" ? EXIT.interrupted : EXIT.spoken;
+  } catch (error) {
+    const voices = error instanceof SpeechError ? await listVoices(options.url, 3_000) : [];
+    process.stderr.write(`${explain(error, { url: options.url, voices }).join("\n")}\n`);
+    if (options.json === true) told.write(`${JSON.stringify(failure(error))}\n`);
+    return EXIT.failed;
+  }
+}
+
+interface Spoken {
+  readonly totals: UtteranceTotals;
+  readonly sampleRateHz: number;
+  readonly sessionId: string;
+}
+
+async function speak(options: SayOptions, { folder, interrupted }: SayContext): Promise<Spoken> {
+  const voices = options.voice === undefined ? [] : await listVoices(options.url, 3_000);
+  const client = await SpeechClient.connect({ url: options.url });
+  try {
+    const { sample_rate: sampleRateHz, session_id: sessionId } = client.session;
+    const text = options.text === "-" ? textOf(process.stdin) : options.text;
+    const utterance = client.speak(text, { ...speakOptions(options, voices), signal: interrupted });
+    await write(utterance, options, folder);
+    return { totals: await utterance.finished, sampleRateHz, sessionId };
+  } finally {
+    await client.close();
+    // A terminal or pipe that nobody reads any more must not keep the process alive.
+    if (options.text === "-") process.stdin.destroy();
+  }
+}
+
+async function write(utterance: Utterance, options: SayOptions, folder: string): Promise<void> {
+  const format = { sampleRateHz: utterance.sampleRateHz, raw: options.raw === true };
+  const output =
+    options.out === "-"
+      ? openAudioPipe(process.stdout, format)
+      : openAudioFile(resolve(folder, options.out), format);
+  const progress = options.quiet === true || !process.stderr.isTTY ? noProgress : openProgress();
+  utterance.on("sent", (piece) => progress.text(piece.length));
+  try {
+    for await (const { samples } of utterance) {
+      await output.write(samples);
+      progress.audio((utterance.receivedSamples * 1000) / utterance.sampleRateHz, utterance.firstAudioMs);
+    }
+  } finally {
+    progress.stop();
+    await output.close();
+  }
+}
+
+function speakOptions({ voice, model, language, seed, speed }: SayOptions, voices: readonly Voice[]) {
+  return {
+    ...(voice === undefined ? {} : { voice: resolveVoice(voice, voices) }),
+    ...(model === undefined ? {} : { model }),
+    ...(language === undefined ? {} : { language }),
+    ...(seed === undefined ? {} : { seed }),
+    ...(speed === undefined ? {} : { voiceSettings: { speed } }),
+  };
+}
+
+/** The id of the voice meant by an id or a name; what is not listed is passed on, since the server decides. */
+export function resolveVoice(wanted: string, voices: readonly Voice[]): string {
+  if (voices.some(({ id }) => id === wanted)) return wanted;
+  return voices.find(({ name }) => name.toLowerCase() === wanted.toLowerCase())?.id ?? wanted;
+}
+
+async function printVoices(url: string): Promise<number> {
+  const client = await SpeechClient.connect({ url });
+  await client.close();
+  const voices = await listVoices(url);
+  process.stdout.write(voices.map((voice) => `${describeVoice(voice)}\n`).join(""));
+  return EXIT.spoken;
+}
+
+function summary({ out }: SayOptions, { outcome, durationMs, firstAudioMs }: UtteranceTotals): string {
+  const where = out === "-" ? "standard output" : out;
+  const speech = `${(durationMs / 1000).toFixed(2)} s of speech`;
+  const latency = firstAudioMs === null ? "" : `, first audio after ${firstAudioMs.toFixed(0)} ms`;
+  return outcome === "cancelled"
+    ? `Interrupted after ${speech}${latency}.`
+    : `Wrote ${speech} to ${where}${latency}.`;
+}
+
+function report({ out, raw }: SayOptions, { totals, sampleRateHz, sessionId }: Spoken): object {
+  return {
+    ok: totals.outcome === "completed",
+    file: out,
+    format: raw === true ? "pcm" : "wav",
+    sampleRateHz,
+    sessionId,
+    ...totals,
+  };
+}
+
+function failure(error: unknown): object {
+  if (!(error instanceof SpeechError)) return { ok: false, code: "say.failed", message: String(error) };
+  const { code, message, retryable, retryAfterMs, facts } = error;
+  return { ok: false, code, message, retryable, retryAfterMs, facts };
+}

@@ -1,0 +1,244 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { access, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { FakeEdge, type FakeEdgeOptions, humOf } from "../../harness/fake-edge.ts";
+
+const TEXT = "Guten Tag, wie geht es Ihnen?";
+const SCRIPT = join(import.meta.dirname, "../../../scripts/say.ts");
+
+let folder: string;
+const open: { close(): Promise<void> }[] = [];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tts-say-"));
+});
+
+afterEach(async () => {
+  for (const it of open.splice(0)) await it.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function edge(options: FakeEdgeOptions = {}): Promise<FakeEdge> {
+  const started = await FakeEdge.start(options);
+  open.push(started);
+  return started;
+}
+
+function start(args: readonly string[]): ChildProcess {
+  const child = spawn(process.execPath, [SCRIPT, ...args], { env: { ...process.env, INIT_CWD: folder } });
+  open.push({
+    close: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      child.kill("SIGKILL");
+      await once(child, "exit");
+    },
+  });
+  return child;
+}
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: Buffer;
+  readonly err: string;
+}
+
+async function ended(child: ChildProcess): Promise<Ended> {
+  const out: Buffer[] = [];
+  const err: Buffer[] = [];
+  child.stdout?.on("data", (data: Buffer) => out.push(data));
+  child.stderr?.on("data", (data: Buffer) => err.push(data));
+  const [code] = (await once(child, "close")) as [number | null];
+  return { code, out: Buffer.concat(out), err: Buffer.concat(err).toString() };
+}
+
+const say = (...args: string[]) => ended(start(args));
+const pcmOf = (text: string) => Buffer.from(humOf(text).pcm.buffer);
+
+describe("say", () => {
+  it("writes a WAV with right sizes whose samples are those that were sent", async () => {
+    const { url } = await edge();
+    const { code, out, err } = await say(TEXT, "--url", url, "--out", "hello.wav");
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    expect(out.toString()).toMatch(/^Wrote 1\.65 s of speech to hello\.wav, first audio after \d+ ms\.\n$/);
+    const wav = await readFile(join(folder, "hello.wav"));
+    const pcm = pcmOf(TEXT);
+    expect(wav.subarray(44).equals(pcm)).toBe(true);
+    expect(wav.subarray(0, 4).toString()).toBe("RIFF");
+    expect(wav.readUInt32LE(4)).toBe(pcm.length + 36);
+    expect(wav.readUInt32LE(24)).toBe(24_000);
+    expect(wav.readUInt32LE(40)).toBe(pcm.length);
+  });
+
+  it("passes voice by name, model, language, seed and speed on, with the text", async () => {
+    const server = await edge();
+    const options = ["--voice", "anna", "--model", "m1", "--language", "de", "--seed", "7", "--speed", "1.1"];
+    await say("Guten", "Tag", "--url", server.url, ...options);
+    expect(server.received.find(({ type }) => type === "text")).toEqual({
+      type: "text",
+      text: "Guten Tag",
+      voice: "simGermanAnna000000A",
+      model: "m1",
+      language: "de",
+      seed: 7,
+      voice_settings: { speed: 1.1 },
+    });
+  });
+
+  it("ends with one JSON object on the last line", async () => {
+    const { url } = await edge();
+    const { out } = await say(TEXT, "--url", url, "--json");
+    const report: unknown = JSON.parse(out.toString().trimEnd().split("\n").at(-1) ?? "");
+    expect(report).toMatchObject({ ok: true, outcome: "completed", samples: humOf(TEXT).pcm.length });
+  });
+
+  it("writes bare PCM to standard output, and nothing else", async () => {
+    const { url } = await edge();
+    const { out, code } = await say(TEXT, "--url", url, "--raw", "--out", "-");
+    expect(code).toBe(0);
+    expect(out.equals(pcmOf(TEXT))).toBe(true);
+  });
+
+  it("says nothing when it is to be quiet", async () => {
+    const { url } = await edge();
+    expect(await say(TEXT, "--url", url, "--quiet")).toMatchObject({
+      code: 0,
+      out: Buffer.alloc(0),
+      err: "",
+    });
+  });
+
+  it("passes standard input on as it comes and loses no character", async () => {
+    let heard = "";
+    let onText = (_text: string) => {};
+    const server = await edge({
+      onMessage: (message) => {
+        if (message.type === "text") {
+          heard += message.text;
+          onText(heard);
+        }
+        return false;
+      },
+    });
+    const child = start(["-", "--url", server.url, "--raw", "--out", "-"]);
+    const done = ended(child);
+    const firstHeard = new Promise<string>((resolve) => {
+      onText = resolve;
+    });
+    const bytes = Buffer.from("Schöne Grüße 🙂 an alle.");
+    // In the middle of "ö": the server hears what is whole before the rest has been written.
+    child.stdin?.write(bytes.subarray(0, 4));
+    expect(await firstHeard).toBe("Sch");
+    // Then one byte at a time.
+    for (const byte of bytes.subarray(4)) child.stdin?.write(Buffer.of(byte));
+    child.stdin?.end();
+    const { code, out } = await done;
+    expect(heard).toBe("Schöne Grüße 🙂 an alle.");
+    expect({ code, same: out.equals(pcmOf(heard)) }).toEqual({ code: 0, same: true });
+  });
+
+  it("tells how to start a server when none answers, and writes no file", async () => {
+    const { url } = await FakeEdge.start().then(async (gone) => {
+      await gone.close();
+      return gone;
+    });
+    const { code, err } = await say(TEXT, "--url", url);
+    expect(code).toBe(1);
+    expect(err).toBe(
+      `No tts-labs server answers at ${url}.\nStart it with "npm start" in another terminal, or name another one with --url.\n`,
+    );
+    await expect(access(join(folder, "speech.wav"))).rejects.toThrow("ENOENT");
+  });
+
+  it("lists the voices when the one asked for is unknown", async () => {
+    const { url } = await edge({
+      onMessage: (message, connection) => {
+        if (message.type !== "text") return false;
+        connection.send({
+          type: "utterance_started",
+          utterance_id: "u",
+          utterance: 1,
+          voice: "x",
+          model: "m",
+        });
+        const error = {
+          code: "provider.voice_not_found",
+          message: "The provider has no such voice.",
+        } as const;
+        connection.send({ type: "error", ...error, retryable: false, utterance_id: "u" });
+        return true;
+      },
+    });
+    const { code, err, out } = await say(TEXT, "--url", url, "--voice", "nobody", "--json");
+    expect(code).toBe(1);
+    expect(err).toContain("The provider has no such voice. (provider.voice_not_found)");
+    expect(err).toContain("  simGermanAnna000000A  Anna, de");
+    expect(JSON.parse(out.toString())).toMatchObject({ ok: false, code: "provider.voice_not_found" });
+  });
+
+  it("is told at once what is wrong with a call", async () => {
+    expect(await say()).toMatchObject({ code: 2, err: expect.stringContaining("What shall be said?") });
+    expect(await say(TEXT, "--speed", "3")).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("number from 0.7 to 1.2"),
+    });
+  });
+
+  it("cancels on Ctrl-C, keeps what has come and says so", async () => {
+    let cancelled = false;
+    let onFrame = () => {};
+    const framed = new Promise<void>((resolve) => {
+      onFrame = resolve;
+    });
+    const { url } = await edge({
+      onMessage: (message, connection) => {
+        if (message.type === "text") {
+          connection.send({
+            type: "utterance_started",
+            utterance_id: "u",
+            utterance: 1,
+            voice: "x",
+            model: "m",
+          });
+          const header = {
+            utterance: 1,
+            firstSample: 0,
+            seq: 1,
+            last: false,
+            deflated: false,
+            splice: false,
+          };
+          connection.sendFrame(header, new Uint8Array(48_000));
+          connection.send({ type: "pong" });
+          onFrame();
+        }
+        if (message.type === "cancel") {
+          cancelled = true;
+          const totals = { sent_samples: 24_000, played_samples: 0 };
+          connection.send({ type: "cancelled", utterance_id: "u", utterance: 1, ...totals });
+        }
+        return message.type !== "ping";
+      },
+    });
+    const child = start([TEXT, "--url", url]);
+    const done = ended(child);
+    await framed;
+    // Its file exists as soon as it has taken the audio.
+    await expect
+      .poll(() =>
+        access(join(folder, "speech.wav")).then(
+          () => true,
+          () => false,
+        ),
+      )
+      .toBe(true);
+    child.kill("SIGINT");
+    const { code, out } = await done;
+    expect({ code, cancelled }).toEqual({ code: 130, cancelled: true });
+    expect(out.toString()).toMatch(/^Interrupted after 1\.00 s of speech/);
+    const wav = await readFile(join(folder, "speech.wav"));
+    expect([wav.length, wav.readUInt32LE(40)]).toEqual([48_044, 48_000]);
+  });
+});
