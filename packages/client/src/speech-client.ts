@@ -167,8 +167,7 @@ export class SpeechClient {
       if (!run.hasText) run.fail(new SpeechError("client.empty_text"));
       else if (!whole) this.#connection?.send({ type: "stream_end" });
     } catch (cause) {
-      void run.cancel().catch(() => {});
-      run.fail(new SpeechError("client.text_failed", undefined, { cause }));
+      run.abandon(new SpeechError("client.text_failed", undefined, { cause }));
     } finally {
       // Not awaited: a source that hangs must not hold up the next utterance.
       pieces.return().catch(() => {});
@@ -204,7 +203,7 @@ export class SpeechClient {
     }
     if (message.type !== "error") return;
     const error = fromErrorMessage(message);
-    if (this.#opening !== undefined && this.#opening.id === undefined) this.#opening.fail(error);
+    if (this.#opening !== undefined && !this.#opening.over) this.#opening.fail(error);
     else this.#events.emit("error", error);
   }
 

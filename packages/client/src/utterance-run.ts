@@ -67,6 +67,9 @@ export class UtteranceRun implements Utterance {
   get wantsText(): boolean {
     return this.#state.kind !== "cancelling" && this.#state.kind !== "ended";
   }
+  get over(): boolean {
+    return this.#state.kind === "ended";
+  }
   /** Something of it has been sent. */
   get hasText(): boolean {
     return this.#state.kind !== "queued";
@@ -124,6 +127,12 @@ export class UtteranceRun implements Utterance {
     this.#end(error);
   }
 
+  /** Ends it for a reason of ours; the server is told to stop. */
+  abandon(error: SpeechError): void {
+    this.#sendCancel();
+    this.#end(error);
+  }
+
   acceptStarted(message: ServerMessageOf<"utterance_started">): void {
     this.#change({ kind: "started", name: { id: message.utterance_id, number: message.utterance } });
     this.#opened.resolve();
@@ -135,12 +144,12 @@ export class UtteranceRun implements Utterance {
     if (this.#state.kind !== "speaking") return;
     const { payload, firstSample, last } = frame;
     if (frame.deflated || payload.byteLength % 2 !== 0) {
-      this.#abandon(new SpeechError("client.not_understood"));
+      this.abandon(new SpeechError("client.not_understood"));
       return;
     }
     if (this.#options.gapless && !frame.splice && firstSample !== this.#samples) {
       const facts = { expected: this.#samples, received: firstSample };
-      this.#abandon(new SpeechError("client.audio_gap", undefined, { facts }));
+      this.abandon(new SpeechError("client.audio_gap", undefined, { facts }));
       return;
     }
     const samples = new Int16Array(payload.slice().buffer);
@@ -151,7 +160,7 @@ export class UtteranceRun implements Utterance {
     if (this.#events.has("audio")) this.#events.emit("audio", chunk);
     else if (!this.#queue.push(chunk)) {
       const facts = { maxBufferedSamples: this.#options.maxBufferedSamples };
-      this.#abandon(new SpeechError("client.buffer_full", undefined, { facts }));
+      this.abandon(new SpeechError("client.buffer_full", undefined, { facts }));
     }
   }
 
@@ -192,12 +201,6 @@ export class UtteranceRun implements Utterance {
 
   #sendCancel(): void {
     if (this.id !== undefined) this.#options.send({ type: "cancel", utterance_id: this.id });
-  }
-
-  /** Ends it here for a reason of ours; the server is told to stop. */
-  #abandon(error: SpeechError): void {
-    this.#sendCancel();
-    this.#end(error);
   }
 
   #complete(message: ServerMessageOf<"stream_complete">): UtteranceTotals | SpeechError {
