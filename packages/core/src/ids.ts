@@ -10,6 +10,8 @@ function newId(prefix: string): string {
 
 export const newSessionId = (): string => newId("ses");
 export const newUtteranceId = (): string => newId("utt");
+/** Names one connection or HTTP request in the logs of every process. */
+export const newRequestId = (): string => newId("req");
 /** Names one process: an edge or a worker. */
 export const newNodeId = (role: "edge" | "worker"): string => newId(role);
 /** 256 random bits; only its hash is stored. */
@@ -19,3 +21,5 @@ export const newEpoch = (): string => randomBytes(6).toString("base64url");
 
 /** What a client may choose as its session id. */
 export const SESSION_ID_PATTERN: RegExp = /^[A-Za-z0-9_-]{8,64}$/;
+/** What a caller may give as `x-request-id`. */
+export const REQUEST_ID_PATTERN: RegExp = /^[A-Za-z0-9._-]{1,64}$/;

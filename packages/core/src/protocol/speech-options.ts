@@ -62,7 +62,8 @@ export interface SpeechDefaults {
   readonly language?: string;
 }
 
-type RequestedOptions = {
+/** Speech options as a message names them. */
+export type RequestedOptions = {
   readonly [K in keyof typeof speechOptionsShape]?: z.infer<(typeof speechOptionsShape)[K]> | undefined;
 };
 

@@ -1,0 +1,125 @@
+import { DEFAULT_FRAME_SAMPLES } from "@tts-labs/core/limits";
+import {
+  type ConfigOf,
+  choice,
+  duration,
+  integer,
+  optionalText,
+  parseEnvironment,
+  text,
+} from "@tts-labs/core/process/environment";
+import { MAX_FRAMES_AHEAD } from "./delivery/pacing.ts";
+
+/** Every variable of the edge; the README's table is generated from these records. */
+export const edgeEnvironment = {
+  host: text("HOST", { about: "Address the edge listens on.", default: "127.0.0.1" }),
+  port: integer("PORT", {
+    about: "Port the edge listens on; 0 takes a free one.",
+    default: 8006,
+    max: 65_535,
+  }),
+  redisUrl: text("REDIS_URL", {
+    about: "Redis: redis://host:port, or redis-cluster://h1:p1,h2:p2,h3:p3.",
+    default: "redis://127.0.0.1:6379",
+  }),
+  keyPrefix: text("REDIS_KEY_PREFIX", { about: "First part of every key in Redis.", default: "tts" }),
+  logLevel: choice("LOG_LEVEL", {
+    about: "Least severe log lines written.",
+    default: "info",
+    of: ["debug", "info", "warn", "error", "silent"],
+  }),
+  provider: text("TTS_PROVIDER", {
+    about: "Name of the provider, as clients are told.",
+    default: "elevenlabs",
+  }),
+  voice: text("TTS_VOICE", {
+    about: "Voice of utterances that name none.",
+    default: "simEnglishGrace0000A",
+  }),
+  model: text("TTS_MODEL", { about: "Model of utterances that name none.", default: "eleven_flash_v2_5" }),
+  language: optionalText("TTS_LANGUAGE", {
+    about: "Language (ISO 639-1) of utterances that name none; without it the model decides.",
+  }),
+  sampleRateHz: integer("TTS_SAMPLE_RATE_HZ", {
+    about: "Samples per second of all speech.",
+    default: 24_000,
+    min: 8_000,
+    max: 48_000,
+  }),
+  frameSamples: integer("FRAME_SAMPLES", {
+    about: "Samples of one audio frame where the client asks for no other size.",
+    default: DEFAULT_FRAME_SAMPLES,
+    min: 120,
+    max: 9_600,
+  }),
+  maxSessions: integer("EDGE_MAX_SESSIONS", {
+    about: "Sessions and HTTP syntheses one edge holds; more are refused with capacity.too_many_sessions.",
+    default: 10_000,
+    min: 1,
+  }),
+  outboundFrames: integer("OUTBOUND_FRAMES", {
+    about: "Frames that may wait in the edge for one client beyond what its socket has taken.",
+    default: MAX_FRAMES_AHEAD,
+    min: 1,
+    max: 1_000,
+  }),
+  socketHighWaterBytes: integer("SOCKET_HIGH_WATER_BYTES", {
+    about: "Bytes buffered in one client's socket at which the edge stops writing to it.",
+    default: 64 * 1024,
+    min: 1_024,
+    max: 16 * 1024 * 1024,
+  }),
+  socketIdleTimeoutS: integer("SOCKET_IDLE_TIMEOUT_S", {
+    about: "Seconds after which a WebSocket that answers no ping is closed.",
+    default: 60,
+    min: 8,
+    max: 960,
+  }),
+  maxJsonAudioBytes: integer("MAX_JSON_AUDIO_BYTES", {
+    about: "Bytes of PCM that are answered as base64 in JSON; longer speech must be asked for as WAV or PCM.",
+    default: 16 * 1024 * 1024,
+    min: 1_024,
+    max: 256 * 1024 * 1024,
+  }),
+  pickupTimeoutMs: duration("WORKER_PICKUP_TIMEOUT_MS", {
+    about: "Milliseconds an utterance waits for a worker before it fails with worker.unavailable.",
+    default: 10_000,
+    min: 1,
+  }),
+  stallTimeoutMs: duration("WORKER_STALL_TIMEOUT_MS", {
+    about: "Milliseconds a worker may be silent in mid-utterance before it fails with worker.unavailable.",
+    default: 60_000,
+    min: 1,
+  }),
+  openTimeoutMs: duration("STORAGE_OPEN_TIMEOUT_MS", {
+    about: "Milliseconds the opening of an utterance in Redis may take before it fails with storage.timeout.",
+    default: 5_000,
+    min: 1,
+  }),
+  streamTtlMs: duration("STREAM_TTL_MS", {
+    about: "Milliseconds an utterance's streams live in Redis after the last sign of their users.",
+    default: 120_000,
+    min: 1_000,
+  }),
+  endedStreamTtlMs: duration("ENDED_STREAM_TTL_MS", {
+    about: "Milliseconds an utterance's streams are kept once it has ended.",
+    default: 30_000,
+    min: 1,
+  }),
+  liveTtlMs: duration("LIVE_TTL_MS", {
+    about: "Milliseconds a record stays in the live view when nobody refreshes it.",
+    default: 30_000,
+    min: 300,
+  }),
+} as const;
+
+export type EdgeConfig = ConfigOf<typeof edgeEnvironment>;
+
+/** @throws GatewayError `config.invalid` naming every bad variable */
+export const parseEdgeConfig = (env: NodeJS.ProcessEnv): EdgeConfig => parseEnvironment(edgeEnvironment, env);
+
+/** The defaults, with `overrides`: for tests and for those who start an edge in their own process. */
+export const defaultEdgeConfig = (overrides: Partial<EdgeConfig> = {}): EdgeConfig => ({
+  ...parseEdgeConfig({}),
+  ...overrides,
+});

@@ -1,0 +1,19 @@
+import type { Alignment, Word } from "@tts-labs/core/audio/alignment";
+import type { ServerMessageOf } from "@tts-labs/core/protocol/server-message";
+
+export const toAlignmentMessage = (
+  utteranceId: string,
+  alignment: Alignment,
+): ServerMessageOf<"alignment"> => ({
+  type: "alignment",
+  utterance_id: utteranceId,
+  chars: [...alignment.chars],
+  start_ms: [...alignment.startMs],
+  duration_ms: [...alignment.durationMs],
+});
+
+export const toWordsMessage = (utteranceId: string, words: readonly Word[]): ServerMessageOf<"words"> => ({
+  type: "words",
+  utterance_id: utteranceId,
+  words: words.map(({ text, startMs, endMs }) => ({ text, start_ms: startMs, end_ms: endMs })),
+});

@@ -1,0 +1,69 @@
+import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
+import { AUDIO_FRAME_HEADER_BYTES, writeAudioFrameHeader } from "@tts-labs/core/protocol/audio-frame";
+import type { Frame } from "./frame.ts";
+
+/**
+ * Cuts an utterance's chunks into frames of exactly `frameSamples`, the remainder carried over; the last one
+ * is as short as it comes. A full frame is held back until more is known to follow, so that the true last
+ * frame can say so. Samples are copied once, out of the reader's buffer into the message that is sent.
+ */
+export class FrameCutter {
+  readonly #utterance: number;
+  readonly #frameBytes: number;
+  #message: Uint8Array<ArrayBuffer>;
+  #filledBytes = 0;
+  /** Stream entry of the last sample filled in. */
+  #seq = 0;
+  /** Samples of the frames already cut. */
+  #cutSamples = 0;
+
+  constructor(utterance: number, frameSamples: number) {
+    this.#utterance = utterance;
+    this.#frameBytes = frameSamples * BYTES_PER_SAMPLE;
+    this.#message = this.#blank();
+  }
+
+  /** Samples taken in so far, cut or carried. */
+  get samples(): number {
+    return this.#cutSamples + this.#filledBytes / BYTES_PER_SAMPLE;
+  }
+
+  /** The frames that `pcm` (whole samples of entry `seq`) completes; cut as they are taken. */
+  *push(pcm: Uint8Array, seq: number): Generator<Frame, void> {
+    for (let at = 0; at < pcm.byteLength; ) {
+      if (this.#filledBytes === this.#frameBytes) yield this.#cut(false);
+      const part = pcm.subarray(at, at + this.#frameBytes - this.#filledBytes);
+      this.#message.set(part, AUDIO_FRAME_HEADER_BYTES + this.#filledBytes);
+      this.#filledBytes += part.byteLength;
+      this.#seq = seq;
+      at += part.byteLength;
+    }
+  }
+
+  /** The last frame; none of an utterance without samples. */
+  finish(): Frame | undefined {
+    return this.#filledBytes === 0 ? undefined : this.#cut(true);
+  }
+
+  #cut(last: boolean): Frame {
+    const message = this.#message.subarray(0, AUDIO_FRAME_HEADER_BYTES + this.#filledBytes);
+    const firstSample = this.#cutSamples;
+    const samples = this.#filledBytes / BYTES_PER_SAMPLE;
+    writeAudioFrameHeader(message, {
+      utterance: this.#utterance,
+      firstSample,
+      seq: this.#seq,
+      last,
+      deflated: false,
+      splice: false,
+    });
+    this.#cutSamples += samples;
+    this.#filledBytes = 0;
+    this.#message = this.#blank();
+    return { firstSample, samples, last, message };
+  }
+
+  #blank(): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(AUDIO_FRAME_HEADER_BYTES + this.#frameBytes);
+  }
+}

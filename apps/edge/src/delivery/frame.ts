@@ -1,0 +1,13 @@
+import { AUDIO_FRAME_HEADER_BYTES } from "@tts-labs/core/protocol/audio-frame";
+
+/** One message of audio, cut and with its header in place: the sink of a socket sends it as it is. */
+export interface Frame {
+  readonly firstSample: number;
+  readonly samples: number;
+  readonly last: boolean;
+  /** Header and samples; owned by the frame. */
+  readonly message: Uint8Array<ArrayBuffer>;
+}
+
+/** The samples alone, for sinks without headers; a view. */
+export const pcmOf = (frame: Frame): Uint8Array => frame.message.subarray(AUDIO_FRAME_HEADER_BYTES);

@@ -1,0 +1,75 @@
+import { GatewayError } from "@tts-labs/core/errors";
+import type { ServerMessage, ServerMessageOf } from "@tts-labs/core/protocol/server-message";
+import type { HttpExchange } from "../http-exchange.ts";
+import { type Frame, pcmOf } from "./frame.ts";
+import { fromErrorMessage } from "./response-sink.ts";
+import type { Sink } from "./sink.ts";
+
+/**
+ * Gathers a whole utterance for an answer in JSON, up to a bound in bytes: what is longer has to be asked for
+ * as a stream.
+ */
+export class JsonSink implements Sink {
+  readonly writable = true;
+  readonly #exchange: HttpExchange;
+  readonly #sampleRateHz: number;
+  readonly #maxBytes: number;
+  readonly #onDone: () => void;
+  #parts: Uint8Array[] = [];
+  #bytes = 0;
+  readonly #words: ServerMessageOf<"words">["words"] = [];
+
+  constructor(options: {
+    readonly exchange: HttpExchange;
+    readonly sampleRateHz: number;
+    readonly maxBytes: number;
+    readonly onDone: () => void;
+  }) {
+    this.#exchange = options.exchange;
+    this.#sampleRateHz = options.sampleRateHz;
+    this.#maxBytes = options.maxBytes;
+    this.#onDone = options.onDone;
+  }
+
+  batch(send: () => void): void {
+    send();
+  }
+
+  sendFrame(frame: Frame): void {
+    const pcm = pcmOf(frame);
+    this.#bytes += pcm.byteLength;
+    if (this.#bytes <= this.#maxBytes) this.#parts.push(pcm);
+    else {
+      const message = `The speech is longer than the ${this.#maxBytes} bytes that JSON may carry: ask with "Accept: audio/wav".`;
+      this.fail(new GatewayError("protocol.not_acceptable", message, { facts: { limit: this.#maxBytes } }));
+    }
+  }
+
+  sendMessage(message: ServerMessage): void {
+    if (message.type === "words") this.#words.push(...message.words);
+    else if (message.type === "error") this.fail(fromErrorMessage(message));
+    else if (message.type === "stream_complete") this.#complete(message);
+  }
+
+  fail(error: GatewayError): void {
+    this.#parts = [];
+    if (!this.#exchange.isOpen) return;
+    this.#exchange.answerError(error);
+    this.#onDone();
+  }
+
+  #complete({ samples, duration_ms }: ServerMessageOf<"stream_complete">): void {
+    if (!this.#exchange.isOpen) return;
+    this.#exchange.answerJson(200, {
+      audio: Buffer.concat(this.#parts).toString("base64"),
+      encoding: "pcm_s16le",
+      sample_rate: this.#sampleRateHz,
+      samples,
+      duration_ms,
+      words: this.#words,
+      request_id: this.#exchange.requestId,
+    });
+    this.#parts = [];
+    this.#onDone();
+  }
+}

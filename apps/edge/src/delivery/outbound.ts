@@ -1,0 +1,271 @@
+import { GatewayError } from "@tts-labs/core/errors";
+import type { ServerMessage } from "@tts-labs/core/protocol/server-message";
+import type { Frame } from "./frame.ts";
+import type { Pacer } from "./pacing.ts";
+import type { Sink } from "./sink.ts";
+import type { DeliveryTally } from "./tally.ts";
+
+/** Captions and ends that may wait among the frames; a reader waits beyond it. */
+const MAX_LANE_ITEMS = 100;
+/** Messages that may wait beside the lane; beyond it the client is cut off with `capacity.slow_client`. */
+const MAX_WAITING_MESSAGES = 256;
+
+export type Overflow = "wait" | "drop-oldest";
+
+export interface OutboundObserver {
+  framesSent(frames: number, bytes: number): void;
+  framesDropped(frames: number): void;
+  /** Change of the number of frames that wait. */
+  queuedFrames(delta: number): void;
+}
+
+export interface OutboundOptions {
+  readonly sink: Sink;
+  /** Frames that may wait here beyond what the sink has taken. */
+  readonly maxFrames: number;
+  readonly overflow: Overflow;
+  /** Given: frames leave in real time. Absent: as fast as the sink takes them. */
+  readonly pacer?: Pacer;
+  readonly observer: OutboundObserver;
+  /** A bound on messages was reached: the client does not read. */
+  readonly onOverflow: (error: GatewayError) => void;
+}
+
+type LaneItem =
+  | { readonly kind: "frame"; readonly frame: Frame; readonly of: DeliveryTally }
+  | { readonly kind: "caption"; readonly message: ServerMessage; readonly of: DeliveryTally }
+  /** Made when it is sent: only then are the totals known. */
+  | { readonly kind: "end"; readonly toMessage: () => ServerMessage; readonly of: DeliveryTally };
+
+interface Waiter {
+  readonly frames: number;
+  readonly resolve: () => void;
+}
+
+/**
+ * The one door through which speech leaves, whatever the sink.
+ *
+ * Frames, captions and ends wait in one *lane*, in order; at most `maxFrames` frames, which the one who fills
+ * it asks for with `room`. Other messages go *now*, past the lane. What the sink does not take stays here and
+ * goes when its owner calls `resume`. With `drop-oldest` a full lane in front of a sink that does not take
+ * loses its oldest frame instead of making the reader wait; the loss is told before the next frame.
+ *
+ * All that becomes ready in one tick leaves in one batch.
+ */
+export class Outbound {
+  readonly #options: OutboundOptions;
+  readonly #lane: LaneItem[] = [];
+  readonly #messages: ServerMessage[] = [];
+  /** Drops not told yet, by utterance. */
+  readonly #untold = new Map<DeliveryTally, { frames: number; samples: number }>();
+  #queuedFrames = 0;
+  #waiter: Waiter | undefined;
+  #flushScheduled = false;
+  #pacingTimer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(options: OutboundOptions) {
+    this.#options = options;
+  }
+
+  get queuedFrames(): number {
+    return this.#queuedFrames;
+  }
+
+  /**
+   * Resolves once `frames` more may be pushed (all of them when `frames` is more than the lane takes); one
+   * caller at a time. @throws the signal's reason
+   */
+  room(frames: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.#hasRoom(frames)) return Promise.resolve();
+    return new Promise<void>((resolve, reject) => {
+      const onAbort = () => {
+        this.#waiter = undefined;
+        reject(signal.reason);
+      };
+      const done = () => {
+        signal.removeEventListener("abort", onAbort);
+        resolve();
+      };
+      signal.addEventListener("abort", onAbort, { once: true });
+      this.#waiter = { frames, resolve: done };
+    });
+  }
+
+  /** In order with the other frames. The caller has asked for `room`. */
+  frame(frame: Frame, of: DeliveryTally): void {
+    if (this.#closed) return;
+    if (this.#queuedFrames >= this.#options.maxFrames) this.#dropOldestFrame();
+    this.#lane.push({ kind: "frame", frame, of });
+    this.#countQueued(1);
+    this.#scheduleFlush();
+  }
+
+  /** Words and alignment: in order before the frames they belong to, dropped with them. */
+  caption(message: ServerMessage, of: DeliveryTally): void {
+    this.#push({ kind: "caption", message, of });
+  }
+
+  /** The last message of an utterance, after all of its frames. */
+  end(of: DeliveryTally, toMessage: () => ServerMessage): void {
+    this.#push({ kind: "end", toMessage, of });
+  }
+
+  /** At once, past all that waits. */
+  now(message: ServerMessage): void {
+    if (this.#closed) return;
+    if (this.#messages.length >= MAX_WAITING_MESSAGES) this.#overflow();
+    else {
+      this.#messages.push(message);
+      this.#scheduleFlush();
+    }
+  }
+
+  /** Throws away what waits of an utterance; nothing of it is sent after this. */
+  discard(of: DeliveryTally): void {
+    let frames = 0;
+    for (let at = this.#lane.length - 1; at >= 0; at--) {
+      const item = this.#lane[at];
+      if (item?.of !== of) continue;
+      if (item.kind === "frame") frames++;
+      this.#lane.splice(at, 1);
+    }
+    this.#untold.delete(of);
+    this.#countQueued(-frames);
+    this.#options.pacer?.reset();
+    this.#scheduleFlush();
+  }
+
+  /** The sink takes more again. Does bounded work: at most what waits. */
+  resume(): void {
+    this.#flush();
+  }
+
+  /** Throws away what waits, for good. May be called twice. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#pacingTimer);
+    this.#lane.length = 0;
+    this.#messages.length = 0;
+    this.#untold.clear();
+    this.#countQueued(-this.#queuedFrames);
+    this.#releaseWaiter();
+  }
+
+  #push(item: LaneItem): void {
+    if (this.#closed) return;
+    if (this.#lane.length >= MAX_LANE_ITEMS + MAX_WAITING_MESSAGES) this.#overflow();
+    else {
+      this.#lane.push(item);
+      this.#scheduleFlush();
+    }
+  }
+
+  #overflow(): void {
+    this.#options.onOverflow(new GatewayError("capacity.slow_client"));
+  }
+
+  /** A paced lane that is full because of the clock is no reason to drop; a sink that does not take is. */
+  #hasRoom(frames: number): boolean {
+    const { maxFrames, overflow, sink } = this.#options;
+    if (this.#closed) return true;
+    const waitingElse = this.#lane.length - this.#queuedFrames;
+    if (overflow === "drop-oldest" && !sink.writable) return waitingElse < MAX_LANE_ITEMS;
+    return this.#queuedFrames <= Math.max(0, maxFrames - frames) && waitingElse < MAX_LANE_ITEMS;
+  }
+
+  #releaseWaiter(): void {
+    const waiter = this.#waiter;
+    if (waiter === undefined || !this.#hasRoom(waiter.frames)) return;
+    this.#waiter = undefined;
+    waiter.resolve();
+  }
+
+  /** With the captions before it; an utterance's last frame stays, since it says that it is the last. */
+  #dropOldestFrame(): void {
+    const at = this.#lane.findIndex((item) => item.kind === "frame" && !item.frame.last);
+    const dropped = this.#lane[at];
+    if (dropped?.kind !== "frame") return;
+    const { of, frame } = dropped;
+    const before = this.#lane.splice(0, at + 1);
+    this.#lane.unshift(...before.filter((it) => it !== dropped && !(it.kind === "caption" && it.of === of)));
+    const untold = this.#untold.get(of) ?? { frames: 0, samples: 0 };
+    this.#untold.set(of, { frames: untold.frames + 1, samples: untold.samples + frame.samples });
+    of.droppedFrames++;
+    this.#countQueued(-1);
+    this.#options.observer.framesDropped(1);
+  }
+
+  #countQueued(delta: number): void {
+    if (delta === 0) return;
+    this.#queuedFrames += delta;
+    this.#options.observer.queuedFrames(delta);
+  }
+
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    queueMicrotask(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#flushScheduled = false;
+    if (this.#closed) return;
+    const { sink } = this.#options;
+    if (sink.writable && (this.#messages.length > 0 || this.#lane.length > 0)) {
+      sink.batch(() => {
+        while (sink.writable) {
+          const message = this.#messages.shift();
+          if (message === undefined) break;
+          sink.sendMessage(message);
+        }
+        while (sink.writable && this.#sendNextItem());
+      });
+    }
+    this.#releaseWaiter();
+  }
+
+  /** @returns whether there may be more to send now */
+  #sendNextItem(): boolean {
+    const item = this.#lane[0];
+    if (item === undefined) return false;
+    if (item.kind === "frame" && !this.#isDue()) return false;
+    this.#lane.shift();
+    const { sink } = this.#options;
+    if (item.kind === "caption") sink.sendMessage(item.message);
+    else {
+      this.#tellDrops(item.of);
+      if (item.kind === "frame") this.#sendFrame(item.frame, item.of);
+      else sink.sendMessage(item.toMessage());
+    }
+    return true;
+  }
+
+  #isDue(): boolean {
+    const delayMs = this.#options.pacer?.delayMs(this.#queuedFrames, performance.now()) ?? 0;
+    if (delayMs === 0) return true;
+    clearTimeout(this.#pacingTimer);
+    this.#pacingTimer = setTimeout(() => this.#flush(), Math.ceil(delayMs));
+    return false;
+  }
+
+  #sendFrame(frame: Frame, of: DeliveryTally): void {
+    const nowMs = performance.now();
+    this.#countQueued(-1);
+    this.#options.pacer?.sent(frame.samples, nowMs);
+    of.firstSentAtMs ??= nowMs;
+    of.sentFrames++;
+    of.sentSamples += frame.samples;
+    this.#options.sink.sendFrame(frame);
+    this.#options.observer.framesSent(1, frame.message.byteLength);
+  }
+
+  #tellDrops(of: DeliveryTally): void {
+    const untold = this.#untold.get(of);
+    if (untold === undefined) return;
+    this.#untold.delete(of);
+    this.#options.sink.sendMessage({ type: "frames_dropped", utterance_id: of.utteranceId, ...untold });
+  }
+}

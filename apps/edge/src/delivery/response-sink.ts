@@ -1,0 +1,92 @@
+import { GatewayError } from "@tts-labs/core/errors";
+import type { ServerMessage, ServerMessageOf } from "@tts-labs/core/protocol/server-message";
+import type { HttpExchange } from "../http-exchange.ts";
+import { type Frame, pcmOf } from "./frame.ts";
+import type { Sink } from "./sink.ts";
+
+export interface ResponseFormat {
+  readonly headers: Readonly<Record<string, string>>;
+  /** Bytes before the first sample. */
+  readonly preamble: Uint8Array;
+}
+
+/** What an error message said, as the error it was. */
+export function fromErrorMessage(message: ServerMessageOf<"error">): GatewayError {
+  return new GatewayError(message.code, message.message, {
+    retryable: message.retryable,
+    ...(message.retry_after_ms === undefined ? {} : { retryAfterMs: message.retry_after_ms }),
+    ...(message.facts === undefined ? {} : { facts: message.facts }),
+  });
+}
+
+/**
+ * The response of an HTTP request, streamed as audio comes. Status and headers wait for the first frame, so
+ * that what fails before it gets its own status; what fails later cuts the connection, since a clean end
+ * would say that the speech is complete.
+ */
+export class ResponseSink implements Sink {
+  readonly #exchange: HttpExchange;
+  readonly #format: ResponseFormat;
+  readonly #onDone: () => void;
+  #hasBegun = false;
+  #accepts = true;
+
+  constructor(options: {
+    readonly exchange: HttpExchange;
+    readonly format: ResponseFormat;
+    readonly onWritable: () => void;
+    /** The answer is complete, or has failed. */
+    readonly onDone: () => void;
+  }) {
+    this.#exchange = options.exchange;
+    this.#format = options.format;
+    this.#onDone = options.onDone;
+    options.exchange.response.onWritable(() => {
+      this.#accepts = true;
+      options.onWritable();
+      return true;
+    });
+  }
+
+  get writable(): boolean {
+    return this.#accepts && this.#exchange.isOpen;
+  }
+
+  batch(send: () => void): void {
+    if (this.#exchange.isOpen) this.#exchange.response.cork(send);
+  }
+
+  sendFrame(frame: Frame): void {
+    if (!this.#exchange.isOpen) return;
+    this.#begin();
+    // False: taken, but the socket is full; uWS calls back when it is empty.
+    this.#accepts = this.#exchange.response.write(pcmOf(frame));
+  }
+
+  sendMessage(message: ServerMessage): void {
+    if (message.type === "error") this.fail(fromErrorMessage(message));
+    else if (message.type === "stream_complete") this.#complete();
+  }
+
+  fail(error: GatewayError): void {
+    if (!this.#exchange.isOpen) return;
+    if (this.#hasBegun) this.#exchange.abort();
+    else this.#exchange.answerError(error);
+    this.#onDone();
+  }
+
+  #complete(): void {
+    if (!this.#exchange.isOpen) return;
+    this.#begin();
+    this.#exchange.markAnswered();
+    this.#exchange.response.end();
+    this.#onDone();
+  }
+
+  #begin(): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    this.#exchange.writeHead(200, this.#format.headers);
+    if (this.#format.preamble.byteLength > 0) this.#exchange.response.write(this.#format.preamble);
+  }
+}

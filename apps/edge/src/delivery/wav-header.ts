@@ -1,0 +1,20 @@
+/** What stands for "unknown, it is a stream" in both of a WAV's length fields; players read to the end. */
+const UNKNOWN_LENGTH = 0xffff_ffff;
+
+/** The 44 bytes before the samples of a mono 16-bit WAV whose length nobody knows yet. */
+export function streamingWavHeader(sampleRateHz: number): Uint8Array {
+  const header = Buffer.alloc(44);
+  header.write("RIFF", 0, "ascii");
+  header.writeUInt32LE(UNKNOWN_LENGTH, 4);
+  header.write("WAVEfmt ", 8, "ascii");
+  header.writeUInt32LE(16, 16);
+  header.writeUInt16LE(1, 20); // PCM
+  header.writeUInt16LE(1, 22); // one channel
+  header.writeUInt32LE(sampleRateHz, 24);
+  header.writeUInt32LE(sampleRateHz * 2, 28); // bytes per second
+  header.writeUInt16LE(2, 32); // bytes per sample of all channels
+  header.writeUInt16LE(16, 34); // bits per sample
+  header.write("data", 36, "ascii");
+  header.writeUInt32LE(UNKNOWN_LENGTH, 40);
+  return header;
+}

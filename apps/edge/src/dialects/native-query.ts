@@ -1,0 +1,35 @@
+import { SESSION_ID_PATTERN } from "@tts-labs/core/ids";
+import { MAX_FRAME_SAMPLES, MIN_FRAME_SAMPLES } from "@tts-labs/core/limits";
+import { validate } from "@tts-labs/core/protocol/client-message";
+import { z } from "zod";
+
+/** The query of `WS /api/v1/stream`. Names it does not know are ignored. */
+export const nativeQuerySchema = z.object({
+  session_id: z
+    .string()
+    .regex(SESSION_ID_PATTERN, "must be 8 to 64 letters, digits, '_' or '-'")
+    .optional()
+    .describe("Id of the session; one is made up where it is missing."),
+  delivery: z
+    .enum(["burst", "paced"])
+    .default("burst")
+    .describe("burst: as fast as the client takes it; paced: in real time, at most 20 frames ahead."),
+  overflow: z
+    .enum(["wait", "drop-oldest"])
+    .default("wait")
+    .describe("For a client that reads too slowly: make the speech wait, or drop its oldest frames."),
+  frame_samples: z.coerce
+    .number()
+    .int()
+    .min(MIN_FRAME_SAMPLES)
+    .max(MAX_FRAME_SAMPLES)
+    .optional()
+    .describe("Samples of one audio frame; the edge's own size where it is missing."),
+});
+
+export type NativeQuery = z.infer<typeof nativeQuerySchema>;
+
+/** @throws GatewayError `protocol.invalid_message` naming the parameter and what would be right */
+export function parseNativeQuery(query: string): NativeQuery {
+  return validate(nativeQuerySchema, Object.fromEntries(new URLSearchParams(query)), "the query");
+}

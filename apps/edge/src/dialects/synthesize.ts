@@ -1,0 +1,113 @@
+import { GatewayError, toGatewayError } from "@tts-labs/core/errors";
+import { newSessionId } from "@tts-labs/core/ids";
+import { MAX_CLIENT_MESSAGE_BYTES, MAX_UTTERANCE_CHARACTERS } from "@tts-labs/core/limits";
+import type { Logger } from "@tts-labs/core/logger";
+import { parseJsonObject, validate } from "@tts-labs/core/protocol/client-message";
+import { type SpeechDefaults, speechOptionsShape } from "@tts-labs/core/protocol/speech-options";
+import { z } from "zod";
+import { JsonSink } from "../delivery/json-sink.ts";
+import { Outbound } from "../delivery/outbound.ts";
+import { ResponseSink } from "../delivery/response-sink.ts";
+import { streamingWavHeader } from "../delivery/wav-header.ts";
+import type { EdgeObserver } from "../edge-observer.ts";
+import type { HttpExchange } from "../http-exchange.ts";
+import type { Session } from "../session.ts";
+import type { SessionRegistry } from "../session-registry.ts";
+import { type AudioFormat, parseAccept } from "./accept.ts";
+
+/** The body of `POST /api/v1/synthesize`. */
+export const synthesizeBodySchema = z.strictObject({
+  text: z
+    .string()
+    .max(MAX_UTTERANCE_CHARACTERS)
+    .regex(/\S/, "must hold something to say")
+    .describe("What to say, complete."),
+  ...speechOptionsShape,
+});
+
+export interface SynthesizeSettings {
+  readonly defaults: SpeechDefaults;
+  readonly frameSamples: number;
+  readonly outboundFrames: number;
+  readonly maxJsonAudioBytes: number;
+}
+
+export interface SynthesizeServices {
+  readonly registry: SessionRegistry;
+  readonly settings: SynthesizeSettings;
+  readonly observer: EdgeObserver;
+  readonly logger: Logger;
+}
+
+type AnswerSink = JsonSink | ResponseSink;
+
+/**
+ * `POST /api/v1/synthesize`: one request is one session with one utterance. Answers in every case; must be
+ * called in the request's own tick, so that its body is not missed.
+ */
+export async function synthesize(exchange: HttpExchange, services: SynthesizeServices): Promise<void> {
+  const { observer, logger } = services;
+  try {
+    const body = exchange.readBody(MAX_CLIENT_MESSAGE_BYTES);
+    const [format, bytes] = await Promise.all([parseHeaders(exchange), body]);
+    const { text, ...requested } = validate(synthesizeBodySchema, parseJsonObject(bytes), "the body");
+    const session = openSession(exchange, format, services);
+    session.text(text, requested);
+    session.endText();
+  } catch (thrown) {
+    const error = toGatewayError(thrown);
+    if (error.family === "cancelled") return;
+    observer.errorTold(error.code);
+    if (error.code === "internal") {
+      logger.error({ err: error.cause, requestId: exchange.requestId }, "a request failed");
+    }
+    exchange.answerError(error);
+  }
+}
+
+/** @throws GatewayError `protocol.not_acceptable`, `protocol.unsupported_media_type` */
+async function parseHeaders({ accept, contentType }: HttpExchange): Promise<AudioFormat> {
+  const format = parseAccept(accept);
+  if (!/^application\/json\s*(;|$)/i.test(contentType)) {
+    const message = `The body must be application/json, not "${contentType.slice(0, 100)}".`;
+    throw new GatewayError("protocol.unsupported_media_type", message);
+  }
+  return format;
+}
+
+/** @throws GatewayError `capacity.too_many_sessions`, `draining` */
+function openSession(exchange: HttpExchange, format: AudioFormat, services: SynthesizeServices): Session {
+  const { registry, settings, observer } = services;
+  const onDone = () => queueMicrotask(() => session.close(new GatewayError("cancelled.client_gone")));
+  const sink = openSink(exchange, format, settings, () => outbound.resume(), onDone);
+  const outbound: Outbound = new Outbound({
+    ...{ sink, observer, maxFrames: settings.outboundFrames, overflow: "wait" },
+    onOverflow: (error) => session.disconnect(error),
+  });
+  const session: Session = registry.open({
+    ...{ sessionId: newSessionId(), requestId: exchange.requestId, dialect: "synthesize", outbound },
+    frameSamples: settings.frameSamples,
+    disconnect: (reason) => sink.fail(reason),
+  });
+  exchange.onGone(() => session.close(new GatewayError("cancelled.client_gone")));
+  return session;
+}
+
+function openSink(
+  exchange: HttpExchange,
+  format: AudioFormat,
+  { defaults: { sampleRateHz }, maxJsonAudioBytes }: SynthesizeSettings,
+  onWritable: () => void,
+  onDone: () => void,
+): AnswerSink {
+  if (format === "json") {
+    return new JsonSink({ exchange, sampleRateHz, maxBytes: maxJsonAudioBytes, onDone });
+  }
+  const headers = {
+    "content-type": format === "wav" ? "audio/wav" : "audio/pcm",
+    "x-sample-rate": String(sampleRateHz),
+    "cache-control": "no-store",
+  };
+  const preamble = format === "wav" ? streamingWavHeader(sampleRateHz) : new Uint8Array(0);
+  return new ResponseSink({ exchange, format: { headers, preamble }, onWritable, onDone });
+}

@@ -1,0 +1,38 @@
+import type { ErrorCode } from "@tts-labs/core/errors";
+import type { SessionRecord } from "@tts-labs/core/session/live-registry";
+import type { OutboundObserver } from "./delivery/outbound.ts";
+
+export type Dialect = SessionRecord["dialect"];
+
+/** Where the time to the first frame went; `turn` is the wait for earlier utterances of the session. */
+export type LatencyPart = "queue" | "slot" | "connect" | "provider" | "turn" | "delivery";
+
+/** How an utterance ended, as logs and metrics tell it. */
+export interface UtteranceSummary {
+  readonly utteranceId: string;
+  readonly sessionId: string;
+  readonly requestId: string;
+  readonly outcome: "completed" | "cancelled" | "failed";
+  /** Absent where it completed. */
+  readonly code?: ErrorCode;
+  readonly characters: number;
+  readonly samples: number;
+  readonly frames: number;
+  readonly droppedFrames: number;
+  readonly firstAudioMs: number | null;
+  readonly latencyMs: Readonly<Partial<Record<LatencyPart, number>>>;
+  /** Opening to end. */
+  readonly elapsedMs: number;
+}
+
+/** What metrics want to know. Every label is one of a closed set. */
+export interface EdgeObserver extends OutboundObserver {
+  connectionOpened(): void;
+  connectionClosed(): void;
+  sessionOpened(dialect: Dialect): void;
+  sessionClosed(dialect: Dialect): void;
+  utteranceOpened(): void;
+  utteranceEnded(summary: UtteranceSummary): void;
+  /** An error was told to a client. */
+  errorTold(code: ErrorCode): void;
+}

@@ -1,0 +1,143 @@
+import type { HttpRequest, HttpResponse } from "uWebSockets.js";
+import { STATUS_CODES } from "node:http";
+import { GatewayError, toHttpStatus } from "@tts-labs/core/errors";
+import { newRequestId, REQUEST_ID_PATTERN } from "@tts-labs/core/ids";
+import { toErrorMessage } from "@tts-labs/core/protocol/server-message";
+
+/** Bytes of a request's address that are told back in an error. */
+const MAX_SHOWN_PATH = 100;
+
+/** The `x-request-id` of a request where it is fit to be logged, else one of our own. */
+export function toRequestId(request: HttpRequest): string {
+  const given = request.getHeader("x-request-id");
+  return REQUEST_ID_PATTERN.test(given) ? given : newRequestId();
+}
+
+/**
+ * One HTTP request and its answer. uWS forgets the request when its handler returns, ends the process when a
+ * handler neither answers nor listens for the abort, and throws when an aborted response is touched: so what
+ * is needed is copied here at once, the abort is listened for at once, and every answer asks first.
+ */
+export class HttpExchange {
+  readonly requestId: string;
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  readonly accept: string;
+  readonly contentType: string;
+  readonly ifNoneMatch: string;
+  readonly response: HttpResponse;
+  readonly #onGone: (() => void)[] = [];
+  #state: "open" | "answered" | "gone" = "open";
+
+  constructor(response: HttpResponse, request: HttpRequest) {
+    this.response = response;
+    this.requestId = toRequestId(request);
+    this.method = request.getCaseSensitiveMethod();
+    this.path = request.getUrl();
+    this.query = request.getQuery();
+    this.accept = request.getHeader("accept");
+    this.contentType = request.getHeader("content-type");
+    this.ifNoneMatch = request.getHeader("if-none-match");
+    response.onAborted(() => {
+      if (this.#state === "open") this.#state = "gone";
+      for (const act of this.#onGone.splice(0)) act();
+    });
+  }
+
+  get isOpen(): boolean {
+    return this.#state === "open";
+  }
+
+  /** The client went away before the answer was complete. */
+  onGone(act: () => void): void {
+    if (this.#state === "gone") act();
+    else this.#onGone.push(act);
+  }
+
+  /** The answer is complete: from now on nothing may touch it. */
+  markAnswered(): void {
+    if (this.#state === "open") this.#state = "answered";
+  }
+
+  answer(status: number, headers: Readonly<Record<string, string>>, body: string | Uint8Array = ""): void {
+    if (this.#state !== "open") return;
+    this.#state = "answered";
+    this.response.cork(() => {
+      this.writeHead(status, headers);
+      if (this.method === "HEAD") this.response.endWithoutBody(body.length);
+      else this.response.end(body);
+    });
+  }
+
+  answerJson(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): void {
+    this.answer(status, { "content-type": "application/json", ...headers }, JSON.stringify(body));
+  }
+
+  /** The typed error as JSON, with the status that belongs to it. */
+  answerError(error: GatewayError, headers: Readonly<Record<string, string>> = {}): void {
+    const { type: _, ...told } = toErrorMessage(error);
+    const retry: Record<string, string> =
+      error.retryAfterMs === undefined ? {} : { "retry-after": String(Math.ceil(error.retryAfterMs / 1000)) };
+    this.answerJson(
+      toHttpStatus(error),
+      { error: told, request_id: this.requestId },
+      { ...retry, ...headers },
+    );
+  }
+
+  /** Cuts the connection: an answer that has begun and can't be completed must not look complete. */
+  abort(): void {
+    if (this.#state !== "open") return;
+    this.#state = "answered";
+    // Not here: the response may be corked, and must not die inside its own cork.
+    queueMicrotask(() => this.response.close());
+  }
+
+  notFound(): void {
+    const shown = this.path.slice(0, MAX_SHOWN_PATH);
+    this.answerError(new GatewayError("protocol.not_found", `There is no ${shown} here.`));
+  }
+
+  methodNotAllowed(allowed: readonly string[]): void {
+    const allow = allowed.join(", ");
+    this.answerError(
+      new GatewayError(
+        "protocol.method_not_allowed",
+        `${this.path.slice(0, MAX_SHOWN_PATH)} takes ${allow}, not ${this.method.slice(0, 16)}.`,
+      ),
+      { allow },
+    );
+  }
+
+  /** Status and headers; the caller has corked the response and goes on with the body. */
+  writeHead(status: number, headers: Readonly<Record<string, string>>): void {
+    this.response.writeStatus(`${status} ${STATUS_CODES[status] ?? "Status"}`);
+    for (const [name, value] of Object.entries(headers)) this.response.writeHeader(name, value);
+    this.response.writeHeader("x-request-id", this.requestId);
+  }
+
+  /**
+   * The whole body, at most `limitBytes`; uWS cuts off a client that stops sending it.
+   * @throws GatewayError `protocol.message_too_large`, `cancelled.client_gone`
+   */
+  readBody(limitBytes: number): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      const parts: Uint8Array[] = [];
+      let bytes = 0;
+      this.onGone(() => reject(new GatewayError("cancelled.client_gone")));
+      this.response.onData((part, isLast) => {
+        bytes += part.byteLength;
+        if (bytes > limitBytes) {
+          parts.length = 0;
+          const message = `The body has more than ${limitBytes} bytes.`;
+          reject(new GatewayError("protocol.message_too_large", message, { facts: { limit: limitBytes } }));
+          return;
+        }
+        // uWS takes its memory back when this returns.
+        parts.push(new Uint8Array(part.slice(0)));
+        if (isLast) resolve(Buffer.concat(parts));
+      });
+    });
+  }
+}

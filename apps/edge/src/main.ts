@@ -1,0 +1,148 @@
+import { toGatewayError } from "@tts-labs/core/errors";
+import { newNodeId } from "@tts-labs/core/ids";
+import type { Logger } from "@tts-labs/core/logger";
+import { Lifecycle, shutDownOnSignal } from "@tts-labs/core/process/lifecycle";
+import { openLogger } from "@tts-labs/core/process/logger";
+import type { SpeechDefaults } from "@tts-labs/core/protocol/speech-options";
+import { openUtteranceQueue } from "@tts-labs/core/queue/bullmq";
+import type { UtteranceQueue } from "@tts-labs/core/queue/utterance-job";
+import { closeRedis, openRedis } from "@tts-labs/core/redis/client";
+import { Keys } from "@tts-labs/core/redis/keys";
+import type { LiveRegistry } from "@tts-labs/core/session/live-registry";
+import { openLiveRegistry } from "@tts-labs/core/session/redis-live-registry";
+import { openRedisStreams } from "@tts-labs/core/stream/redis-stream";
+import type { StreamStore } from "@tts-labs/core/stream/stream";
+import { BackgroundWork } from "./background-work.ts";
+import { type EdgeConfig, parseEdgeConfig } from "./config.ts";
+import { openMetrics } from "./metrics.ts";
+import type { Voice } from "./ops-routes.ts";
+import { openPageRoutes, type PageRoutes } from "./page-routes.ts";
+import { listen } from "./server.ts";
+import type { WantedRoutes } from "./services.ts";
+import { SessionRegistry } from "./session-registry.ts";
+import { StorageCheck } from "./storage-check.ts";
+import { readVoices } from "./voice-list.ts";
+import { RedisWantedRoutes } from "./wanted-routes.ts";
+
+/** Longest wait at closing for cancels and records under way. */
+const SETTLE_LIMIT_MS = 5_000;
+
+export interface Edge {
+  readonly nodeId: string;
+  readonly url: string;
+  readonly port: number;
+  /** What it holds now; all zero when nobody is there. */
+  counts(): { readonly sessions: number; readonly utterances: number; readonly backgroundWork: number };
+  /** Not ready any more, and takes no new sessions; those there are go on. */
+  drain(): void;
+  /** Stops listening, sends every client away with `draining` (4001), lets go of everything. May be called twice. */
+  close(): Promise<void>;
+}
+
+/** What an edge stands on: Redis in production, memory in tests. Whoever gives it closes it. */
+export interface EdgeGround {
+  readonly streams: StreamStore;
+  readonly queue: UtteranceQueue;
+  readonly registry: LiveRegistry;
+  readonly routes: WantedRoutes;
+  readonly voices: () => Promise<readonly Voice[]>;
+  readonly isStorageThere: () => Promise<boolean>;
+  readonly page: PageRoutes;
+}
+
+/** @throws GatewayError `config.invalid`, `storage.*` */
+export async function startEdge(config: EdgeConfig, logger: Logger): Promise<Edge> {
+  const keys = new Keys(config.keyPrefix);
+  const nodeId = newNodeId("edge");
+  const lifecycle = new Lifecycle(logger);
+  const open = (purpose: "commands" | "queue" | "subscriber") =>
+    lifecycle.add(`redis ${purpose}`, openRedis({ url: config.redisUrl, purpose, logger }), closeRedis);
+  try {
+    const redis = open("commands");
+    const subscriber = open("subscriber");
+    const queue = openUtteranceQueue({ redis: open("queue"), keys, logger });
+    lifecycle.add("queue", queue, () => queue.close());
+    const streams = await openRedisStreams({ redis, subscriber, keys, nodeId, logger });
+    lifecycle.add("streams", streams, () => streams.close());
+    const storage = new StorageCheck(redis);
+    const edge = await openEdge(config, logger, nodeId, {
+      ...{ streams, queue, registry: openLiveRegistry({ redis, keys }) },
+      routes: new RedisWantedRoutes(redis, keys),
+      voices: () => readVoices(redis, keys, config.voice),
+      isStorageThere: () => storage.isThere(),
+      page: await openPageRoutes(),
+    });
+    lifecycle.add("edge", edge, () => edge.close(), 2 * SETTLE_LIMIT_MS);
+    return { ...edge, close: () => lifecycle.close() };
+  } catch (error) {
+    await lifecycle.close();
+    throw error;
+  }
+}
+
+/** The edge itself, on a ground that is given. @throws GatewayError `config.invalid` when the port is taken */
+export async function openEdge(
+  config: EdgeConfig,
+  logger: Logger,
+  nodeId: string,
+  ground: EdgeGround,
+): Promise<Edge> {
+  const lifecycle = new Lifecycle(logger);
+  const observer = openMetrics(() => ground.queue.depth());
+  const background = new BackgroundWork(logger);
+  const defaults: SpeechDefaults = {
+    ...{ voice: config.voice, model: config.model, sampleRateHz: config.sampleRateHz },
+    ...(config.language === undefined ? {} : { language: config.language }),
+  };
+  const registry = new SessionRegistry({
+    services: { nodeId, ...ground, observer, background, logger },
+    settings: { ...config, defaults },
+    maxSessions: config.maxSessions,
+  });
+  const settings = { ...config, defaults };
+  const server = await listen({
+    ...config,
+    native: { registry, settings, observer, logger },
+    synthesize: { registry, settings, observer, logger },
+    ops: {
+      ...ground,
+      nodeId,
+      info: settings,
+      metrics: () => observer.expose(),
+      readiness: async () => {
+        if (registry.isDraining) return "draining";
+        return (await ground.isStorageThere()) ? "ready" : "storage-away";
+      },
+    },
+    page: ground.page,
+  });
+  lifecycle.add("server", server, () => server.close());
+  lifecycle.add("background work", background, () => background.settled(), SETTLE_LIMIT_MS);
+  lifecycle.add("sessions", registry, () => registry.close());
+  lifecycle.add("listening", server, () => server.stopListening());
+  return {
+    nodeId,
+    url: server.url,
+    port: server.port,
+    counts: () => ({
+      sessions: registry.sessions,
+      utterances: registry.utterances,
+      backgroundWork: background.pending,
+    }),
+    drain: () => registry.drain(),
+    close: () => lifecycle.close(),
+  };
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const logger = openLogger({ name: "edge", level: process.env["LOG_LEVEL"] || "info" });
+  try {
+    const edge = await startEdge(parseEdgeConfig(process.env), logger);
+    shutDownOnSignal(() => edge.close());
+    logger.info({ node: edge.nodeId, url: edge.url }, "edge listening");
+  } catch (thrown) {
+    const error = toGatewayError(thrown);
+    logger.error({ code: error.code, reason: error.message, err: error.cause }, "edge can't start");
+    process.exitCode = 1;
+  }
+}

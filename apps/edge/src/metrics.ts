@@ -1,0 +1,114 @@
+import type { ErrorCode } from "@tts-labs/core/errors";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { Dialect, EdgeObserver, LatencyPart, UtteranceSummary } from "./edge-observer.ts";
+
+/** Seconds; dense where a first audio is good (cache hit to provider), wide where it is bad. */
+const FIRST_AUDIO_BUCKETS = [
+  0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 20,
+];
+
+export interface EdgeMetrics extends EdgeObserver {
+  /** The text a Prometheus scrapes. */
+  expose(): Promise<{ readonly contentType: string; readonly text: string }>;
+}
+
+export interface QueueDepth {
+  readonly waiting: number;
+  readonly active: number;
+}
+
+/**
+ * What the edge tells Prometheus. Every label's values are a closed set. `queueDepth` is asked at each scrape;
+ * while it can't answer, the queue's gauge is left out rather than stale.
+ */
+export function openMetrics(queueDepth: () => Promise<QueueDepth>): EdgeMetrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+
+  const connections = new Gauge({
+    ...{ name: "tts_edge_connections", help: "WebSocket connections held.", registers },
+  });
+  const sessions = new Gauge({
+    ...{ name: "tts_edge_sessions", help: "Sessions held, HTTP syntheses included.", registers },
+    labelNames: ["dialect"],
+  });
+  const utterances = new Gauge({
+    ...{ name: "tts_edge_utterances", help: "Unfinished utterances.", registers },
+  });
+  const queuedFrames = new Gauge({
+    ...{ name: "tts_edge_queued_frames", help: "Frames that wait in the edge for their clients.", registers },
+  });
+  const framesSent = new Counter({
+    ...{
+      name: "tts_edge_frames_sent_total",
+      help: "Audio frames given to sockets and responses.",
+      registers,
+    },
+  });
+  const bytesSent = new Counter({
+    ...{
+      name: "tts_edge_audio_bytes_sent_total",
+      help: "Bytes of these frames, headers included.",
+      registers,
+    },
+  });
+  const framesDropped = new Counter({
+    ...{ name: "tts_edge_frames_dropped_total", help: "Frames dropped for live listeners.", registers },
+  });
+  const ended = new Counter({
+    ...{ name: "tts_edge_utterances_ended_total", help: "Utterances by how they ended.", registers },
+    labelNames: ["outcome", "code"],
+  });
+  const errors = new Counter({
+    ...{ name: "tts_edge_errors_total", help: "Errors told to clients.", registers },
+    labelNames: ["code"],
+  });
+  const protocolErrors = new Counter({
+    ...{ name: "tts_edge_protocol_errors_total", help: "Client messages and requests refused.", registers },
+    labelNames: ["code"],
+  });
+  const firstAudio = new Histogram({
+    ...{ name: "tts_edge_first_audio_seconds", registers, buckets: FIRST_AUDIO_BUCKETS },
+    help: "Opening of an utterance to its first frame, and the parts of it.",
+    labelNames: ["part"],
+  });
+  new Gauge({
+    ...{ name: "tts_queue_jobs", help: "Utterances that wait for a worker, and that have one.", registers },
+    labelNames: ["state"],
+    async collect() {
+      this.reset();
+      const depth = await queueDepth().catch(() => undefined);
+      if (depth === undefined) return;
+      this.set({ state: "waiting" }, depth.waiting);
+      this.set({ state: "active" }, depth.active);
+    },
+  });
+
+  const observePart = (part: LatencyPart | "total", ms: number) => firstAudio.observe({ part }, ms / 1_000);
+  return {
+    connectionOpened: () => connections.inc(),
+    connectionClosed: () => connections.dec(),
+    sessionOpened: (dialect: Dialect) => sessions.inc({ dialect }),
+    sessionClosed: (dialect: Dialect) => sessions.dec({ dialect }),
+    utteranceOpened: () => utterances.inc(),
+    utteranceEnded: ({ outcome, code, firstAudioMs, latencyMs }: UtteranceSummary) => {
+      utterances.dec();
+      ended.inc({ outcome, code: code ?? "none" });
+      if (firstAudioMs === null) return;
+      observePart("total", firstAudioMs);
+      for (const [part, ms] of Object.entries(latencyMs)) observePart(part as LatencyPart, ms);
+    },
+    framesSent: (frames: number, bytes: number) => {
+      framesSent.inc(frames);
+      bytesSent.inc(bytes);
+    },
+    framesDropped: (frames: number) => framesDropped.inc(frames),
+    queuedFrames: (delta: number) => queuedFrames.inc(delta),
+    errorTold: (code: ErrorCode) => {
+      errors.inc({ code });
+      if (code.startsWith("protocol.")) protocolErrors.inc({ code });
+    },
+    expose: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+  };
+}

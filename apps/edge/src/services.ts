@@ -1,0 +1,40 @@
+import type { Logger } from "@tts-labs/core/logger";
+import type { SpeechDefaults, SpeechOptions } from "@tts-labs/core/protocol/speech-options";
+import type { UtteranceQueue } from "@tts-labs/core/queue/utterance-job";
+import type { LiveRegistry } from "@tts-labs/core/session/live-registry";
+import type { StreamStore } from "@tts-labs/core/stream/stream";
+import type { BackgroundWork } from "./background-work.ts";
+import type { EdgeObserver } from "./edge-observer.ts";
+
+/** Where a route that will be wanted soon is put, so that workers find it. */
+export interface WantedRoutes {
+  /** @throws GatewayError `storage.*` */
+  add(speech: SpeechOptions): Promise<void>;
+}
+
+/** What sessions work with; built once, by `main.ts` or a test. */
+export interface SessionServices {
+  readonly nodeId: string;
+  readonly streams: StreamStore;
+  readonly queue: UtteranceQueue;
+  readonly registry: LiveRegistry;
+  readonly routes: WantedRoutes;
+  readonly observer: EdgeObserver;
+  readonly background: BackgroundWork;
+  readonly logger: Logger;
+}
+
+export interface SessionSettings {
+  readonly defaults: SpeechDefaults;
+  /** Longest wait for a worker to take an utterance. */
+  readonly pickupTimeoutMs: number;
+  /** Longest silence of a worker that has one. */
+  readonly stallTimeoutMs: number;
+  /** Longest opening of an utterance in Redis. */
+  readonly openTimeoutMs: number;
+  /** Life of a stream's keys while it is in use, and once its utterance has ended. */
+  readonly streamTtlMs: number;
+  readonly endedStreamTtlMs: number;
+  /** Life of a record in the live view that nobody refreshes. */
+  readonly liveTtlMs: number;
+}

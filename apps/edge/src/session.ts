@@ -1,0 +1,243 @@
+import { isDeepStrictEqual } from "node:util";
+import { GatewayError } from "@tts-labs/core/errors";
+import { newUtteranceId } from "@tts-labs/core/ids";
+import { MAX_UTTERANCES_PER_SESSION } from "@tts-labs/core/limits";
+import { type RequestedOptions, toSpeechOptions } from "@tts-labs/core/protocol/speech-options";
+import type { Outbound } from "./delivery/outbound.ts";
+import type { Dialect } from "./edge-observer.ts";
+import type { SessionServices, SessionSettings } from "./services.ts";
+import { Utterance } from "./utterance.ts";
+
+/** Ended utterances whose ids are still known, for reports that come late. */
+const MAX_REMEMBERED_UTTERANCES = 32;
+/** Prewarm wishes of one session on their way to Redis; beyond it they are refused. */
+const MAX_PREWARMS_IN_FLIGHT = 8;
+
+export interface SessionOptions {
+  readonly sessionId: string;
+  readonly requestId: string;
+  readonly dialect: Dialect;
+  readonly frameSamples: number;
+  readonly outbound: Outbound;
+  readonly services: SessionServices;
+  readonly settings: SessionSettings;
+  /** Ends the connection that carries the session, telling the client why. */
+  readonly disconnect: (reason: GatewayError) => void;
+  readonly onClosed: () => void;
+}
+
+/**
+ * What text goes to. `refused`: its utterance could not be opened, or has failed; what still comes of that
+ * text is thrown away up to its `stream_end`, so that no utterance ever begins in the middle of a text.
+ */
+type OpenText = Utterance | "refused" | "none";
+
+/**
+ * One client's conversation: utterances, spoken one after the other, and one way to end. Dialects translate
+ * their messages into these calls; each throws a typed error where the call does not fit.
+ */
+export class Session {
+  readonly sessionId: string;
+  readonly requestId: string;
+  readonly dialect: Dialect;
+  readonly createdAtMs = Date.now();
+  readonly #options: SessionOptions;
+  /** Unfinished ones, in order. */
+  #utterances: readonly Utterance[] = [];
+  /** Samples played of ended ones, by id; the newest last. */
+  readonly #ended = new Map<string, number>();
+  #openText: OpenText = "none";
+  #nextNumber = 1;
+  #prewarms = 0;
+  #listed: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.sessionId = options.sessionId;
+    this.requestId = options.requestId;
+    this.dialect = options.dialect;
+  }
+
+  get unfinished(): number {
+    return this.#utterances.length;
+  }
+
+  /**
+   * Speaks `text`: opens an utterance when none is open, else goes on with it. Empty text does nothing.
+   * @returns the utterance it opened @throws GatewayError `protocol.wrong_state`, `capacity.*`
+   */
+  text(text: string, requested: RequestedOptions): Utterance | undefined {
+    if (this.#closed || text === "") return undefined;
+    if (/\p{Surrogate}/u.test(text)) {
+      throw new GatewayError(
+        "protocol.invalid_message",
+        `Not valid, field "text": it holds half of a surrogate pair; send whole characters.`,
+        { facts: { field: "text" } },
+      );
+    }
+    const open = this.#openUtterance();
+    if (open === "refused") return undefined;
+    if (open === "none") return this.#open(text, requested);
+    this.#assertSameOptions(open, requested);
+    open.speak(text);
+    return undefined;
+  }
+
+  /** @throws GatewayError `protocol.wrong_state` */
+  flush(): void {
+    const open = this.#openUtterance();
+    if (open === "none") throw nothingOpen("flush");
+    if (open !== "refused") open.flush();
+  }
+
+  /** @throws GatewayError `protocol.wrong_state` */
+  endText(): void {
+    const open = this.#openUtterance();
+    if (open === "none") throw nothingOpen("stream_end");
+    this.#openText = "none";
+    if (open !== "refused") open.endText();
+  }
+
+  /** @returns those cancelled, in order @throws GatewayError `protocol.wrong_state` */
+  cancel(utteranceId: string | undefined): readonly Utterance[] {
+    const all = this.#utterances;
+    const meant = utteranceId === undefined ? all : all.filter((it) => it.utteranceId === utteranceId);
+    const open = this.#openText;
+    if (open === "refused" && utteranceId === undefined) this.#openText = "none";
+    else if (meant.length === 0) {
+      const message =
+        utteranceId === undefined
+          ? "There is no unfinished utterance to cancel."
+          : `There is no unfinished utterance "${utteranceId}" to cancel; it may have ended already.`;
+      throw new GatewayError("protocol.wrong_state", message);
+    }
+    if (meant.some((it) => it === open)) this.#openText = "none";
+    for (const utterance of meant) utterance.cancel(new GatewayError("cancelled.by_client"));
+    return meant;
+  }
+
+  /** @throws GatewayError `protocol.wrong_state` */
+  played(utteranceId: string, samples: number): void {
+    const utterance = this.#utterances.find((it) => it.utteranceId === utteranceId);
+    if (utterance !== undefined) utterance.playedSamples = samples;
+    else if (this.#ended.has(utteranceId)) this.#ended.set(utteranceId, samples);
+    else throw new GatewayError("protocol.wrong_state", `This session has no utterance "${utteranceId}".`);
+  }
+
+  /** @throws GatewayError `capacity.overloaded` */
+  prewarm(requested: RequestedOptions): void {
+    const { services, settings } = this.#options;
+    if (this.#closed) return;
+    if (this.#prewarms >= MAX_PREWARMS_IN_FLIGHT) {
+      throw new GatewayError("capacity.overloaded", "Too many prewarm messages at once.", {
+        facts: { limit: MAX_PREWARMS_IN_FLIGHT },
+      });
+    }
+    this.#prewarms++;
+    const added = services.routes.add(toSpeechOptions(requested, settings.defaults)).finally(() => {
+      this.#prewarms--;
+    });
+    services.background.add("route wanted", added);
+  }
+
+  /** Keeps the session and its utterances in the live view. */
+  refresh(): void {
+    const { services, settings, sessionId, dialect } = this.#options;
+    if (this.#closed) return;
+    const record = {
+      ...{ sessionId, dialect, edgeId: services.nodeId, createdAtMs: this.createdAtMs },
+      state: "open" as const,
+      connectionEpoch: 1,
+    };
+    this.#listed = services.registry.putSession(record, settings.liveTtlMs);
+    services.background.add("session listed", this.#listed);
+    for (const utterance of this.#utterances) utterance.refresh();
+  }
+
+  /** Ends the connection, and with it the session. */
+  disconnect(reason: GatewayError): void {
+    this.#options.disconnect(reason);
+    this.close(new GatewayError("cancelled.client_gone", reason.message));
+  }
+
+  /** Lets everything go: unfinished utterances are cancelled, nothing more is sent. May be called twice. */
+  close(reason: GatewayError): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#openText = "none";
+    for (const utterance of this.#utterances) utterance.cancel(reason);
+    const { outbound, services, onClosed } = this.#options;
+    outbound.close();
+    // Not before it is listed, or the listing would outlive it.
+    const listed = this.#listed.catch(() => undefined);
+    services.background.add(
+      "session removed",
+      listed.then(() => services.registry.removeSession(this.sessionId)),
+    );
+    onClosed();
+  }
+
+  /** @throws GatewayError `protocol.wrong_state` naming the first option that differs */
+  #assertSameOptions(open: Utterance, requested: RequestedOptions): void {
+    const { defaults } = this.#options.settings;
+    const asked = Object.entries(toSpeechOptions({ ...open.requested, ...requested }, defaults));
+    const opened = new Map<string, unknown>(Object.entries(open.speech));
+    const differing = asked.find(([key, value]) => !isDeepStrictEqual(value, opened.get(key)));
+    if (differing === undefined) return;
+    throw new GatewayError(
+      "protocol.wrong_state",
+      `The open utterance has another ${differing[0]}: options count with its first text. Send stream_end first.`,
+      { facts: { option: differing[0] } },
+    );
+  }
+
+  #openUtterance(): OpenText {
+    const open = this.#openText;
+    if (typeof open === "object" && !open.isReading) this.#openText = "refused";
+    return this.#openText;
+  }
+
+  #open(text: string, requested: RequestedOptions): Utterance {
+    const { services, settings } = this.#options;
+    this.#openText = "refused";
+    if (this.#utterances.length >= MAX_UTTERANCES_PER_SESSION) {
+      throw new GatewayError(
+        "capacity.too_many_utterances",
+        `The text is refused up to its stream_end: ${MAX_UTTERANCES_PER_SESSION} utterances are unfinished.`,
+        { facts: { limit: MAX_UTTERANCES_PER_SESSION }, retryAfterMs: 1_000 },
+      );
+    }
+    const utterance: Utterance = new Utterance({
+      ...this.#options,
+      utteranceId: newUtteranceId(),
+      number: this.#nextNumber,
+      requested,
+      speech: toSpeechOptions(requested, settings.defaults),
+      onRead: () => this.#giveTurn(),
+      onEnded: () => this.#onEnded(utterance),
+    });
+    utterance.speak(text);
+    this.#nextNumber++;
+    this.#openText = utterance;
+    this.#utterances = [...this.#utterances, utterance];
+    services.observer.utteranceOpened();
+    utterance.open();
+    this.#giveTurn();
+    return utterance;
+  }
+
+  #giveTurn(): void {
+    if (!this.#closed) this.#utterances.find((it) => it.isReading)?.takeTurn();
+  }
+
+  #onEnded(utterance: Utterance): void {
+    this.#utterances = this.#utterances.filter((it) => it !== utterance);
+    this.#ended.set(utterance.utteranceId, utterance.playedSamples);
+    const [oldest] = this.#ended.keys();
+    if (this.#ended.size > MAX_REMEMBERED_UTTERANCES && oldest !== undefined) this.#ended.delete(oldest);
+  }
+}
+
+const nothingOpen = (what: string) =>
+  new GatewayError("protocol.wrong_state", `"${what}" needs an open utterance: send a "text" message first.`);
