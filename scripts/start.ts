@@ -10,6 +10,9 @@ import { choosePort, listenProblem } from "./supervisor/ports.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 import { root } from "./tools.ts";
 
+/** What worker and simulator agree on; it opens nothing else. */
+const SIMULATOR_KEY = "sk_simulator";
+
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
 async function startAll(supervisor: Supervisor, env: NodeJS.ProcessEnv): Promise<void> {
@@ -44,9 +47,12 @@ async function startAll(supervisor: Supervisor, env: NodeJS.ProcessEnv): Promise
   const provider: NodeJS.ProcessEnv = { ELEVENLABS_API_KEY: apiKey };
   if (!apiKey && !env["ELEVENLABS_URL"]) {
     const simulatorPort = await choosePort(env["SIMULATOR_PORT"], 8016);
-    await start("simulator", `127.0.0.1:${simulatorPort}`, { SIMULATOR_PORT: String(simulatorPort) });
+    await start("simulator", `127.0.0.1:${simulatorPort}`, {
+      SIMULATOR_PORT: String(simulatorPort),
+      SIMULATOR_API_KEYS: SIMULATOR_KEY,
+    });
     provider["ELEVENLABS_URL"] = `http://127.0.0.1:${simulatorPort}`;
-    provider["ELEVENLABS_API_KEY"] = "sk_local_simulator";
+    provider["ELEVENLABS_API_KEY"] = SIMULATOR_KEY;
   }
   const workerPort = await choosePort(env["WORKER_PORT"], 8007);
   await Promise.all([
@@ -62,8 +68,8 @@ async function startAll(supervisor: Supervisor, env: NodeJS.ProcessEnv): Promise
   say(`
   tts-labs speaks at   ${url}/fastrtc
 
-  by command           npm run say -- "Guten Tag, wie geht es Ihnen?" --out hello.wav
-  by HTTP              curl ${url}/api/v1/synthesize -H 'content-type: application/json' -d '{"text":"Hello World"}'
+  by command           npm run say -- "Guten Tag, wie geht es Ihnen?" --out hello.wav${port === 8006 ? "" : ` --url ${url}`}
+  by HTTP              curl ${url}/api/v1/synthesize -H 'content-type: application/json' -H 'accept: audio/wav' -d '{"text":"Hello World"}' -o hello.wav
   live, metrics        ${url}/api/v1/live  ${url}/metrics  http://localhost:${workerPort}/metrics
   voices from          ${voice}
   Redis                ${env["REDIS_URL"] ? "yours (REDIS_URL)" : `private, ${redisUrl}`}
