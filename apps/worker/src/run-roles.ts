@@ -16,8 +16,6 @@ export interface RunLimits {
   readonly audioStreamMaxBytes: number;
   /** Life of the streams' keys while somebody writes or reads. */
   readonly streamTtlMs: number;
-  /** How long a claim or an end is tried again while Redis is away. */
-  readonly storageRetryMs: number;
   /** How often the record is looked at for a newer owner. */
   readonly leaseCheckMs: number;
   /** Pause before the second socket when the provider has too much to do. */

@@ -4,17 +4,20 @@
  * A missed end costs a little time, a false one is heard as a wrong pause; so in doubt there is none.
  */
 
-/** Marks that end a sentence when white space follows; `\n` stands for an empty line. */
-const MARKS = ".!?…:\n";
+/**
+ * Marks that end a sentence when white space follows; `\n` stands for an empty line. A colon is none: what it
+ * announces is spoken with it.
+ */
+const MARKS = ".!?…\n";
 /** Marks that end a sentence by themselves: these scripts write no spaces. */
-const CJK_MARKS = "。！？｡";
-/** What may stand between the mark and the white space. */
-const CLOSERS = "\"'”’“‘»«›‹)]}*_」』）】》";
+const CJK_MARKS = "。！？";
+/** What may stand between the mark and the white space. German closing quotes are not among them: „Halt!“ rief er. */
+const CLOSERS = "\"'”’»)]」』）";
 
 /** Abbreviations of more than one letter, lower case, without their last full stop. Single letters always count. */
 const ABBREVIATIONS: ReadonlySet<string> = new Set(
   [
-    "dr prof dipl ing hr fr frl nr str tel abs art bd bzw usw ca evtl ggf vgl inkl exkl max min mio mrd mind",
+    "dr prof dipl ing hr fr frl nr str tel abs art bd bzw bspw usw ca evtl ggf vgl inkl exkl max min mio mrd mind",
     "std sog zzgl geb gest jh jan feb apr aug sept okt nov dez mr mrs ms st mt no vs etc jr sr inc ltd co corp",
     "dept approx est fig vol pp gen col lt sgt capt rev hon pres gov sen rep mon tue wed thu fri sat sun dec oct",
   ].flatMap((line) => line.split(" ")),

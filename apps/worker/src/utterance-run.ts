@@ -12,7 +12,6 @@ import { watchLease } from "./lease-watch.ts";
 import type { RunOutcome, RunRoles } from "./run-roles.ts";
 import { isOver, nextRunState, type OverState, type RunEvent, type RunState } from "./run-state.ts";
 import { RunTiming } from "./run-timing.ts";
-import { withStorageRetry } from "./storage-retry.ts";
 import type { Synthesis } from "./synthesizer.ts";
 import { TextFeed } from "./text-feed.ts";
 
@@ -33,7 +32,8 @@ import { TextFeed } from "./text-feed.ts";
  * learns that the utterance is over (cancel, text timeout, lease lost, storage, draining), aborts `#stop` with
  * the reason; the way above then unwinds, closing its socket at once. So there is one place that ends: `run`,
  * which releases everything, and then tells the outcome as the end of the audio stream, once; only a worker
- * that has lost its lease tells nobody.
+ * that has lost its lease tells nobody. While Redis is away, claims and ends are repeated by the stream store,
+ * within its own bound.
  *
  * A provider fault is retried on a fresh socket while nothing has been appended, with the same text from its
  * start. After the first sample it ends the utterance with a typed error and the audio there is.
@@ -125,16 +125,13 @@ export class UtteranceRun {
   /** Not to be aborted: only who has claimed can tell how it ended. `undefined` where that has been told. */
   async #claim(): Promise<StreamWriter | undefined> {
     const { streams, limits, nodeId } = this.#roles;
-    const writer = await withStorageRetry(limits.storageRetryMs, async () => {
-      const found = await streams.inspect(this.#audioStream);
-      if (found?.end !== undefined) return undefined;
-      return streams.claim(this.#audioStream, {
-        owner: nodeId,
-        maxBytes: limits.audioStreamMaxBytes,
-        ttlMs: limits.streamTtlMs,
-      });
+    const found = await streams.inspect(this.#audioStream);
+    if (found?.end !== undefined) return undefined;
+    const writer = await streams.claim(this.#audioStream, {
+      owner: nodeId,
+      maxBytes: limits.audioStreamMaxBytes,
+      ttlMs: limits.streamTtlMs,
     });
-    if (writer === undefined) return undefined;
     this.#writer = writer;
     this.#note({ workerId: nodeId, state: "speaking" });
     if (writer.lastSeq > 0) {
@@ -221,7 +218,7 @@ export class UtteranceRun {
 
   /** Makes the outcome durable, unless it turns out that somebody else owns the utterance. */
   async #tell(characters: number): Promise<OverState> {
-    const { limits, logger } = this.#roles;
+    const { logger } = this.#roles;
     const writer = this.#writer;
     if (!isOver(this.#state)) this.#on({ kind: "abort", error: RUN_IS_OVER });
     const over = this.#state as OverState;
@@ -229,7 +226,7 @@ export class UtteranceRun {
     const samples = this.#audio?.appendedSamples ?? 0;
     const result = encodeUtteranceResult({ outcome: over.outcome, samples, characters });
     try {
-      await withStorageRetry(limits.storageRetryMs, () => writer.end(result));
+      await writer.end(result);
     } catch (error) {
       const err = toGatewayError(error);
       if (err.code === "lease.lost") return { kind: "abandoned" };

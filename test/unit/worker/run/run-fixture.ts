@@ -24,7 +24,6 @@ export const LIMITS: RunLimits = {
   readerTimeoutMs: 5_000,
   audioStreamMaxBytes: 512 * 1024,
   streamTtlMs: 60_000,
-  storageRetryMs: 500,
   leaseCheckMs: 20,
   overloadPauseMs: 5,
 };

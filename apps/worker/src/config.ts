@@ -1,0 +1,181 @@
+import {
+  type ConfigOf,
+  choice,
+  duration,
+  integer,
+  optionalText,
+  parseEnvironment,
+  secret,
+  text,
+} from "@tts-labs/core/process/environment";
+
+/** Every variable of the worker; the README's table is generated from these records. */
+export const workerEnvironment = {
+  redisUrl: text("REDIS_URL", {
+    about: "Redis: redis://host:port, or redis-cluster://h1:p1,h2:p2,h3:p3.",
+    default: "redis://127.0.0.1:6379",
+  }),
+  keyPrefix: text("REDIS_KEY_PREFIX", { about: "First part of every key in Redis.", default: "tts" }),
+  logLevel: choice("LOG_LEVEL", {
+    about: "Least severe log lines written.",
+    default: "info",
+    of: ["debug", "info", "warn", "error", "silent"],
+  }),
+  voice: text("TTS_VOICE", {
+    about: "Voice of utterances that name none.",
+    default: "simEnglishGrace0000A",
+  }),
+  model: text("TTS_MODEL", { about: "Model of utterances that name none.", default: "eleven_flash_v2_5" }),
+  language: optionalText("TTS_LANGUAGE", {
+    about: "Language (ISO 639-1) of utterances that name none; without it the model decides.",
+  }),
+  sampleRateHz: integer("TTS_SAMPLE_RATE_HZ", {
+    about: "Samples per second of all speech.",
+    default: 24_000,
+    min: 8_000,
+    max: 48_000,
+  }),
+  opsHost: text("WORKER_HOST", {
+    about: "Address on which the worker answers /healthz, /readyz and /metrics.",
+    default: "127.0.0.1",
+  }),
+  opsPort: integer("WORKER_PORT", {
+    about: "Port of the worker's /healthz, /readyz and /metrics; 0 takes a free one.",
+    default: 8007,
+    max: 65_535,
+  }),
+  concurrency: integer("WORKER_CONCURRENCY", {
+    about: "Utterances one worker speaks at once; further ones wait in the queue.",
+    default: 200,
+    min: 1,
+    max: 10_000,
+  }),
+  drainMs: duration("WORKER_DRAIN_MS", {
+    about: "How long utterances may go on after SIGTERM; the rest end with a retryable error.",
+    default: 30_000,
+  }),
+  // The provider.
+  elevenLabsUrl: text("ELEVENLABS_URL", {
+    about: "ElevenLabs, one of its residency hosts, or a simulator; the sockets are under the same address.",
+    default: "https://api.elevenlabs.io",
+  }),
+  apiKey: secret("ELEVENLABS_API_KEY", { about: "Key of the ElevenLabs account." }),
+  connectTimeoutMs: duration("PROVIDER_CONNECT_TIMEOUT_MS", {
+    about: "Longest wait for a provider socket.",
+    default: 5_000,
+    min: 1,
+  }),
+  firstAudioTimeoutMs: duration("PROVIDER_FIRST_AUDIO_TIMEOUT_MS", {
+    about: "Longest wait for the first audio once there is text to speak.",
+    default: 10_000,
+    min: 1,
+  }),
+  gapTimeoutMs: duration("PROVIDER_GAP_TIMEOUT_MS", {
+    about: "Longest silence between two chunks of audio while speech is owed.",
+    default: 10_000,
+    min: 1,
+  }),
+  finalTimeoutMs: duration("PROVIDER_FINAL_TIMEOUT_MS", {
+    about: "Longest wait for the provider's final message after text and audio have ended.",
+    default: 15_000,
+    min: 1,
+  }),
+  finalGraceMs: duration("PROVIDER_FINAL_GRACE_MS", {
+    about: "A final message later than this is counted as late.",
+    default: 500,
+  }),
+  forcedCloseMs: duration("PROVIDER_FORCED_CLOSE_MS", {
+    about: "A provider socket still open so long after its utterance's end is torn down.",
+    default: 2_000,
+    min: 1,
+  }),
+  pingEveryMs: duration("PROVIDER_PING_EVERY_MS", {
+    about: "Interval of pings on provider sockets.",
+    default: 20_000,
+    min: 1,
+  }),
+  pongTimeoutMs: duration("PROVIDER_PONG_TIMEOUT_MS", {
+    about: "A provider socket that answers no ping for so long is dead.",
+    default: 10_000,
+    min: 1,
+  }),
+  closeWaitMs: duration("PROVIDER_CLOSE_WAIT_MS", {
+    about: "Longest closing handshake of a provider socket let go unused.",
+    default: 5_000,
+    min: 1,
+  }),
+  overloadPauseMs: duration("PROVIDER_OVERLOAD_PAUSE_MS", {
+    about: "Pause before the one retry when the provider has too much to do.",
+    default: 250,
+  }),
+  poolWarm: integer("POOL_WARM_SOCKETS", {
+    about: "Sockets kept open ahead of need per route (voice, model, settings …).",
+    default: 3,
+    max: 100,
+  }),
+  poolMaxIdleMs: duration("POOL_MAX_IDLE_MS", {
+    about:
+      "Age at which an unused socket is replaced; the provider closes them at 20 s unless told otherwise.",
+    default: 15_000,
+    min: 1,
+  }),
+  poolStaggerMs: duration("POOL_STAGGER_MS", {
+    about: "Pause between two sockets opened ahead on one route.",
+    default: 100,
+  }),
+  poolKeepRouteMs: duration("POOL_KEEP_ROUTE_MS", {
+    about: "How long a route is kept warm after its last use.",
+    default: 60_000,
+  }),
+  poolMaxRoutes: integer("POOL_MAX_ROUTES", {
+    about: "Routes kept warm at once; the one longest unused is let go.",
+    default: 32,
+    min: 1,
+  }),
+  poolMaxSockets: integer("POOL_MAX_SOCKETS", {
+    about: "Sockets opened ahead in all.",
+    default: 96,
+  }),
+  voicesEveryMs: duration("VOICES_REFRESH_MS", {
+    about: "How often the provider is asked for its voices.",
+    default: 300_000,
+    min: 1_000,
+  }),
+  // An utterance.
+  textTimeoutMs: duration("TEXT_TIMEOUT_MS", {
+    about: "An open utterance that gets no text for so long ends with session.text_timeout.",
+    default: 60_000,
+    min: 1,
+  }),
+  readerTimeoutMs: duration("READER_TIMEOUT_MS", {
+    about: "Audio that nobody takes for so long ends its utterance with stream.reader_gone.",
+    default: 300_000,
+    min: 1,
+  }),
+  audioStreamMaxBytes: integer("AUDIO_STREAM_MAX_BYTES", {
+    about: "Audio of one utterance that may wait in Redis; then the provider is no longer read.",
+    default: 524_288,
+    min: 65_536,
+  }),
+  streamTtlMs: duration("STREAM_TTL_MS", {
+    about: "Milliseconds an utterance's streams live in Redis after the last sign of their users.",
+    default: 120_000,
+    min: 1_000,
+  }),
+  leaseCheckMs: duration("LEASE_CHECK_MS", {
+    about: "How often a worker looks whether another has taken over its utterance.",
+    default: 1_000,
+    min: 10,
+  }),
+};
+
+export type WorkerConfig = ConfigOf<typeof workerEnvironment>;
+
+/** @throws GatewayError `config.invalid` */
+export const parseWorkerConfig = (env: NodeJS.ProcessEnv): WorkerConfig =>
+  parseEnvironment(workerEnvironment, env);
+
+export const defaultWorkerConfig = (overrides: Partial<WorkerConfig> = {}): WorkerConfig => ({
+  ...parseWorkerConfig({}),
+  ...overrides,
+});

@@ -1,0 +1,82 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/** Why the process should get no work just now. */
+export type NotReady = "starting" | "draining" | "redis";
+
+export interface OpsServerOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** `undefined` when ready. Must settle soon. */
+  readonly whyNotReady: () => Promise<NotReady | undefined>;
+  readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
+}
+
+export interface OpsServer {
+  readonly url: string;
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/**
+ * For probes and Prometheus. `/healthz` says that the process answers, and nothing about Redis: a liveness
+ * probe that depends on it turns an outage into restarts. `/readyz` says whether it should get work.
+ */
+export async function openOpsServer(options: OpsServerOptions): Promise<OpsServer> {
+  const server = createServer((request, response) => {
+    answer(request, response, options).catch(() => {
+      if (!response.headersSent) sendJson(response, 500, { error: { code: "internal" } });
+      else response.destroy();
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port, options.host, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://${options.host}:${port}`,
+    port,
+    close: async () => {
+      if (!server.listening) return;
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: OpsServerOptions,
+): Promise<void> {
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    response.setHeader("allow", "GET, HEAD");
+    return sendJson(response, 405, { error: { code: "protocol.method_not_allowed" } });
+  }
+  switch (request.url?.split("?", 1)[0]) {
+    case "/healthz":
+      return sendJson(response, 200, { status: "ok" });
+    case "/readyz": {
+      const reason = await options.whyNotReady();
+      return reason === undefined
+        ? sendJson(response, 200, { status: "ready" })
+        : sendJson(response, 503, { status: "not ready", reason });
+    }
+    case "/metrics": {
+      const { contentType, text } = await options.metrics();
+      response.writeHead(200, { "content-type": contentType }).end(text);
+      return;
+    }
+    default:
+      return sendJson(response, 404, { error: { code: "protocol.not_found" } });
+  }
+}
+
+function sendJson(response: ServerResponse, status: number, body: object): void {
+  response
+    .writeHead(status, { "content-type": "application/json", "cache-control": "no-store" })
+    .end(JSON.stringify(body));
+}

@@ -1,0 +1,45 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Logger } from "@tts-labs/core/logger";
+import type { Voice, VoiceList } from "@tts-labs/core/session/redis-voice-list";
+
+const FIRST_RETRY_MS = 1_000;
+/** The list outlives two failed rounds. */
+const TTL_ROUNDS = 3;
+
+export interface VoicesOptions {
+  /** Asks the provider. */
+  readonly list: () => Promise<readonly Voice[]>;
+  readonly store: Pick<VoiceList, "put">;
+  readonly everyMs: number;
+  readonly logger: Logger;
+}
+
+/**
+ * Keeps the provider's voices where edges find them: edges have no key. What fails is tried again, at first
+ * after a second, at last as often as the list is refreshed anyway.
+ * @returns what ends it
+ */
+export function publishVoices(options: VoicesOptions): () => Promise<void> {
+  const stop = new AbortController();
+  const publishing = publish(options, stop.signal);
+  return () => {
+    stop.abort();
+    return publishing;
+  };
+}
+
+async function publish({ list, store, everyMs, logger }: VoicesOptions, signal: AbortSignal): Promise<void> {
+  let retryMs = FIRST_RETRY_MS;
+  while (!signal.aborted) {
+    let pauseMs = everyMs;
+    try {
+      await store.put(await list(), everyMs * TTL_ROUNDS);
+      retryMs = FIRST_RETRY_MS;
+    } catch (err) {
+      pauseMs = Math.min(retryMs, everyMs);
+      retryMs *= 2;
+      logger.warn({ err, retryInMs: pauseMs }, "voices not listed");
+    }
+    await sleep(pauseMs, undefined, { signal }).catch(() => {});
+  }
+}
