@@ -109,7 +109,7 @@ export class OwedSpeech {
       if (this.#endedAtMs !== undefined) return { kind: "final", sinceMs: this.#endedAtMs };
       return { kind: "nothing" };
     }
-    const sinceMs = Math.max(lastAudioAtMs, this.#lastTriggerAtMs);
+    const sinceMs = Math.max(lastAudioAtMs, this.#lastTriggerAtMs, this.#endedAtMs ?? 0);
     if (this.#moreIsOwed(lastAudioAtMs)) return { kind: "more-audio", sinceMs };
     return this.#endedAtMs === undefined ? { kind: "nothing" } : { kind: "final", sinceMs };
   }

@@ -107,8 +107,10 @@ export class SocketPool {
       signal.removeEventListener("abort", onAbort);
     }
     if (socket.checkOut()) return socket;
+    // It may have failed in the very read that opened it, as with a wrong key.
     socket.retire();
-    throw new GatewayError("provider.truncated");
+    const outcome = await socket.ended;
+    throw outcome.kind === "failed" ? outcome.error : new GatewayError("provider.truncated");
   }
 
   #connect(route: Route): SingleUseSocket {
