@@ -35,8 +35,8 @@ const FRAME_SAMPLES = 960;
 const MS_PER_CHARACTER = 55;
 
 export const FAKE_VOICES = [
-  { id: "simEnglishGrace0000A", name: "Grace", language: "en" },
-  { id: "simGermanAnna000000A", name: "Anna", language: "de" },
+  { voice_id: "simEnglishGrace0000A", name: "Grace", language: "en" },
+  { voice_id: "simGermanAnna000000A", name: "Anna", language: "de" },
 ];
 
 /** The PCM of `text` and its words with their times. */
@@ -149,7 +149,8 @@ class Conversation {
   }
 
   answer(message: ClientMessage): void {
-    if (message.type === "ping") this.#connection.send({ type: "pong", ...(message.t === undefined ? {} : { t: message.t }) });
+    if (message.type === "ping")
+      this.#connection.send({ type: "pong", ...(message.t === undefined ? {} : { t: message.t }) });
     if (message.type === "played") this.#playedSamples = message.samples;
     if (message.type === "text") this.#hear(message.text, message.voice);
     if (message.type === "stream_end") this.#speak();
@@ -189,7 +190,11 @@ class Conversation {
     this.#connection.send({
       type: "words",
       utterance_id: utterance.utterance_id,
-      words: words.map(({ text: word, startMs, endMs }) => ({ text: word, start_ms: startMs, end_ms: endMs })),
+      words: words.map(({ text: word, startMs, endMs }) => ({
+        text: word,
+        start_ms: startMs,
+        end_ms: endMs,
+      })),
     });
     this.#connection.send({
       type: "stream_complete",

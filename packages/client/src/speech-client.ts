@@ -43,9 +43,10 @@ export interface ClientEvents {
  * A client's conversation with tts-labs: speaks one utterance after the other, the texts of later ones waiting
  * until those of earlier ones are complete.
  *
- * One opening is in flight at a time, since the server answers a first text that it refuses with an error that
- * names no utterance. After such a refusal a ping is the barrier: errors until its pong belong to what was sent
- * along with the refused text, not to the next utterance.
+ * One opening is in flight at a time, followed by a ping: a server that refuses a first text names no utterance in
+ * its error, so an error before the pong belongs to the opening, and an opening that the pong finds unanswered has
+ * failed. A text that ends early, refused, failed or cancelled, is still closed by its `stream_end`, up to which the
+ * server passes over what it has refused; the complaint this may earn is no news and is dropped.
  */
 export class SpeechClient {
   readonly #options: ConnectOptions;
@@ -55,6 +56,9 @@ export class SpeechClient {
   readonly #unfinished = new Set<UtteranceRun>();
   #connection: Connection | undefined;
   #opening: UtteranceRun | undefined;
+  /** What the server said of a wrong state since the last opening. */
+  #complaint: SpeechError | undefined;
+  #closingText = false;
   #turn: Promise<void> = Promise.resolve();
   #over: SpeechError | undefined;
 
@@ -151,41 +155,63 @@ export class SpeechClient {
   }
 
   async #sendText(run: UtteranceRun, text: SpeechText, options: SpeakOptions): Promise<void> {
-    // The server closed, or the utterance was cancelled while it waited for its turn.
+    // The connection was lost, or the utterance cancelled, while it waited for its turn.
     if (!run.wantsText) return;
-    if (typeof text === "string" && text.trim() === "") return run.fail(new SpeechError("client.empty_text"));
+    if (typeof text === "string" && text.trim() === "") {
+      run.fail(new SpeechError("client.empty_text"));
+      return;
+    }
     const pieces = textPieces(text);
+    /** All in one message: its end can go along. */
     const whole = typeof text === "string" && text.length <= MAX_PIECE_CHARACTERS;
     try {
       for (;;) {
         const next = await Promise.race([pieces.next(), run.stopped]);
         if (next === "stopped" || next.done === true) break;
-        await this.#sendPiece(run, next.value, options, whole);
+        if (run.hasText) this.#connection?.send({ type: "text", text: next.value });
+        else await this.#open(run, next.value, options, whole);
         if (!run.wantsText) break;
+        run.textSent(next.value);
       }
-      if (!run.wantsText) return;
       if (!run.hasText) run.fail(new SpeechError("client.empty_text"));
-      else if (!whole) this.#connection?.send({ type: "stream_end" });
+      else if (run.wantsText && !whole) this.#connection?.send({ type: "stream_end" });
+      else if (!whole) await this.#closeText(run);
     } catch (cause) {
       run.abandon(new SpeechError("client.text_failed", undefined, { cause }));
+      if (run.hasText) await this.#closeText(run);
     } finally {
       // Not awaited: a source that hangs must not hold up the next utterance.
       pieces.return().catch(() => {});
     }
   }
 
-  async #sendPiece(run: UtteranceRun, text: string, options: SpeakOptions, whole: boolean): Promise<void> {
-    const opens = !run.hasText;
-    run.textSent(text);
-    this.#connection?.send({ type: "text", text, ...(opens ? toWireOptions(options) : {}) });
-    if (whole) this.#connection?.send({ type: "stream_end" });
-    if (!opens) return;
+  /** Resolves when the server has answered the opening; after a refusal, when it has answered all of it. */
+  async #open(run: UtteranceRun, text: string, options: SpeakOptions, whole: boolean): Promise<void> {
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    run.openingSent();
     this.#opening = run;
+    connection.send({ type: "text", text, ...toWireOptions(options) });
+    if (whole) connection.send({ type: "stream_end" });
+    const answered = connection.ping().then(() => {
+      if (this.#opening !== run) return;
+      this.#opening = undefined;
+      run.fail(this.#complaint ?? new SpeechError("client.not_understood"));
+    });
+    this.#complaint = undefined;
     await run.opened;
-    if (this.#opening !== run) return;
-    // Cancelled here or refused there, without a name: see the barrier above.
-    this.#opening = undefined;
-    await this.#connection?.ping();
+    if (run.id === undefined) await answered;
+  }
+
+  /** For a text that ended early: see the comment of the class. */
+  async #closeText(run: UtteranceRun): Promise<void> {
+    const end = await run.finished.catch(() => undefined);
+    const acknowledged = end?.playedSamples !== undefined;
+    if (acknowledged || this.#connection === undefined) return;
+    this.#closingText = true;
+    this.#connection.send({ type: "stream_end" });
+    await this.#connection.ping();
+    this.#closingText = false;
   }
 
   #accept(message: ServerMessage): void {
@@ -201,10 +227,19 @@ export class SpeechClient {
       this.#find((run) => run.id === message.utterance_id)?.acceptMessage(message);
       return;
     }
-    if (message.type !== "error") return;
-    const error = fromErrorMessage(message);
-    if (this.#opening !== undefined && !this.#opening.over) this.#opening.fail(error);
-    else this.#events.emit("error", error);
+    if (message.type === "error") this.#acceptStrayError(fromErrorMessage(message));
+  }
+
+  #acceptStrayError(error: SpeechError): void {
+    if (error.code === "protocol.wrong_state") {
+      // To a cancel that crossed the end of its utterance, or a superfluous stream_end; seldom to an opening.
+      this.#complaint ??= error;
+      if (this.#closingText || this.#opening !== undefined) return;
+    } else if (this.#opening?.over === false) {
+      this.#opening.fail(error);
+      return;
+    }
+    this.#events.emit("error", error);
   }
 
   #acceptAudio(frame: AudioFrame): void {

@@ -4,9 +4,12 @@ export type SpeechText = string | Iterable<string> | AsyncIterable<string>;
 /** Longest piece sent in one message: in UTF-8 and JSON at most 48 KiB, inside the protocol's 64 KiB. */
 export const MAX_PIECE_CHARACTERS = 8_000;
 
+const LONE_SURROGATE = /\p{Surrogate}/gu;
+
 /**
  * The text as pieces that can be sent: none empty (an empty text means "end" to some providers), none too
- * long, and no character outside the basic plane cut in two, wherever its source cut it.
+ * long, and no character outside the basic plane cut in two, wherever its source cut it. Half a character that
+ * its source never completed becomes U+FFFD: a server refuses it together with the text around it.
  */
 export async function* textPieces(text: SpeechText): AsyncGenerator<string, void, undefined> {
   let carry = "";
@@ -17,9 +20,9 @@ export async function* textPieces(text: SpeechText): AsyncGenerator<string, void
       carry = rest.slice(-1);
       rest = rest.slice(0, -1);
     }
-    yield* cut(rest);
+    yield* cut(rest.replace(LONE_SURROGATE, "\ufffd"));
   }
-  if (carry !== "") yield carry;
+  if (carry !== "") yield "\ufffd";
 }
 
 function* cut(text: string): Generator<string, void, undefined> {

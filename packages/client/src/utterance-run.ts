@@ -117,9 +117,13 @@ export class UtteranceRun implements Utterance {
     this.#options.send({ type: "played", utterance_id: id, samples: Math.max(0, Math.round(samples)) });
   }
 
-  /** A piece of text is on its way; the first opens the utterance. */
+  /** The first text is on its way. */
+  openingSent(): void {
+    this.#change({ kind: "opening-sent" });
+  }
+
+  /** A piece of text has been sent. */
   textSent(text: string): void {
-    this.#change({ kind: "text-sent" });
     this.#events.emit("sent", text);
   }
 

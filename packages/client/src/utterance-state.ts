@@ -21,7 +21,7 @@ export interface UtteranceName {
 }
 
 export type UtteranceEvent =
-  | { readonly kind: "text-sent" }
+  | { readonly kind: "opening-sent" }
   | { readonly kind: "started"; readonly name: UtteranceName }
   | { readonly kind: "cancel" }
   | { readonly kind: "end" };
@@ -30,7 +30,7 @@ export type UtteranceEvent =
 export function nextUtteranceState(state: UtteranceState, event: UtteranceEvent): UtteranceState {
   if (state.kind === "ended") return state;
   switch (event.kind) {
-    case "text-sent":
+    case "opening-sent":
       return state.kind === "queued" ? { kind: "opening" } : state;
     case "started":
       if (state.kind === "opening") return { kind: "speaking", name: event.name };

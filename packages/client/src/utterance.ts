@@ -18,7 +18,7 @@ export interface UtteranceEvents {
   readonly alignment: ServerMessageOf<"alignment">;
   /** Only with `overflow: "drop-oldest"`. */
   readonly dropped: { readonly frames: number; readonly samples: number };
-  /** Text is on its way to the server: a piece as it was sent. */
+  /** A piece of text that the server has or will have. */
   readonly sent: string;
   /** It is over; no event follows. */
   readonly ended: UtteranceTotals | SpeechError;

@@ -20,7 +20,7 @@ export async function listVoices(url: string | URL, limitMs = 5_000): Promise<Vo
 export function parseVoices(body: unknown): Voice[] {
   const list: unknown = isRecord(body) ? body["voices"] : undefined;
   if (!Array.isArray(list)) return [];
-  return list.filter(isRecord).flatMap(({ id, name, language }): Voice[] => {
+  return list.filter(isRecord).flatMap(({ voice_id: id, name, language }): Voice[] => {
     if (typeof id !== "string") return [];
     return [
       {

@@ -31,7 +31,9 @@ const codeOf = (promise: Promise<unknown>) =>
     (error: unknown) => (error instanceof SpeechError ? error.code : error),
   );
 
-const typesOf = (messages: readonly ClientMessage[]) => messages.map(({ type }) => type);
+/** Without the pings, which are the connection's own affair. */
+const spokenOf = (messages: readonly ClientMessage[]) => messages.filter(({ type }) => type !== "ping");
+const typesOf = (messages: readonly ClientMessage[]) => spokenOf(messages).map(({ type }) => type);
 
 const STARTED = {
   type: "utterance_started",
@@ -85,7 +87,7 @@ describe("speaking", () => {
       yield "drei";
     }
     await client.speak(tokens(), { voice: "anna", voiceSettings: { speed: 1.1 }, autoMode: true }).finished;
-    expect(server.received).toEqual([
+    expect(spokenOf(server.received)).toEqual([
       { type: "text", text: "Eins ", voice: "anna", voice_settings: { speed: 1.1 }, auto_mode: true },
       { type: "text", text: "zwei " },
       { type: "text", text: "drei" },
@@ -160,7 +162,43 @@ describe("errors of the server", () => {
     const [bad, good] = [client.speak("Eins", { voice: "bad" }), client.speak("zwei")];
     expect(await codeOf(bad.finished)).toBe("protocol.invalid_message");
     expect(await good.finished).toMatchObject({ outcome: "completed" });
-    expect(stray).toEqual(["protocol.wrong_state"]);
+    expect(stray).toEqual([]);
+  });
+
+  it("a refused text that comes in pieces is closed, so that the next one is heard", async () => {
+    let refusing = false;
+    const { client, server } = await connect({
+      // As an edge does: what was refused is refused up to its stream_end.
+      onMessage: (message, connection) => {
+        if (message.type === "text" && message.voice === "bad") {
+          refusing = true;
+          connection.send({ ...refusal, code: "capacity.too_many_utterances" });
+        }
+        const refused = refusing && message.type !== "ping";
+        if (message.type === "stream_end") refusing = false;
+        return refused;
+      },
+    });
+    const bad = client.speak(["Eins ", "eins"], { voice: "bad" });
+    const good = client.speak("zwei");
+    expect(await codeOf(bad.finished)).toBe("capacity.too_many_utterances");
+    expect(await good.finished).toMatchObject({ outcome: "completed" });
+    expect(typesOf(server.received)).toEqual(["text", "stream_end", "text", "stream_end"]);
+  });
+
+  it("an opening that the server passes over fails as soon as that is certain", async () => {
+    const { client } = await connect({ onMessage: ({ type }) => type === "text" || type === "stream_end" });
+    expect(await codeOf(client.speak("Hallo").finished)).toBe("client.not_understood");
+  });
+
+  it("a complaint about a cancel that came too late harms nobody", async () => {
+    const { client } = await connect({
+      onMessage: (message, connection) => {
+        if (message.type === "text") connection.send({ ...refusal, code: "protocol.wrong_state" });
+        return false;
+      },
+    });
+    expect(await client.speak("Hallo").finished).toMatchObject({ outcome: "completed" });
   });
 
   it("a failure in mid-utterance ends the iteration with it, after the audio that came", async () => {

@@ -29,7 +29,8 @@ describe("pieces of text", () => {
     expect((await piecesOf("x🙂y".split(""))).join("")).toBe("x🙂y");
   });
 
-  it("pass a character on that its source never completed", async () => {
-    expect(await piecesOf(["x", "\ud83d"])).toEqual(["x", "\ud83d"]);
+  it("mark half a character that its source never completed, and keep the text around it", async () => {
+    expect(await piecesOf(["x", "\ud83d"])).toEqual(["x", "\ufffd"]);
+    expect(await piecesOf(["a\ude42b"])).toEqual(["a\ufffdb"]);
   });
 });

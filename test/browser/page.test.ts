@@ -1,0 +1,177 @@
+import { openPageRoutes } from "@tts-labs/edge/page-routes";
+import type { Browser } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { findChromium, launchChromium } from "../harness/chromium.ts";
+import { FakeEdge, type FakeEdgeOptions, humOf } from "../harness/fake-edge.ts";
+import { PageVisit } from "../harness/page-visit.ts";
+
+const chromiumPath = findChromium();
+if (chromiumPath === undefined) {
+  console.log(
+    "The page is not tested: there is no Chromium (set CHROMIUM_BIN or install chromium-headless-shell).",
+  );
+}
+
+const SENTENCE = "Der Zug nach Hamburg fährt heute von Gleis sieben.";
+
+describe.skipIf(chromiumPath === undefined)("the page, with an edge that hums", () => {
+  let browser: Browser;
+  const edges: FakeEdge[] = [];
+
+  beforeAll(async () => {
+    browser = await launchChromium(chromiumPath ?? "");
+  });
+  afterEach(async () => {
+    for (const context of browser.contexts()) await context.close();
+    for (const edge of edges.splice(0)) await edge.close();
+  });
+  afterAll(() => browser?.close());
+
+  async function visit(options: FakeEdgeOptions = {}) {
+    const edge = await FakeEdge.start({ page: await openPageRoutes(), ...options });
+    edges.push(edge);
+    return { edge, visit: await PageVisit.open(browser, edge.url) };
+  }
+
+  it("types like a language model: words are sent one by one and shown as they are", async () => {
+    const { edge, visit: person } = await visit();
+    await person.page.getByRole("switch", { name: "Type like an LLM" }).check({ force: true });
+    await person.speak(SENTENCE);
+    const midway = await person.until("some words are written", ({ words }) => words.length >= 3);
+    expect(midway.words.length).toBeLessThan(9);
+    const end = await person.until("it has been heard", ({ outcome }) => outcome !== undefined);
+    expect(end.outcome).toBe("completed");
+    const texts = edge.received.flatMap((message) => (message.type === "text" ? [message.text] : []));
+    expect(texts).toEqual(SENTENCE.match(/\S+\s*/g));
+    expect(end.words.map(({ text }) => text)).toEqual(SENTENCE.split(" "));
+    expect(end.figures.playedSamples).toBe(humOf(SENTENCE).pcm.length);
+    expect(person.complaints).toEqual([]);
+  });
+
+  it("shows a gap as a gap: audio that comes too late is an underrun", async () => {
+    const frame = (firstSample: number, last: boolean) => ({
+      ...{ utterance: 1, firstSample, seq: 1, last, deflated: false, splice: false },
+    });
+    let resume = () => {};
+    const { visit: person } = await visit({
+      onMessage: (message, connection) => {
+        if (message.type === "text") {
+          connection.send({
+            type: "utterance_started",
+            utterance_id: "u",
+            utterance: 1,
+            voice: "v",
+            model: "m",
+          });
+          connection.sendFrame(frame(0, false), new Uint8Array(4_800));
+          resume = () => {
+            connection.sendFrame(frame(2_400, true), new Uint8Array(4_800));
+            const totals = { characters: 5, samples: 4_800, frames: 2, dropped_frames: 0, duration_ms: 200 };
+            const latency = { first_audio_ms: 1, latency_ms: {} };
+            connection.send({
+              type: "stream_complete",
+              utterance_id: "u",
+              utterance: 1,
+              ...totals,
+              ...latency,
+            });
+          };
+        }
+        return message.type === "text" || message.type === "stream_end";
+      },
+    });
+    await person.speak("Hallo");
+    await person.until("the line has run dry", ({ figures }) => figures.underruns === 1);
+    resume();
+    const { figures } = await person.until("it is over", ({ outcome }) => outcome === "completed");
+    expect(figures).toMatchObject({ underruns: 1, playedSamples: 4_800, receivedSamples: 4_800 });
+  });
+
+  it("stops on Escape: silence, and the server is told what was heard", async () => {
+    let playedAtCancel: number | undefined;
+    let played = 0;
+    const { visit: person } = await visit({
+      onMessage: (message, connection) => {
+        if (message.type === "text") {
+          connection.send({
+            type: "utterance_started",
+            utterance_id: "u",
+            utterance: 1,
+            voice: "v",
+            model: "m",
+          });
+          const header = {
+            utterance: 1,
+            firstSample: 0,
+            seq: 1,
+            last: false,
+            deflated: false,
+            splice: false,
+          };
+          connection.sendFrame(header, new Uint8Array(480_000));
+        }
+        if (message.type === "played") played = message.samples;
+        if (message.type === "cancel") {
+          playedAtCancel = played;
+          const totals = { sent_samples: 240_000, played_samples: played };
+          connection.send({ type: "cancelled", utterance_id: "u", utterance: 1, ...totals });
+        }
+        return message.type !== "ping";
+      },
+    });
+    await person.speak("Hallo");
+    await person.until("half a second is heard", ({ figures }) => figures.heardMs > 500);
+    await person.page.keyboard.press("Escape");
+    const { figures, outcome } = await person.until("it is over", (state) => state.outcome !== undefined);
+    expect(outcome).toBe("cancelled");
+    expect(figures.playedSamples).toBeLessThan(48_000);
+    // What was told is what had reached the ear: not more than was played, nor much less.
+    expect(playedAtCancel).toBeGreaterThan(12_000);
+    expect(playedAtCancel).toBeLessThanOrEqual(figures.playedSamples);
+    expect(person.complaints).toEqual([]);
+  });
+
+  it("says what went wrong, and speaks again", async () => {
+    let fail = true;
+    const { visit: person } = await visit({
+      onMessage: (message, connection) => {
+        if (message.type !== "text" || !fail) return false;
+        fail = false;
+        connection.send({
+          ...{ type: "error", code: "capacity.overloaded", message: "Too busy.", retryable: true },
+          retry_after_ms: 2_000,
+        });
+        return true;
+      },
+    });
+    await person.speak("Hallo");
+    await person.until("it has failed", ({ outcome }) => outcome === "capacity.overloaded");
+    expect(await person.page.getByRole("alert").textContent()).toBe("Too busy. Try again in 2 s.");
+    await person.speak("Hallo");
+    await person.until("it has been heard", ({ outcome }) => outcome === "completed");
+    expect(await person.page.getByRole("alert").isVisible()).toBe(false);
+  });
+
+  it("says when the server is away, and comes back by itself", async () => {
+    const { edge, visit: person } = await visit();
+    const { port } = new URL(edge.url);
+    await edge.close();
+    await person.until("the server is away", ({ link }) => link === "away");
+    expect(await person.page.locator("#connection").textContent()).toContain("Server away");
+    expect(await person.page.getByRole("button", { name: /^Speak/ }).isDisabled()).toBe(true);
+    edges.push(await FakeEdge.start({ page: await openPageRoutes() }, Number(port)));
+    await person.until("the page is connected again", ({ link }) => link === "open");
+    await person.speak("Hallo");
+    await person.until("it has been heard", ({ outcome }) => outcome === "completed");
+  });
+
+  it("chooses a voice that speaks the language of the sample sentence", async () => {
+    const { edge, visit: person } = await visit();
+    await person.page.getByRole("button", { name: "Am Bahnhof" }).click();
+    await person.page.getByRole("button", { name: /^Speak/ }).click();
+    await person.until("it has been asked for", () => edge.received.some(({ type }) => type === "text"));
+    expect(edge.received.find(({ type }) => type === "text")).toMatchObject({
+      voice: "simGermanAnna000000A",
+    });
+  });
+});
