@@ -29,6 +29,8 @@ function httpError(
 }
 
 export const httpErrors = {
+  unknownFault: () =>
+    httpError(400, "validation_error", "unknown_fault", "x-simulator-fault names no fault of the simulator."),
   noRoute: () => httpError(404, "not_found", "not_found", "There is no such route."),
   wrongMethod: () => httpError(405, "method_not_allowed", "method_not_allowed", "Not with this method."),
   /** A key of the right form that nobody has: 400; a malformed one: 401. */
@@ -62,6 +64,14 @@ export const httpErrors = {
       "unsupported_language",
       `Model '${modelId}' does not support the language_code ${language}.`,
       { param: "language_code" },
+    ),
+  unsupportedStitching: () =>
+    httpError(
+      400,
+      "validation_error",
+      "unsupported_model",
+      "Model 'eleven_v3' does not take previous_text.",
+      { param: "previous_text" },
     ),
   unsupportedFormat: (name: string) =>
     httpError(400, "validation_error", "invalid_output_format", `There is no output format '${name}'.`, {

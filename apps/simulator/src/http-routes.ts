@@ -1,33 +1,117 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Registry } from "prom-client";
+import { chooseFault } from "./choose-fault.ts";
+import { faultDurationMs } from "./faults.ts";
+import { HttpAdmin } from "./http-admin.ts";
+import { goneSignal, sendError, sendJson } from "./http-answer.ts";
 import { type HttpError, httpErrors } from "./http-error.ts";
+import { modelList, toVoiceJson, voiceList, voicePage } from "./http-listings.ts";
+import { HttpSpeech, type SpeechRoute } from "./http-speech.ts";
 import type { Services } from "./services.ts";
+import { passed, Timing } from "./timing.ts";
+import { findVoice } from "./voices.ts";
+
+const SPEECH = /^\/v1\/text-to-speech\/([^/]+)(?:\/(stream|with-timestamps|stream\/with-timestamps))?$/;
+const VOICE = /^\/v1\/voices\/([^/]+)$/;
+const TOKEN = /^\/v1\/single-use-token\/(tts_websocket|realtime_scribe)$/;
 
 /** Everything that is no socket. */
 export class HttpRoutes {
   readonly #services: Services;
+  readonly #registry: Registry;
+  readonly #admin: HttpAdmin;
+  readonly #speech: HttpSpeech;
 
-  constructor(services: Services) {
+  constructor(services: Services, registry: Registry) {
     this.#services = services;
+    this.#registry = registry;
+    this.#admin = new HttpAdmin(services);
+    this.#speech = new HttpSpeech(services);
   }
 
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    request.resume();
-    const { pathname } = new URL(request.url ?? "/", "http://simulator");
-    if (pathname === "/healthz" || pathname === "/readyz") {
-      send(response, 200, { status: "ok" });
+    response.on("error", () => response.destroy());
+    try {
+      const { pathname, searchParams } = new URL(request.url ?? "/", "http://simulator");
+      await this.#route(request, response, decodeURIComponent(pathname), searchParams);
+    } catch {
+      if (response.headersSent) response.destroy();
+      else sendError(response, httpErrors.wentWrong());
+    } finally {
+      request.resume();
+    }
+  }
+
+  async #route(request: IncomingMessage, response: ServerResponse, path: string, query: URLSearchParams) {
+    if (path === "/healthz" || path === "/readyz") sendJson(response, 200, { status: "ok" });
+    else if (path === "/metrics") {
+      response.setHeader("content-type", this.#registry.contentType);
+      response.end(await this.#registry.metrics());
+    } else if (path.startsWith("/admin/")) await this.#admin.answer(request, response, path);
+    else await this.#serve(request, response, path, query);
+  }
+
+  /** The service's own routes: counted, and for those with a key. */
+  async #serve(request: IncomingMessage, response: ServerResponse, path: string, query: URLSearchParams) {
+    const [, voiceId, route = ""] = SPEECH.exec(path) ?? [];
+    const name = voiceId === undefined ? path : `text-to-speech/${route}`;
+    response.on("close", () => this.#services.witness.requested(routeName(name), response.statusCode));
+    const refusal = this.#authenticate(request, query);
+    if (refusal !== undefined) sendError(response, refusal);
+    else if (voiceId === undefined) this.#list(request, response, path, query);
+    else if (request.method !== "POST") sendError(response, httpErrors.wrongMethod());
+    else {
+      const { witness, config, faults } = this.#services;
+      const fault = chooseFault(request, voiceId, faults);
+      if (fault === "unknown") {
+        sendError(response, httpErrors.unknownFault());
+        return;
+      }
+      if (fault !== undefined) witness.fault(fault);
+      const slowMs = fault?.name === "slow-upgrade" ? faultDurationMs(fault) : 0;
+      if (!(await passed(slowMs, goneSignal(response)))) return;
+      await this.#speech.answer(request, response, {
+        voiceId,
+        route: route as SpeechRoute,
+        query,
+        fault,
+        timing: new Timing(config, witness.nextConnectionNumber()),
+      });
+    }
+  }
+
+  #authenticate(request: IncomingMessage, query: URLSearchParams): HttpError | undefined {
+    switch (this.#services.keyring.judge(request.headers, query)) {
+      case "good":
+        return undefined;
+      case "none":
+        return httpErrors.noKey();
+      case "bad":
+        return httpErrors.invalidKey(String(request.headers["xi-api-key"] ?? ""));
+    }
+  }
+
+  #list(request: IncomingMessage, response: ServerResponse, path: string, query: URLSearchParams): void {
+    if (request.method === "POST" && TOKEN.test(path)) {
+      sendJson(response, 200, { token: this.#services.keyring.issueToken() });
       return;
     }
-    if (pathname === "/admin/report") {
-      send(response, 200, this.#services.witness.report());
-      return;
-    }
-    fail(response, httpErrors.noRoute());
+    const [, voiceId] = VOICE.exec(path) ?? [];
+    const voice = voiceId === undefined ? undefined : findVoice(voiceId);
+    if (request.method !== "GET") sendError(response, httpErrors.wrongMethod());
+    else if (path === "/v1/voices" || path === "/voices") sendJson(response, 200, voiceList());
+    else if (path === "/v2/voices") sendJson(response, 200, voicePage(query));
+    else if (path === "/v1/models" || path === "/models") sendJson(response, 200, modelList());
+    else if (voice !== undefined) sendJson(response, 200, toVoiceJson(voice));
+    else if (voiceId !== undefined) sendError(response, httpErrors.voiceNotFound(voiceId));
+    else sendError(response, httpErrors.noRoute());
   }
 }
 
-function send(response: ServerResponse, status: number, body: unknown): void {
-  response.writeHead(status, { "content-type": "application/json" });
-  response.end(JSON.stringify(body));
+/** A closed set of names, however clients misspell. */
+function routeName(path: string): string {
+  if (path.startsWith("text-to-speech/")) return path;
+  if (VOICE.test(path)) return "voice";
+  if (TOKEN.test(path)) return "single-use-token";
+  return /^(\/v[12])?\/(voices|models)$/.test(path) ? path : "other";
 }
-
-const fail = (response: ServerResponse, { status, body }: HttpError): void => send(response, status, body);

@@ -9,15 +9,21 @@ export class IdleTimer {
     this.#ms = ms;
     this.#onIdle = onIdle;
     signal.addEventListener("abort", () => this.stop(), { once: true });
-    this.restart();
+    this.resume();
   }
 
   restart(): void {
-    if (this.#stopped) return;
-    if (this.#timer !== undefined) {
-      this.#timer.refresh();
-      return;
-    }
+    if (!this.#stopped) this.#timer?.refresh();
+  }
+
+  /** Until `resume`, nothing is expected. */
+  pause(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  resume(): void {
+    if (this.#stopped || this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {
       this.stop();
       this.#onIdle();

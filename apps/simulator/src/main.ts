@@ -8,6 +8,7 @@ import { Keyring } from "./credentials.ts";
 import { FaultBoard } from "./fault-board.ts";
 import type { Fault } from "./faults.ts";
 import { HttpRoutes } from "./http-routes.ts";
+import { openRegistry } from "./metrics.ts";
 import type { Services } from "./services.ts";
 import { Slots } from "./slots.ts";
 import { SocketServer } from "./socket-server.ts";
@@ -47,7 +48,7 @@ export async function startSimulator(config: SimulatorConfig, logger: Logger): P
     slots: new Slots(config.concurrency, witness),
     encoded: new BoundedMemo(ENCODED_BYTES),
   };
-  const routes = new HttpRoutes(services);
+  const routes = new HttpRoutes(services, openRegistry(services));
   const server = createServer((request, response) => void routes.answer(request, response));
   const sockets = new SocketServer(services);
   server.on("upgrade", (request, tcp, head) => void sockets.upgrade(request, tcp, head));

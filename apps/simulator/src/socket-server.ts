@@ -2,17 +2,18 @@ import { randomBytes } from "node:crypto";
 import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
+import { chooseFault } from "./choose-fault.ts";
 import { Connection } from "./connection.ts";
-import { type Fault, faultDurationMs, parseFault } from "./faults.ts";
+import { type Fault, faultDurationMs } from "./faults.ts";
 import { type HttpError, httpErrors } from "./http-error.ts";
 import { findModel } from "./models.ts";
+import { MultiStreamInput } from "./multi-stream-input.ts";
 import type { Services } from "./services.ts";
 import { parseSocketQuery } from "./socket-query.ts";
 import { StreamInput } from "./stream-input.ts";
 import { passed, Timing } from "./timing.ts";
-import { splitVoiceId } from "./voices.ts";
 
-const ROUTE = /^\/v1\/text-to-speech\/([^/]+)\/(stream-input)$/;
+const ROUTE = /^\/v1\/text-to-speech\/([^/]+)\/(stream-input|multi-stream-input)$/;
 /** Longest client message; beyond it the socket is closed with 1009. */
 const MAX_MESSAGE_BYTES = 1024 * 1024;
 const SECRET_PARAMETERS = new Set(["authorization", "single_use_token"]);
@@ -67,7 +68,11 @@ export class SocketServer {
     }
     const id = witness.nextConnectionNumber();
     const timing = new Timing(config, id);
-    const fault = chooseFault(request, voiceId) ?? faults.take(splitVoiceId(voiceId).plainId);
+    const fault = chooseFault(request, voiceId, faults);
+    if (fault === "unknown") {
+      this.#refuse(tcp, httpErrors.unknownFault());
+      return;
+    }
     if (fault !== undefined) witness.fault(fault);
     const slow = fault?.name === "slow-upgrade" ? faultDurationMs(fault) : 0;
     if (!(await passed(timing.upgradeMs() + slow, signal))) return;
@@ -103,7 +108,8 @@ export class SocketServer {
       );
       this.#keep(connection);
       const options = { query, credentials, fault };
-      new StreamInput(this.#services, connection, options);
+      if (route === "stream-input") new StreamInput(this.#services, connection, options);
+      else new MultiStreamInput(this.#services, connection, options);
     });
   }
 
@@ -125,13 +131,6 @@ export class SocketServer {
         `content-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
     );
   }
-}
-
-/** A fault that the client's request itself asks for. */
-export function chooseFault(request: IncomingMessage, voiceId: string): Fault | undefined {
-  const header = request.headers["x-simulator-fault"];
-  const written = splitVoiceId(voiceId).fault ?? (typeof header === "string" ? header : undefined);
-  return written === undefined ? undefined : parseFault(written);
 }
 
 function refusalFor(fault: Fault | undefined, modelId: string | null): HttpError | undefined {

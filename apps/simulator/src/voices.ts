@@ -1,3 +1,5 @@
+import { parseFault } from "./faults.ts";
+
 /** The simulator's cast. Ids are 20 characters, as the real ones are. */
 export interface Voice {
   readonly voiceId: string;
@@ -90,4 +92,8 @@ export function splitVoiceId(voiceId: string): {
     : { plainId: voiceId.slice(0, at), fault: voiceId.slice(at + FAULT_MARK.length) };
 }
 
-export const findVoice = (voiceId: string): Voice | undefined => byId.get(splitVoiceId(voiceId).plainId);
+/** A fault that there is not makes a voice that there is not, so that a misspelt one is noticed. */
+export function findVoice(voiceId: string): Voice | undefined {
+  const { plainId, fault } = splitVoiceId(voiceId);
+  return fault !== undefined && parseFault(fault) === undefined ? undefined : byId.get(plainId);
+}

@@ -181,6 +181,11 @@ export class Witness {
   }
 
   report(): Report {
+    return { ...this.totals(), log: structuredClone(this.#logs) };
+  }
+
+  /** The report without the log of connections. */
+  totals(): Omit<Report, "log"> {
     const { opened, peak, accepted, refused, peakGenerating, ...counts } = structuredClone(this.#counts);
     return {
       ...counts,
@@ -188,7 +193,6 @@ export class Witness {
       upgrades: { accepted, refused },
       generating: { now: this.#generating, peak: peakGenerating },
       violationCount: Object.values(counts.violations).reduce((sum, count) => sum + count, 0),
-      log: structuredClone(this.#logs),
     };
   }
 }

@@ -1,0 +1,84 @@
+import { z } from "zod";
+import { type HttpError, httpErrors } from "./http-error.ts";
+import { DEFAULT_MODEL_ID, findModel, type Model } from "./models.ts";
+import { LANGUAGE_CODES } from "./speech-parameters.ts";
+import { type VoiceSettings, voiceSettingsSchema } from "./voice-settings.ts";
+import { findVoice, type Voice } from "./voices.ts";
+import { type AudioFormat, DEFAULT_FORMAT, parseAudioFormat } from "./wire/audio-format.ts";
+
+/** The body of the speech routes (reference/elevenlabs.md 3.1); unknown fields are ignored. */
+const bodySchema = z.object({
+  text: z.string(),
+  model_id: z.string().nullish(),
+  language_code: z.string().nullish(),
+  voice_settings: voiceSettingsSchema.nullish(),
+  seed: z.int().min(0).max(4_294_967_295).nullish(),
+  previous_text: z.string().nullish(),
+  next_text: z.string().nullish(),
+  previous_request_ids: z.array(z.string()).max(3).nullish(),
+  next_request_ids: z.array(z.string()).max(3).nullish(),
+  pronunciation_dictionary_locators: z.array(z.unknown()).max(3).nullish(),
+  apply_text_normalization: z.enum(["auto", "on", "off"]).nullish(),
+});
+
+export interface SpeechOrder {
+  readonly text: string;
+  readonly voice: Voice;
+  readonly model: Model;
+  readonly format: AudioFormat;
+  readonly language: string | undefined;
+  readonly settings: VoiceSettings | undefined;
+  readonly seed: number | undefined;
+}
+
+/** @param whole the route answers with a whole file: only then WAV can be had */
+export function parseSpeechOrder(
+  voiceId: string,
+  query: URLSearchParams,
+  json: unknown,
+  whole: boolean,
+): SpeechOrder | HttpError {
+  const body = bodySchema.safeParse(json);
+  if (!body.success) {
+    return httpErrors.schema(
+      body.error.issues.map((issue) => ({
+        loc: ["body", ...issue.path.map((step) => (typeof step === "symbol" ? String(step) : step))],
+        msg: isMissing(json, issue.path) ? "Field required" : issue.message,
+        type: isMissing(json, issue.path) ? "missing" : issue.code,
+      })),
+    );
+  }
+  const { text, model_id, language_code, voice_settings, seed, previous_text } = body.data;
+  const formatName = query.get("output_format") ?? DEFAULT_FORMAT;
+  const format = parseAudioFormat(formatName);
+  if (format === "opus") return httpErrors.opus(formatName);
+  if (format === "unknown" || (format.codec === "wav" && !whole)) {
+    return httpErrors.unsupportedFormat(formatName);
+  }
+  const voice = findVoice(voiceId);
+  if (voice === undefined) return httpErrors.voiceNotFound(voiceId);
+  const modelId = model_id ?? DEFAULT_MODEL_ID;
+  const model = findModel(modelId);
+  if (model === undefined) return httpErrors.modelNotFound(modelId);
+  if (modelId === "eleven_v3" && typeof previous_text === "string") return httpErrors.unsupportedStitching();
+  const language = language_code ?? undefined;
+  if (language !== undefined && !(model.takesLanguage && LANGUAGE_CODES.includes(language))) {
+    return httpErrors.unsupportedLanguage(modelId, language);
+  }
+  if (text.trim() === "") return httpErrors.emptyText();
+  if (text.length > model.maxCharacters) return httpErrors.textTooLong(model.maxCharacters);
+  return {
+    text,
+    voice,
+    model,
+    format,
+    language,
+    settings: voice_settings ?? undefined,
+    seed: seed ?? undefined,
+  };
+}
+
+function isMissing(json: unknown, path: readonly PropertyKey[]): boolean {
+  const [field] = path;
+  return path.length === 1 && field !== undefined && !Object.hasOwn(Object(json), field);
+}

@@ -1,0 +1,248 @@
+import { type ClientMessage, changedSetting, parseClientMessage, type Settings } from "./client-message.ts";
+import type { Connection } from "./connection.ts";
+import type { Credentials } from "./credentials.ts";
+import type { Fault } from "./faults.ts";
+import { IdleTimer } from "./idle-timer.ts";
+import { type ServiceError, serviceErrors } from "./service-error.ts";
+import type { Services } from "./services.ts";
+import type { SocketQuery } from "./socket-query.ts";
+import { Speaker } from "./speaker.ts";
+import { TextBuffer } from "./text-buffer.ts";
+import { passed } from "./timing.ts";
+import { finalMessage } from "./wire/audio-messages.ts";
+
+/** Live contexts per socket; one more kills the socket (reference/elevenlabs.md 2.3). */
+const MAX_CONTEXTS = 5;
+/** Ids of finished contexts remembered, so that text which comes too late is dropped and not spoken. */
+const MAX_FINISHED = 1_000;
+const DEFAULT_CONTEXT = "default";
+
+interface Context {
+  readonly id: string;
+  readonly opening: Settings;
+  readonly buffer: TextBuffer;
+  readonly speaker: Speaker;
+  readonly idle: IdleTimer;
+  /** Set when a close is asked for: done with the final message, until which the slot is held. */
+  closing: Promise<void> | undefined;
+}
+
+/**
+ * One `multi-stream-input` socket (reference/elevenlabs.md 2): contexts with text, flush and close of their
+ * own, spoken side by side. A message for an unknown id creates its context, whatever it says. A context
+ * lives until its final message; that of an idle one is not known, so idleness ends the socket as it does on
+ * stream-input.
+ */
+export class MultiStreamInput {
+  readonly #services: Services;
+  readonly #connection: Connection;
+  readonly #query: SocketQuery | ServiceError;
+  readonly #fault: Fault | undefined;
+  readonly #contexts = new Map<string, Context>();
+  readonly #finished = new Set<string>();
+  /** Runs while there is no context. */
+  readonly #idle: IdleTimer;
+  #credentials: Credentials;
+  #characters = 0;
+  #closing = false;
+
+  constructor(
+    services: Services,
+    connection: Connection,
+    options: {
+      readonly query: SocketQuery | ServiceError;
+      readonly credentials: Credentials;
+      readonly fault: Fault | undefined;
+    },
+  ) {
+    this.#services = services;
+    this.#connection = connection;
+    this.#query = options.query;
+    this.#credentials = options.credentials;
+    this.#fault = options.fault;
+    this.#idle = new IdleTimer(this.#inactivityMs, connection.signal, () => this.#onIdle(undefined));
+    connection.onMessage((data, isBinary) => this.#onMessage(data, isBinary));
+    if (this.#credentials === "bad") this.#refuse(serviceErrors.invalidKey());
+    else if (this.#credentials === "good") void this.#judgeQuery();
+  }
+
+  get #inactivityMs(): number {
+    const { config } = this.#services;
+    return ("error" in this.#query ? config.idleTimeoutSeconds : this.#query.inactivitySeconds) * 1000;
+  }
+
+  #refuse(error: ServiceError): void {
+    this.#idle.stop();
+    for (const { idle } of this.#contexts.values()) idle.stop();
+    this.#connection.fail(error);
+  }
+
+  async #judgeQuery(): Promise<void> {
+    if (!("error" in this.#query)) return;
+    const { timing, signal } = this.#connection;
+    if (await passed(timing.voiceCheckMs(), signal)) this.#refuse(this.#query);
+  }
+
+  #onIdle(context: Context | undefined): void {
+    // On a socket without contexts nothing was left unsaid.
+    if (context !== undefined && context.buffer.length > 0) this.#connection.witness.violation("unsent-end");
+    this.#refuse(serviceErrors.idle(this.#inactivityMs / 1000));
+  }
+
+  #onMessage(data: string, isBinary: boolean): void {
+    const { witness } = this.#connection;
+    const message = isBinary
+      ? { field: undefined, problem: "Binary messages are not understood." }
+      : parseClientMessage(data);
+    if ("problem" in message) {
+      witness.received({ error: message.problem });
+      witness.violation("malformed-message");
+      const { field, problem } = message;
+      this.#refuse(
+        field === undefined ? serviceErrors.malformed(problem) : serviceErrors.invalidSetting(field, problem),
+      );
+      return;
+    }
+    witness.received({
+      ...(message.text === undefined ? {} : { text: message.text }),
+      ...(message.flush ? { flush: true } : {}),
+      ...(message.contextId === undefined ? {} : { context: message.contextId }),
+      fields: message.fields,
+    });
+    if (this.#connection.over || this.#closing || !this.#admitted(message)) return;
+    if ("error" in this.#query) return;
+    if (message.closeSocket) void this.#closeSocket();
+    else this.#route(message, this.#query);
+  }
+
+  /** Whether the client has shown a key; its absence is told with the first message. */
+  #admitted(message: ClientMessage): boolean {
+    if (this.#credentials === "good") return true;
+    if (this.#credentials === "none") {
+      this.#credentials = message.key === undefined ? "none" : this.#services.keyring.judgeKey(message.key);
+      if (this.#credentials === "none") this.#refuse(serviceErrors.noKey());
+      if (this.#credentials === "bad") this.#refuse(serviceErrors.invalidKey());
+      if (this.#credentials === "good") void this.#judgeQuery();
+    }
+    return this.#credentials === "good";
+  }
+
+  #route(message: ClientMessage, query: SocketQuery): void {
+    const { witness } = this.#connection;
+    const id = message.contextId ?? DEFAULT_CONTEXT;
+    const known = this.#contexts.get(id);
+    if (known !== undefined) {
+      this.#take(message, known, query);
+      return;
+    }
+    const isOpening = message.text === " " || Object.keys(message.settings.written).length > 0;
+    if (this.#finished.has(id) && !isOpening) {
+      // Dropped without an error; only real text is more than a message that crossed the final one.
+      if ((message.text ?? "").trim() !== "") witness.violation("text-after-end");
+      return;
+    }
+    if (message.closeContext) return;
+    if (this.#contexts.size >= MAX_CONTEXTS) {
+      witness.violation("too-many-contexts");
+      this.#refuse(serviceErrors.tooManyContexts(MAX_CONTEXTS));
+      return;
+    }
+    this.#speak(message, this.#open(id, message, query), query);
+  }
+
+  #open(id: string, message: ClientMessage, query: SocketQuery): Context {
+    this.#connection.witness.opening();
+    this.#finished.delete(id);
+    this.#idle.pause();
+    const { settings } = message;
+    const context: Context = {
+      id,
+      opening: settings,
+      buffer: new TextBuffer({ schedule: settings.schedule, autoMode: query.autoMode }),
+      speaker: new Speaker(this.#services, this.#connection, query, {
+        settings: settings.voiceSettings,
+        fault: this.#fault,
+        contextId: id,
+      }),
+      idle: new IdleTimer(this.#inactivityMs, this.#connection.signal, () => this.#onIdle(context)),
+      closing: undefined,
+    };
+    this.#contexts.set(id, context);
+    return context;
+  }
+
+  #take(message: ClientMessage, context: Context, query: SocketQuery): void {
+    const { witness } = this.#connection;
+    if (context.closing !== undefined) {
+      if ((message.text ?? "").trim() !== "") witness.violation("text-after-end");
+      return;
+    }
+    const changed = changedSetting(context.opening, message.settings);
+    if (changed !== undefined) {
+      witness.violation("changed-settings");
+      this.#refuse(serviceErrors.changedSetting(changed));
+      return;
+    }
+    context.idle.restart();
+    this.#speak(message, context, query);
+    if (message.closeContext && !this.#connection.over) context.closing = this.#close(context, query);
+  }
+
+  #speak(message: ClientMessage, { buffer, speaker }: Context, { model }: SocketQuery): void {
+    const { witness } = this.#connection;
+    const text = message.text ?? "";
+    if (text.trim() !== "") {
+      witness.text(text.length);
+      this.#characters += text.length;
+    } else if (message.text === "" && !message.flush && !message.closeContext) witness.keepAlive();
+    if (message.flush) witness.flush();
+    if (buffer.length + text.length > model.maxCharacters) {
+      this.#refuse(serviceErrors.textTooLong(model.maxCharacters));
+      return;
+    }
+    // The opening's one space is no text.
+    const spoken = text === " " && buffer.length === 0 ? "" : text;
+    const { flush, tryTrigger } = message;
+    for (const generation of buffer.push({ text: spoken, flush, tryTrigger })) speaker.say(generation);
+  }
+
+  /** Text that was neither flushed nor spoken by `auto_mode` is dropped; the final message frees the slot. */
+  async #close(context: Context, query: SocketQuery): Promise<void> {
+    context.idle.stop();
+    this.#connection.witness.end();
+    if (query.autoMode) for (const generation of context.buffer.end()) context.speaker.say(generation);
+    if (this.#fault?.name === "flush-close-race" && !context.speaker.hasSpoken) context.speaker.silence();
+    await context.speaker.finished();
+    if (this.#fault?.name === "final-missing") return;
+    await this.#connection.send(finalMessage(context.id), { final: true, context: context.id });
+    this.#contexts.delete(context.id);
+    this.#remember(context.id);
+    if (this.#contexts.size === 0 && !this.#closing) this.#idle.resume();
+    if (this.#fault?.name === "late-audio-after-close") void context.speaker.haunt();
+  }
+
+  /** Flushes every context, then closes. */
+  async #closeSocket(): Promise<void> {
+    this.#closing = true;
+    this.#idle.stop();
+    const query = this.#query;
+    if ("error" in query) return;
+    const closing = [...this.#contexts.values()].map((context) => {
+      if (context.closing !== undefined) return context.closing;
+      for (const generation of context.buffer.end()) context.speaker.say(generation);
+      context.closing = this.#close(context, query);
+      return context.closing;
+    });
+    await Promise.all(closing);
+    this.#connection.finish();
+  }
+
+  #remember(id: string): void {
+    this.#finished.add(id);
+    if (this.#finished.size <= MAX_FINISHED) return;
+    for (const oldest of this.#finished) {
+      this.#finished.delete(oldest);
+      break;
+    }
+  }
+}
