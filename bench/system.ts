@@ -13,7 +13,7 @@ export interface BenchSystem {
   close(): Promise<void>;
 }
 
-const API_KEY = "sk_local_simulator";
+const API_KEY = "sk_simulator";
 const VOICE = "simEnglishGrace0000A";
 const MODEL = "eleven_flash_v2_5";
 const SAMPLE_RATE_HZ = 24_000;
@@ -47,19 +47,18 @@ export async function startBenchSystem(
       onLine: (line) => process.stderr.write(`${name} | ${line}\n`),
     });
   try {
-    const redis = await startPrivateRedis();
-    supervisor.own("private Redis", redis.closed, redis.stop);
+    const redisUrl = await startRedis(supervisor);
     const [simulatorPort, workerPort, edgePort] = [await freePort(), await freePort(), await freePort()];
     const providerUrl = `http://127.0.0.1:${simulatorPort}`;
     await start("simulator", simulatorPort, { SIMULATOR_PORT: String(simulatorPort) });
     await Promise.all([
       start("worker", workerPort, {
-        REDIS_URL: redis.url,
+        REDIS_URL: redisUrl,
         WORKER_PORT: String(workerPort),
         ELEVENLABS_URL: providerUrl,
         ELEVENLABS_API_KEY: API_KEY,
       }),
-      start("edge", edgePort, { REDIS_URL: redis.url, PORT: String(edgePort) }),
+      start("edge", edgePort, { REDIS_URL: redisUrl, PORT: String(edgePort) }),
     ]);
     return {
       edgeUrl: `http://127.0.0.1:${edgePort}`,
@@ -76,4 +75,11 @@ export async function startBenchSystem(
     await close();
     throw error;
   }
+}
+
+async function startRedis(supervisor: Supervisor): Promise<string> {
+  const redis = await startPrivateRedis();
+  // biome-ignore lint/nursery/noFloatingPromises: `own` returns nothing; the rule takes it for a promise
+  supervisor.own("private Redis", redis.closed, redis.stop);
+  return redis.url;
 }

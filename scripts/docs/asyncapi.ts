@@ -1,6 +1,7 @@
 import { AUDIO_FRAME_HEADER_BYTES, AUDIO_FRAME_VERSION } from "@tts-labs/core/protocol/audio-frame";
 import { clientMessageSchemas } from "@tts-labs/core/protocol/client-message";
 import { serverMessageSchemas } from "@tts-labs/core/protocol/server-message";
+import { nativeQuerySchema } from "@tts-labs/edge/dialects/native-query";
 import type { z } from "zod";
 import { closeCodeRows } from "./errors-page.ts";
 import { markdownTable, titleOf, toJsonSchema } from "./json-schema.ts";
@@ -31,8 +32,8 @@ export const AUDIO_FRAME_FIELDS = [
   },
 ] as const;
 
-/** `WS /api/v1/stream` as an AsyncAPI 3.0 document. `query` is the schema the edge parses the URL with. */
-export function asyncApiDocument(query: z.ZodType): object {
+/** `WS /api/v1/stream` as an AsyncAPI 3.0 document. */
+export function asyncApiDocument(): object {
   const clientTypes = Object.keys(clientMessageSchemas) as (keyof typeof clientMessageSchemas)[];
   const serverTypes = Object.keys(serverMessageSchemas) as (keyof typeof serverMessageSchemas)[];
   const client = clientTypes.map((type) =>
@@ -70,7 +71,9 @@ export function asyncApiDocument(query: z.ZodType): object {
         messages: Object.fromEntries(
           Object.keys(messages).map((name) => [name, { $ref: `#/components/messages/${name}` }]),
         ),
-        bindings: { ws: { method: "GET", query: toJsonSchema(query, "draft-7"), bindingVersion: "0.1.0" } },
+        bindings: {
+          ws: { method: "GET", query: toJsonSchema(nativeQuerySchema, "draft-7"), bindingVersion: "0.1.0" },
+        },
       },
     },
     operations: {

@@ -4,29 +4,57 @@ import { markdownTable } from "./json-schema.ts";
 /** Each program's variables, by the name that people know it by. */
 export type Programs = Readonly<Record<string, Environment>>;
 
+interface Row {
+  readonly name: string;
+  readonly default: string;
+  readonly about: string;
+  /** Names of the programs that read it. */
+  readonly readers: string[];
+}
+
 /**
- * One table for all programs: a variable that several of them read stands once, if they agree about it.
- * @throws Error when two programs give one variable different defaults or meanings
+ * First the variables that several programs read, then each program's own, folded away. One that is shared
+ * stands once, in the words of the first program.
+ * @throws Error when two programs give one variable different defaults
  */
-export function configurationTable(programs: Programs): string {
-  const rows = new Map<string, { default: string; about: string; readers: string[] }>();
+export function configurationTables(programs: Programs): string {
+  const rows = gather(programs);
+  const shared = rows.filter(({ readers }) => readers.length > 1);
+  const own = Object.keys(programs).map((program) => ({
+    program,
+    rows: rows.filter(({ readers }) => readers.length === 1 && readers[0] === program),
+  }));
+  return [
+    table(shared),
+    ...own.map(
+      ({ program, rows: ofProgram }) =>
+        `<details>\n<summary>The ${program}'s own (${ofProgram.length})</summary>\n\n${table(ofProgram)}\n\n</details>`,
+    ),
+  ].join("\n\n");
+}
+
+function gather(programs: Programs): readonly Row[] {
+  const rows = new Map<string, Row>();
   for (const [program, environment] of Object.entries(programs)) {
     for (const variable of describeEnvironment(environment)) {
       const known = rows.get(variable.name);
-      if (known === undefined) {
-        rows.set(variable.name, { default: variable.default, about: variable.about, readers: [program] });
-      } else if (known.default !== variable.default) {
+      if (known === undefined) rows.set(variable.name, { ...variable, readers: [program] });
+      else if (known.default === variable.default) known.readers.push(program);
+      else {
         throw new Error(
-          `${variable.name} is ${known.default} by default for ${known.readers.join(", ")}, ${variable.default} for ${program}`,
+          `${variable.name} is ${known.default} for the ${known.readers[0]} and ${variable.default} for the ${program}`,
         );
-      } else known.readers.push(program);
+      }
     }
   }
-  return markdownTable(
-    ["variable", "default", "read by", "what it does"],
-    [...rows].map(([name, row]) => [`\`${name}\``, code(row.default), row.readers.join(", "), row.about]),
-  );
+  return [...rows.values()];
 }
+
+const table = (rows: readonly Row[]) =>
+  markdownTable(
+    ["variable", "default", "what it does"],
+    rows.map((row) => [`\`${row.name}\``, code(row.default), row.about]),
+  );
 
 const code = (value: string) => (value === "" || value.startsWith("none") ? value : `\`${value}\``);
 
@@ -35,7 +63,7 @@ const code = (value: string) => (value === "" || value.startsWith("none") ? valu
  * @throws Error when the page has no such markers
  */
 export function replaceBetweenMarkers(page: string, name: string, content: string): string {
-  const pattern = new RegExp(`(<!-- ${name}: begin[^>]*-->\\n)[^]*?(\\n<!-- ${name}: end -->)`);
+  const pattern = new RegExp(`(<!-- ${name}: begin[^>]*-->\\n)[\\s\\S]*?(\\n<!-- ${name}: end -->)`);
   if (!pattern.test(page)) throw new Error(`no markers for "${name}"`);
   return page.replace(pattern, (_, begin: string, end: string) => `${begin}\n${content}\n${end}`);
 }

@@ -1,0 +1,173 @@
+import { MAX_CLIENT_MESSAGE_BYTES } from "@tts-labs/core/limits";
+import { synthesizeBodySchema } from "@tts-labs/edge/dialects/synthesize";
+import { liveQuerySchema } from "@tts-labs/edge/ops-routes";
+import type { z } from "zod";
+import {
+  errorSchema,
+  healthSchema,
+  infoSchema,
+  liveSchema,
+  readinessSchema,
+  speechSchema,
+  voicesSchema,
+} from "./http-answers.ts";
+import { synthesizeExamples } from "./http-examples.ts";
+import { type JsonSchema, toJsonSchema } from "./json-schema.ts";
+
+const schemas = {
+  SynthesizeRequest: synthesizeBodySchema,
+  Speech: speechSchema,
+  Voices: voicesSchema,
+  Live: liveSchema,
+  Info: infoSchema,
+  Health: healthSchema,
+  Readiness: readinessSchema,
+  Error: errorSchema,
+} as const;
+
+type SchemaName = keyof typeof schemas;
+
+/** The edge's HTTP routes as an OpenAPI 3.1 document. */
+export function openApiDocument(): object {
+  return {
+    openapi: "3.1.0",
+    info: { title: "tts-labs over HTTP", version: "1.0.0", description: ABOUT, license: LICENSE },
+    servers: [{ url: "http://localhost:8006", description: "An edge as `npm start` brings it up." }],
+    tags: [
+      { name: "speech", description: "For applications." },
+      { name: "operation", description: "For operators, balancers and Prometheus." },
+    ],
+    paths: {
+      "/api/v1/synthesize": { post: SYNTHESIZE },
+      "/api/v1/voices": {
+        get: get("speech", "listVoices", "The voices that may be asked for.", { 200: answer("Voices") }),
+      },
+      "/api/v1/info": {
+        get: get("speech", "showInfo", "Defaults and limits of this edge.", { 200: answer("Info") }),
+      },
+      "/api/v1/live": {
+        get: {
+          ...get("operation", "showLive", "Sessions and utterances that are live, on all nodes.", {
+            200: answer("Live"),
+            400: error("A parameter is out of range."),
+            503: error("Redis is away."),
+          }),
+          parameters: parametersOf(liveQuerySchema),
+        },
+      },
+      "/healthz": {
+        get: get("operation", "healthz", "Does the process run? Asks nobody else.", {
+          200: answer("Health"),
+        }),
+      },
+      "/readyz": {
+        get: get("operation", "readyz", "Is new work taken?", {
+          200: answer("Readiness", "Ready."),
+          404: answer("Readiness", "Draining: keep the connections there are, send no new ones."),
+          503: answer("Readiness", "Redis is away."),
+        }),
+      },
+      "/metrics": {
+        get: get("operation", "metrics", "Figures for Prometheus.", {
+          200: {
+            description: "Text in Prometheus' exposition format.",
+            headers: REQUEST_ID,
+            content: { "text/plain": { schema: { type: "string" } } },
+          },
+        }),
+      },
+    },
+    components: {
+      schemas: Object.fromEntries(
+        Object.entries(schemas).map(([name, schema]) => [name, toJsonSchema(schema, "draft-2020-12")]),
+      ),
+    },
+  };
+}
+
+const LICENSE = { name: "MIT", identifier: "MIT" };
+
+const ABOUT = `A whole text in one request. For text that is still being written, for several utterances in one session and for
+stopping in mid-sentence, use the WebSocket: [asyncapi.yaml](asyncapi.yaml).
+
+Every answer carries \`x-request-id\`: the one that was sent with the request, where there was one, else a new one. It
+stands in the logs of every process on the way. Every error has the same shape and a stable code: [errors.md](errors.md).
+
+This document is written by \`scripts/generate-docs.ts\`; tests hold a running edge against it.`;
+
+const REQUEST_ID = {
+  "x-request-id": { description: "Names this request in every log.", schema: { type: "string" } },
+};
+
+const refTo = (name: SchemaName) => ({ $ref: `#/components/schemas/${name}` });
+
+const answer = (name: SchemaName, description = schemas[name].description ?? name) => ({
+  description,
+  headers: REQUEST_ID,
+  content: { "application/json": { schema: refTo(name) } },
+});
+
+const error = (description: string) => answer("Error", description);
+
+const get = (tag: string, operationId: string, summary: string, responses: Record<number, object>) => ({
+  tags: [tag],
+  operationId,
+  summary,
+  responses: { ...responses, default: error("Anything else that went wrong.") },
+});
+
+const audio = (about: string) => ({ schema: { type: "string", format: "binary", description: about } });
+
+const SYNTHESIZE = {
+  tags: ["speech"],
+  operationId: "synthesize",
+  summary: "Speaks a text.",
+  description: `The answer's form goes by \`Accept\`. JSON (the default) comes when all has been spoken; WAV and PCM are
+streamed while it is being spoken. A streamed answer that fails in the middle is cut off without a proper end, so that it
+can't be taken for complete. A WAV that is streamed can't know its length: its header says "as long as it gets".`,
+  requestBody: {
+    required: true,
+    description: `At most ${MAX_CLIENT_MESSAGE_BYTES} bytes.`,
+    content: { "application/json": { schema: refTo("SynthesizeRequest"), examples: synthesizeExamples } },
+  },
+  responses: {
+    200: {
+      description: "The speech.",
+      headers: {
+        ...REQUEST_ID,
+        "x-sample-rate": { description: "Hz; with WAV and PCM.", schema: { type: "integer" } },
+      },
+      content: {
+        "application/json": { schema: refTo("Speech") },
+        "audio/wav": audio("Mono, 16 bits."),
+        "audio/pcm": audio("Mono 16-bit little-endian samples. Also for `Accept: application/octet-stream`."),
+      },
+    },
+    400: error("The body is not what it should be; the message names the field."),
+    406: error("None of the accepted formats can be produced."),
+    413: error("The body or its text is too long."),
+    415: error("The body is not application/json."),
+    422: error("The provider has no such voice or model, or refuses the settings."),
+    502: error("The provider failed."),
+    503: error(
+      "Too much to do, or a part is away. `Retry-After` says how long to wait, where that is known.",
+    ),
+    504: error("The provider did not answer in time."),
+    default: error("Anything else that went wrong."),
+  },
+};
+
+/** An object schema's fields as query parameters. */
+function parametersOf(schema: z.ZodType): readonly object[] {
+  const { properties = {}, required = [] } = toJsonSchema(schema, "draft-2020-12") as {
+    properties?: Record<string, JsonSchema>;
+    required?: readonly string[];
+  };
+  return Object.entries(properties).map(([name, { description, ...fieldSchema }]) => ({
+    name,
+    in: "query",
+    required: required.includes(name),
+    description,
+    schema: fieldSchema,
+  }));
+}

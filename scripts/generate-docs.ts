@@ -1,0 +1,61 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { edgeEnvironment } from "@tts-labs/edge/config";
+import { simulatorEnvironment } from "@tts-labs/simulator/config";
+import { workerEnvironment } from "@tts-labs/worker/config";
+import { stringify } from "yaml";
+import { asyncApiDocument } from "./docs/asyncapi.ts";
+import { configurationTables, replaceBetweenMarkers } from "./docs/configuration-table.ts";
+import { errorsPage } from "./docs/errors-page.ts";
+import { openApiDocument } from "./docs/openapi.ts";
+import { root } from "./tools.ts";
+
+/**
+ * `node scripts/generate-docs.ts`: writes the documents that follow from the code. With `--check` it writes
+ * nothing and fails where a file in the repository says something else than the code.
+ */
+export interface GeneratedDocument {
+  /** Relative to the project's folder. */
+  readonly path: string;
+  readonly content: string;
+}
+
+export async function generateDocuments(): Promise<readonly GeneratedDocument[]> {
+  const configuration = configurationTables({
+    edge: edgeEnvironment,
+    worker: workerEnvironment,
+    simulator: simulatorEnvironment,
+  });
+  const readme = await readFile(join(root, "README.md"), "utf8");
+  return [
+    { path: "docs/asyncapi.yaml", content: yaml(asyncApiDocument()) },
+    { path: "docs/openapi.yaml", content: yaml(openApiDocument()) },
+    { path: "docs/errors.md", content: errorsPage() },
+    { path: "README.md", content: replaceBetweenMarkers(readme, "configuration", configuration) },
+  ];
+}
+
+/** Paths of the documents whose file in the repository is not what the code generates. */
+export async function staleDocuments(): Promise<readonly string[]> {
+  const stale: string[] = [];
+  for (const { path, content } of await generateDocuments()) {
+    const found = await readFile(join(root, path), "utf8").catch(() => undefined);
+    if (found !== content) stale.push(path);
+  }
+  return stale;
+}
+
+const yaml = (document: object): string =>
+  `# Written by scripts/generate-docs.ts from the schemas in the code.\n${stringify(document, { lineWidth: 110, blockQuote: "literal" })}`;
+
+if (process.argv[1] === import.meta.filename) {
+  const stale = await staleDocuments();
+  if (process.argv.includes("--check")) {
+    for (const path of stale)
+      console.error(`${path} is not what the code says: node scripts/generate-docs.ts`);
+    process.exitCode = stale.length === 0 ? 0 : 1;
+  } else {
+    for (const { path, content } of await generateDocuments()) await writeFile(join(root, path), content);
+    console.log(stale.length === 0 ? "All documents were current." : `Written: ${stale.join(", ")}.`);
+  }
+}

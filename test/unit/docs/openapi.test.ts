@@ -1,0 +1,46 @@
+import { synthesizeBodySchema } from "@tts-labs/edge/dialects/synthesize";
+import { opsRoutes } from "@tts-labs/edge/ops-routes";
+import { describe, expect, test } from "vitest";
+import { synthesizeExamples } from "../../../scripts/docs/http-examples.ts";
+import { partAt, readDocument, referencesOf, resolveReference } from "./document.ts";
+
+const document = await readDocument("docs/openapi.yaml");
+
+describe("docs/openapi.yaml", () => {
+  test("every route of the edge is described, and no other", () => {
+    expect(Object.keys(partAt(document, "paths")).sort()).toEqual(
+      ["/api/v1/synthesize", ...Object.keys(opsRoutes)].sort(),
+    );
+  });
+
+  test("every reference leads somewhere", () => {
+    const references = referencesOf(document);
+    expect(references.length).toBeGreaterThan(20);
+    for (const reference of references) resolveReference(document, reference);
+  });
+
+  test("every operation has an id of its own, and says how it fails", () => {
+    const operations = Object.values(partAt(document, "paths")).flatMap((item) =>
+      Object.values(item as Record<string, { operationId: string; responses: object }>),
+    );
+    expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(operations.length);
+    for (const { responses } of operations) expect(Object.keys(responses)).toContain("default");
+  });
+
+  test("a query parameter is told with its bounds and default", () => {
+    const { parameters } = partAt(document, "paths", "/api/v1/live", "get");
+    expect(parameters).toContainEqual({
+      name: "limit",
+      in: "query",
+      required: false,
+      description: "Records of each kind on a page.",
+      schema: { type: "integer", minimum: 1, maximum: 500, default: 100 },
+    });
+  });
+
+  for (const [name, { value }] of Object.entries(synthesizeExamples)) {
+    test(`the example "${name}" is understood by the edge's schema`, () => {
+      expect(synthesizeBodySchema.parse(value)).toEqual(value);
+    });
+  }
+});
