@@ -20,9 +20,12 @@ import { openMetrics, type WorkerMetrics } from "./metrics.ts";
 import { type NotReady, openOpsServer } from "./ops-server.ts";
 import { unlimitedSlots } from "./slots.ts";
 import { publishVoices } from "./voices.ts";
+import { followWantedRoutes } from "./wanted-routes.ts";
 
 /** Longest wait for Redis in answering a probe. */
 const PROBE_LIMIT_MS = 1_000;
+/** A `prewarm` precedes its text by seconds, and a socket takes a fifth of one. */
+const WANTED_ROUTES_EVERY_MS = 500;
 /** What is left for aborted runs to tell how they ended. */
 const WIND_UP_MS = 6_000;
 
@@ -71,6 +74,12 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
       logger,
     });
     lifecycle.add("voices", stopVoices, (stop) => stop());
+    const stopRoutes = followWantedRoutes({
+      ...{ redis, keys, logger },
+      everyMs: WANTED_ROUTES_EVERY_MS,
+      prewarm: (speech) => synthesizer.prewarm(speech),
+    });
+    lifecycle.add("wanted routes", stopRoutes, (stop) => stop());
     const consumer = openUtteranceConsumer({
       ...{ redis: queueRedis, keys, concurrency: config.concurrency, logger },
       run: utteranceRunner({

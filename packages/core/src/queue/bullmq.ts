@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { Queue } from "bullmq";
 import { GatewayError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
@@ -35,6 +36,7 @@ class BullmqUtteranceQueue implements UtteranceQueue {
   readonly #options: UtteranceQueueOptions;
   readonly #queue: Queue<UtteranceJob>;
   #ttlSetAtMs = Number.NEGATIVE_INFINITY;
+  #reconnecting: Promise<unknown> | undefined;
 
   constructor(options: UtteranceQueueOptions) {
     this.#options = options;
@@ -48,12 +50,14 @@ class BullmqUtteranceQueue implements UtteranceQueue {
   }
 
   async add(job: UtteranceJob): Promise<void> {
-    await this.#inTime(this.#queue.add("utterance", job, { jobId: `${job.utteranceId}-1` }));
+    await this.#inTime(() => this.#queue.add("utterance", job, { jobId: `${job.utteranceId}-1` }));
     await this.#keepTtl();
   }
 
   async depth(): Promise<{ readonly waiting: number; readonly active: number }> {
-    const { waiting = 0, active = 0 } = await this.#inTime(this.#queue.getJobCounts("waiting", "active"));
+    const { waiting = 0, active = 0 } = await this.#inTime(() =>
+      this.#queue.getJobCounts("waiting", "active"),
+    );
     return { waiting, active };
   }
 
@@ -75,17 +79,27 @@ class BullmqUtteranceQueue implements UtteranceQueue {
     }
   }
 
-  async #inTime<T>(answer: Promise<T>): Promise<T> {
+  async #inTime<T>(command: () => Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const limit = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => reject(new GatewayError("storage.timeout")), COMMAND_LIMIT_MS);
     });
     try {
-      return await Promise.race([answer, limit]);
+      return await Promise.race([this.#connected().then(command), limit]);
     } catch (error) {
       throw toStorageError(error);
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** So that what was given up does not wait in ioredis' own queue, without bound, to be done much later. */
+  async #connected(): Promise<void> {
+    const { redis } = this.#options;
+    if (redis.status === "ready") return;
+    this.#reconnecting ??= once(redis, "ready").finally(() => {
+      this.#reconnecting = undefined;
+    });
+    await this.#reconnecting;
   }
 }

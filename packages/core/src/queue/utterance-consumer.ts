@@ -1,4 +1,4 @@
-import { type Job, Worker } from "bullmq";
+import { type Job, WaitingError, Worker } from "bullmq";
 import { GatewayError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { RedisConnection } from "../redis/client.ts";
@@ -63,7 +63,7 @@ class BullmqUtteranceConsumer implements UtteranceConsumer {
     this.#worker = new Worker<UtteranceJob>(
       QUEUE_NAME,
       // BullMQ hands out the abort signal only to a function of three plain parameters.
-      (job, _token, signal) => this.#process(job, signal),
+      (job, token, signal) => this.#process(job, token, signal),
       {
         connection: options.redis,
         prefix: options.keys.queuePrefix,
@@ -98,7 +98,16 @@ class BullmqUtteranceConsumer implements UtteranceConsumer {
     return this.drain(0);
   }
 
-  async #process(job: Job<UtteranceJob>, lock: AbortSignal | undefined): Promise<void> {
+  async #process(
+    job: Job<UtteranceJob>,
+    token: string | undefined,
+    lock: AbortSignal | undefined,
+  ): Promise<void> {
+    if (this.#draining !== undefined) {
+      // BullMQ's paused worker still takes the job it had begun to wait for: it goes back, to be another's.
+      await job.moveToWait(token);
+      throw new WaitingError();
+    }
     const run = new AbortController();
     const onLockLost = () => run.abort(new GatewayError("lease.lost"));
     lock?.addEventListener("abort", onLockLost, { once: true });
