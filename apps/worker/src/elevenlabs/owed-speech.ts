@@ -39,6 +39,7 @@ export class OwedSpeech {
   /** Characters since the last trigger, white space included, as the provider counts them. */
   #buffered = 0;
   #generations = 0;
+  #unflushed = false;
   /** Letters and digits sent, those before the current buffer, those owed, those covered by alignment. */
   #sent = 0;
   #sentBeforeBuffer = 0;
@@ -62,9 +63,9 @@ export class OwedSpeech {
     return this.#sent;
   }
 
-  /** Text is waiting at the provider that nothing has triggered yet. */
+  /** Text may be waiting at the provider: what a threshold triggers need not be all that was sent. */
   get textWaiting(): boolean {
-    return this.#buffered > 0;
+    return this.#unflushed;
   }
 
   sent(text: string, nowMs: number): void {
@@ -74,6 +75,7 @@ export class OwedSpeech {
       this.#trigger(this.#sent, nowMs);
       return;
     }
+    this.#unflushed ||= text.trim() !== "";
     const threshold = this.#schedule[Math.min(this.#generations, this.#schedule.length - 1)] ?? 0;
     if (this.#buffered < threshold) return;
     this.#generations += 1;
@@ -81,6 +83,7 @@ export class OwedSpeech {
   }
 
   flushed(nowMs: number): void {
+    this.#unflushed = false;
     this.#trigger(this.#sent, nowMs);
   }
 

@@ -56,7 +56,9 @@ export class RunClock {
   #place({ chars, startMs, durationMs }: SegmentAlignment): Alignment {
     const receivedMs = this.elapsedMs;
     const firstMs = startMs[0] ?? 0;
-    if (firstMs < Math.abs(this.#originMs + firstMs - receivedMs)) this.#originMs = receivedMs;
+    const isNewOrigin = firstMs < Math.abs(this.#originMs + firstMs - receivedMs);
+    // Times are whole milliseconds, audio is not: rounded up, so that they never run backwards.
+    if (isNewOrigin) this.#originMs = Math.ceil(receivedMs);
     return shiftAlignment({ chars, startMs, durationMs }, this.#originMs);
   }
 

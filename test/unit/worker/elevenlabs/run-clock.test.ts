@@ -21,6 +21,12 @@ describe("the run's clock", () => {
     expect(clock.samples).toBe(800 * 24);
   });
 
+  it("tells whole milliseconds that never run backwards, though audio has no whole milliseconds", () => {
+    const clock = new RunClock(24_000);
+    clock.receive(Buffer.alloc(2 * 24_007), timings("ab", [0, 1_001]));
+    expect(starts(clock, 10, "cd", [0, 5])).toEqual([1_001, 1_006]);
+  });
+
   it("follows timings in mid-segment that count from the segment's start", () => {
     const clock = new RunClock(24_000);
     starts(clock, 500, "ab", [0, 300]);

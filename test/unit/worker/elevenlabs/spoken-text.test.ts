@@ -141,6 +141,16 @@ describe("what the provider owes", () => {
     expect(owed.waiting).toEqual({ kind: "more-audio", sinceMs: 20 });
   });
 
+  it("can be flushed even where a threshold was just crossed: a tail may have been kept back", () => {
+    const owed = new OwedSpeech({ autoMode: false, schedule: [50] });
+    expect(owed.textWaiting).toBe(false);
+    owed.sent("x".repeat(60), 1);
+    expect(owed.textWaiting).toBe(true);
+    owed.flushed(2);
+    owed.sent("  ", 3);
+    expect(owed.textWaiting).toBe(false);
+  });
+
   it("is counted from the end at the earliest, when the end comes long after the audio", () => {
     const owed = new OwedSpeech({ autoMode: false });
     owed.sent("Hello", 1);
