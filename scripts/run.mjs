@@ -13,14 +13,14 @@ import { ensurePackages } from "./bootstrap/packages.mjs";
 import { endRunning, findOnPath, SetupError } from "./bootstrap/processes.mjs";
 import { ensureChromium, ensureRedisServer } from "./bootstrap/servers.mjs";
 
-/** `redis`: where the command starts one of its own; "unless-given" means REDIS_URL does as well. */
+/** `redis`: whether a server of its own is started; "unless-given": REDIS_URL does as well. */
 const COMMANDS = {
   start: { redis: "unless-given" },
   test: { redis: "always", chromium: true },
   check: {},
   format: {},
   say: {},
-  bench: { redis: "unless-given" },
+  bench: { redis: "always" },
 };
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];

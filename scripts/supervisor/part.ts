@@ -45,6 +45,11 @@ export class Part {
     });
   }
 
+  /** 0 where it could not be spawned. */
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   /** @throws Error when it ends before, or is not ready within 30 s */
   async ready(signal: AbortSignal): Promise<void> {
     const deadlineMs = performance.now() + READY_WITHIN_MS;

@@ -40,12 +40,13 @@ export class Supervisor {
   }
 
   /** @throws Error when the part ends, or `stop` is called, before the part is ready */
-  async start(options: PartOptions): Promise<void> {
+  async start(options: PartOptions): Promise<Part> {
     this.#stopped.signal.throwIfAborted();
     const part = new Part(options);
     this.#parts.push(part);
     await this.own(options.name, part.exited, () => part.stop(STOP_LIMIT_MS));
     await part.ready(this.#stopped.signal);
+    return part;
   }
 
   get isStopping(): boolean {
