@@ -50,8 +50,18 @@ export class Espeak {
     this.#remembered = module.HEAPU8.slice();
   }
 
+  /**
+   * espeak seeds its noise with the time of day at which it starts; the clock of this thread stands still
+   * meanwhile, so that every process renders the same samples.
+   */
   static async load(): Promise<Espeak> {
-    return new Espeak(await load());
+    const clock = Date.now;
+    Date.now = () => 0;
+    try {
+      return new Espeak(await load());
+    } finally {
+      Date.now = clock;
+    }
   }
 
   speak(text: string, { espeakVoice, rate, pitch, range, volume }: SpeechParameters): EspeakSpeech {
