@@ -144,6 +144,18 @@ describe("a worker that is asked about itself", () => {
     expect((await get("/healthz", { method: "POST" })).status).toBe(405);
   });
 
+  test("warms a route that an edge says is wanted", async () => {
+    const { openings } = simulator.report();
+    const wanted = JSON.stringify({ ...SPEECH, voice: "simGermanAnna000000A" });
+    await edge.redis.zadd(edge.keys.routes, Date.now() + 5_000, wanted);
+    await edge.redis.pexpire(edge.keys.routes, 5_000);
+    await vi.waitFor(() => expect(simulator.report().openings).toBeGreaterThan(openings), { timeout: 5_000 });
+    const hits = /^tts_worker_pool_checkouts_total\{how="hit"\} (\d+)/m;
+    const before = await metric(hits);
+    await edge.speak("Guten Tag.", { voice: "simGermanAnna000000A" });
+    expect(await metric(hits)).toBe(before + 1);
+  });
+
   test("has listed the provider's voices for the edges", async () => {
     await vi.waitFor(async () => {
       const voices: unknown = JSON.parse((await edge.redis.get(edge.keys.voices)) ?? "[]");
