@@ -36,7 +36,7 @@ export interface ScriptedProvider {
   /** Decides about an upgrade: `undefined` accepts. */
   onUpgrade: (request: IncomingMessage) => Refusal | "stall" | undefined;
   /** Plain HTTP. */
-  onRequest: (request: IncomingMessage) => { readonly status: number; readonly body: unknown };
+  onRequest: (request: IncomingMessage) => { readonly status: number; readonly body: unknown } | "stall";
   /** The n-th session, from 0, now or later. */
   session(n: number): Promise<ProviderSession>;
   close(): Promise<void>;
@@ -79,7 +79,9 @@ export async function startScriptedProvider(
     tcp.on("close", () => tcps.delete(tcp));
   });
   http.on("request", (request, response) => {
-    const { status, body } = provider.onRequest(request);
+    const answer = provider.onRequest(request);
+    if (answer === "stall") return;
+    const { status, body } = answer;
     response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
   });
   http.on("upgrade", (request, tcp: Socket, head) => {

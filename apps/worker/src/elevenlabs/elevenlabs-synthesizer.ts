@@ -1,3 +1,4 @@
+import { GatewayError } from "@tts-labs/core/errors";
 import type { Logger } from "@tts-labs/core/logger";
 import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
 import type { Synthesis, Synthesizer } from "../synthesizer.ts";
@@ -33,8 +34,15 @@ export interface ElevenLabsSynthesizer extends Synthesizer {
 const DEFAULT_HIGH_WATER_BYTES = 64 * 1024;
 const DEFAULT_INACTIVITY_TIMEOUT_S = 180;
 
+/** @throws GatewayError `config.invalid` for an address or a key that can't be sent */
 export function openElevenLabsSynthesizer(options: ElevenLabsOptions): ElevenLabsSynthesizer {
   const { url, apiKey, logger, observer = silentObserver } = options;
+  if (!/^(https?|wss?):$/.test(URL.parse(url)?.protocol ?? "")) {
+    throw new GatewayError("config.invalid", "The provider's address is not an http(s) or ws(s) URL.");
+  }
+  if (apiKey !== undefined && !/^[\x21-\x7e]+$/.test(apiKey)) {
+    throw new GatewayError("config.invalid", "The provider's key holds characters that no header can carry.");
+  }
   const deadlines: ProviderDeadlines = { ...DEFAULT_DEADLINES, ...options.deadlines };
   const origin: RouteOrigin = {
     url,

@@ -100,7 +100,8 @@ export class Shelf {
     if (outcome.kind !== "failed" || outcome.aborted) return;
     const { error, phase } = outcome;
     if (error.retryable && phase === "speaking") return;
-    const waitMs = error.retryable ? this.#backoff.nextMs() : this.#options.permanentPauseMs;
+    const backoffMs = error.retryable ? this.#backoff.nextMs() : this.#options.permanentPauseMs;
+    const waitMs = Math.max(backoffMs, error.retryAfterMs ?? 0);
     this.#nextConnectAtMs = Math.max(this.#nextConnectAtMs, monotonicMs() + waitMs);
   }
 

@@ -13,6 +13,7 @@ import {
   type SocketState,
 } from "./connection-state.ts";
 import type { DueKind, ProviderDeadlines } from "./deadlines.ts";
+import { Journal } from "./journal.ts";
 import { type ProviderMessage, parseProviderMessage } from "./messages.ts";
 import type { ProviderObserver } from "./observer.ts";
 import { toDeadlineError, toProviderError } from "./provider-error.ts";
@@ -42,14 +43,13 @@ export interface SocketOptions {
  */
 export class SingleUseSocket {
   readonly route: Route;
-  /** Monotonic, like all times here. */
-  readonly connectingSinceMs: number = monotonicMs();
   /** Audio as it is pulled, see `Synthesis`. */
   readonly events: PullQueue<SynthesisAudio>;
 
   readonly #options: SocketOptions;
   readonly #connection: Connection;
   readonly #watch: Watch;
+  readonly #journal: Journal;
   readonly #text: SpokenText;
   readonly #clock: RunClock;
   readonly #opened = settleable<void>();
@@ -57,15 +57,16 @@ export class SingleUseSocket {
   readonly #closed = settleable<void>();
 
   #state: SocketState = { kind: "connecting" };
-  #sinceMs = this.connectingSinceMs;
-  #openedAtMs: number | undefined;
-  #trace: ConnectionTrace = {};
+  /** Since when it connects, or, once ended, closes. */
+  #sinceMs: number;
   #gone = false;
 
   /** Begins to connect at once. */
   constructor(route: Route, options: SocketOptions) {
     this.route = route;
     this.#options = options;
+    this.#journal = new Journal(options.observer, options.logger);
+    this.#sinceMs = this.#journal.connectingSinceMs;
     this.#text = new SpokenText(route);
     this.#clock = new RunClock(route.sampleRateHz);
     this.events = new PullQueue({
@@ -88,7 +89,7 @@ export class SingleUseSocket {
       { apiKey: options.apiKey, connectMs, closeWaitMs },
       {
         opened: (trace) => this.#onOpened(trace),
-        message: (data, binary) => this.#onMessage(parseProviderMessage(data, binary)),
+        message: (data, binary) => this.#onMessage(data, binary),
         pong: () => this.#watch.heard(),
         failed: (error) => this.#apply({ kind: "failed", error }),
         closed: (code, reason) => this.#onClosed(code, reason),
@@ -116,14 +117,20 @@ export class SingleUseSocket {
     return this.#state;
   }
 
+  /** Monotonic, like all times here. */
+  get connectingSinceMs(): number {
+    return this.#journal.connectingSinceMs;
+  }
+
   /** When it was ready for text; `undefined` before. */
   get openedAtMs(): number | undefined {
-    return this.#openedAtMs;
+    return this.#journal.openedAtMs;
   }
 
   /** Takes the warm socket for an utterance. `false` if it is not, or no longer, fit for one. */
   checkOut(): boolean {
     if (this.#state.kind !== "warm" || !this.#connection.isOpen) return false;
+    this.#journal.checkedOut();
     this.#apply({ kind: "checked-out" });
     this.#watch.sent();
     return true;
@@ -165,19 +172,18 @@ export class SingleUseSocket {
 
   #onOpened(trace: ConnectionTrace): void {
     if (this.#state.kind !== "connecting") return;
-    this.#trace = trace;
-    this.#openedAtMs = monotonicMs();
     this.#send([openingMessage(this.route)]);
     this.#apply({ kind: "opened" });
-    this.#options.observer.connected(this.#openedAtMs - this.connectingSinceMs);
+    this.#journal.opened(trace);
     this.#opened.resolve();
     this.#watch.rearm();
   }
 
   /** No message may take the process down, not even by a mistake of ours. */
-  #onMessage(message: ProviderMessage): void {
+  #onMessage(data: Buffer, binary: boolean): void {
     if (this.#state.kind === "ended") return;
     try {
+      const message = parseProviderMessage(data, binary);
       if (message.kind === "ignored") this.#options.observer.ignoredMessage(message.reason);
       else if (message.kind === "error") {
         this.#apply({ kind: "failed", error: toProviderError(message.error, message.text) });
@@ -189,20 +195,16 @@ export class SingleUseSocket {
   }
 
   #onSpeech({ audio, alignment, final }: Extract<ProviderMessage, { kind: "speech" }>): void {
-    const nowMs = monotonicMs();
     const { waiting } = this.#text;
     const { chunk, verbatim } = this.#clock.receive(audio, alignment);
-    this.#text.heard(this.#clock.elapsedMs, verbatim, nowMs);
+    this.#text.heard(this.#clock.elapsedMs, verbatim, monotonicMs());
     if (chunk !== undefined) {
-      if (waiting.kind === "first-audio") this.#options.observer.firstAudio(nowMs - waiting.sinceMs);
+      this.#journal.audio(waiting);
       this.#apply({ kind: "audio", samples: chunk.pcm.length / BYTES_PER_SAMPLE });
       this.events.push(chunk);
     }
     if (!final) return;
-    if (waiting.kind === "final") {
-      const lateMs = nowMs - Math.max(waiting.sinceMs, this.#watch.readingSinceMs ?? nowMs);
-      if (lateMs > this.#options.deadlines.finalGraceMs) this.#options.observer.lateFinal(lateMs);
-    }
+    this.#journal.final(waiting, this.#watch.readingSinceMs, this.#options.deadlines.finalGraceMs);
     this.#apply({ kind: "final" });
   }
 
@@ -218,21 +220,11 @@ export class SingleUseSocket {
     const error = outcome.kind === "failed" ? outcome.error : undefined;
     if (outcome.kind === "failed" && outcome.aborted) this.events.destroy(outcome.error);
     else this.events.end(error);
-    if (outcome.kind === "failed" && !outcome.aborted) {
-      this.#options.observer.failed(outcome.phase, outcome.error.code);
-    }
-    this.#options.logger.debug(
-      {
-        ...this.#trace,
-        outcome: error?.code ?? outcome.kind,
-        connectMs: this.#openedAtMs === undefined ? undefined : this.#openedAtMs - this.connectingSinceMs,
-        samples: this.#clock.samples,
-      },
-      "provider socket ended",
-    );
+    this.#journal.ended(outcome, this.#clock.samples);
     this.#opened.reject(error ?? new GatewayError("provider.connect_failed", "The socket was let go."));
     this.#ended.resolve(outcome);
     if (this.#gone) return;
+    this.#resume();
     this.#connection.close();
     this.#watch.rearm();
   }

@@ -36,7 +36,9 @@ export async function listVoices(options: VoicesOptions): Promise<readonly Provi
   const signal = AbortSignal.timeout(options.timeoutMs);
   try {
     const newer = await get(`/v2/voices?page_size=${MAX_VOICES}`, options, signal);
-    const response = newer.status === 404 ? await get("/v1/voices", options, signal) : newer;
+    const isMissing = newer.status === 404;
+    if (isMissing) await newer.body?.cancel();
+    const response = isMissing ? await get("/v1/voices", options, signal) : newer;
     if (!response.ok) {
       throw toUpgradeError(
         response.status,
@@ -57,6 +59,8 @@ function get(path: string, { url, apiKey }: VoicesOptions, signal: AbortSignal):
   address.protocol = address.protocol.replace(/^ws/, "http");
   return fetch(`${address.href.replace(/\/+$/, "")}${path}`, {
     headers: apiKey === undefined ? {} : { "xi-api-key": apiKey },
+    // A redirect would take the key along to wherever it points.
+    redirect: "error",
     signal,
   });
 }

@@ -93,12 +93,17 @@ describe("a consumer that does not pull", () => {
       await session.ended();
       sendAll(session);
     };
-    const socket = await openTestSocket(provider.url, { deadlines: { forcedCloseMs: 50 } });
+    const paused = vi.fn();
+    const socket = await openTestSocket(provider.url, {
+      deadlines: { forcedCloseMs: 50 },
+      observer: { paused },
+    });
     socket.speak("Hi.");
     socket.end();
     await untilStuck(await provider.session(0));
     socket.abort(new GatewayError("cancelled.by_client"));
     expect(socket.events.queuedBytes).toBe(0);
+    expect(paused.mock.calls).toEqual([[true], [false]]);
     await socket.closed;
   });
 });
