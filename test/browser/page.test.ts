@@ -165,6 +165,46 @@ describe.skipIf(chromiumPath === undefined)("the page, with an edge that hums", 
     await person.until("it has been heard", ({ outcome }) => outcome === "completed");
   });
 
+  it("plays what has come when the server goes away, and says so at once", async () => {
+    const { edge, visit: person } = await visit({
+      onMessage: (message, connection) => {
+        if (message.type !== "text") return message.type === "stream_end";
+        connection.send({
+          type: "utterance_started",
+          utterance_id: "u",
+          utterance: 1,
+          voice: "v",
+          model: "m",
+        });
+        const header = { utterance: 1, firstSample: 0, seq: 1, last: false, deflated: false, splice: false };
+        connection.sendFrame(header, new Uint8Array(96_000));
+        return true;
+      },
+    });
+    await person.speak("Hallo");
+    await person.until("it speaks", ({ figures }) => figures.heardMs > 100);
+    await edge.close();
+    const alert = person.page.getByRole("alert");
+    await alert.filter({ hasText: "The connection to the server was lost." }).waitFor();
+    expect((await person.state()).activity).toBe("speaking");
+    const end = await person.until("it is over", ({ outcome }) => outcome !== undefined);
+    expect(end).toMatchObject({
+      outcome: "client.disconnected",
+      figures: { playedSamples: 48_000, underruns: 0 },
+    });
+  });
+
+  it("shows a sample sentence in the language of the voice, as long as nobody has written another", async () => {
+    const { visit: person } = await visit();
+    const text = person.page.getByLabel("Text to speak");
+    await expect.poll(() => text.inputValue()).toMatch(/^Hello!/);
+    await person.page.getByLabel("Voice").selectOption({ label: "Anna" });
+    expect(await text.inputValue()).toMatch(/^Guten Tag!/);
+    await text.fill("Something of my own");
+    await person.page.getByLabel("Voice").selectOption({ label: "Grace" });
+    expect(await text.inputValue()).toBe("Something of my own");
+  });
+
   it("chooses a voice that speaks the language of the sample sentence", async () => {
     const { edge, visit: person } = await visit();
     await person.page.getByRole("button", { name: "Am Bahnhof" }).click();

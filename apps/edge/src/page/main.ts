@@ -66,7 +66,11 @@ function openPlayer(): Promise<Player> {
 }
 
 async function speak(): Promise<void> {
-  const request = { ...view.request, askedAtMs: performance.now() };
+  const request = {
+    ...view.request,
+    askedAtMs: performance.now(),
+    onFailed: (error: SpeechError) => view.showError(error),
+  };
   if (link.client === undefined) return;
   if (request.text === "") {
     view.focusText();
@@ -118,12 +122,12 @@ function onDone(ended: Speech, end: UtteranceTotals | SpeechError): void {
   }
   caption.end();
   view.showFigures(figures);
-  view.showActivity(activity());
+  view.showActivity(activity(), link.client !== undefined);
 }
 
 function onLink(state: LinkState): void {
   view.showLink(state, performance.now());
-  view.showActivity(activity());
+  view.showActivity(activity(), link.client !== undefined);
   if (state.kind === "refused") view.showError(state.reason);
   if (state.kind !== "open") return;
   void listVoices(location.origin).then((voices) => {
@@ -145,7 +149,7 @@ function draw(): void {
       figures = speech.figures;
       caption.light(figures.heardMs);
       view.showFigures(figures);
-      view.showActivity(activity());
+      view.showActivity(activity(), link.client !== undefined);
     }
     waveform.update(nowMs, analyser);
     drawing = speech !== undefined || waveform.moving;

@@ -14,6 +14,8 @@ export interface SpeechRequest {
   readonly typing: boolean;
   /** When the person asked, on the clock of `performance.now()`. */
   readonly askedAtMs: number;
+  /** No more will come; what has come is still being played. */
+  readonly onFailed: (error: SpeechError) => void;
 }
 
 export interface SpeechFigures {
@@ -51,6 +53,9 @@ export class Speech {
     });
     this.#utterance.on("sent", (piece) => {
       if (typing) caption.write(piece);
+    });
+    this.#utterance.on("ended", (end) => {
+      if (end instanceof SpeechError) request.onFailed(end);
     });
     this.#utterance.on("words", (words) => caption.track.speak(words));
     this.#playback = player.play(this.#utterance);

@@ -3,6 +3,7 @@ import type { Voice } from "@tts-labs/client/voices";
 import { SAMPLE_SENTENCES, type SampleSentence } from "./sentences.ts";
 import type { LinkState } from "./server-link.ts";
 import type { SpeechFigures } from "./speech.ts";
+import type { Activity } from "./state.ts";
 
 export interface ViewActions {
   onSpeak(): void;
@@ -32,7 +33,10 @@ export class View {
       actions.onSpeak();
     });
     this.#stop.addEventListener("click", () => actions.onStop());
-    this.#voice.addEventListener("change", () => actions.onVoice());
+    this.#voice.addEventListener("change", () => {
+      this.#matchSample();
+      actions.onVoice();
+    });
     document.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
         event.preventDefault();
@@ -41,7 +45,7 @@ export class View {
     });
     if (/Mac|iPhone|iPad/.test(navigator.userAgent)) show("speak-keys", "⌘ ↵");
     element("samples", HTMLElement).append(...SAMPLE_SENTENCES.map((sample) => this.#chip(sample)));
-    this.#text.value = SAMPLE_SENTENCES[0]?.text ?? "";
+    this.#showSample(navigator.language.slice(0, 2));
   }
 
   get request(): { text: string; voice: string; language: string; typing: boolean } {
@@ -78,6 +82,7 @@ export class View {
       }),
     );
     this.#voice.value = this.#voices.has(chosen) ? chosen : (voices[0]?.id ?? "");
+    this.#matchSample();
   }
 
   showLink(state: LinkState, nowMs: number): void {
@@ -89,9 +94,9 @@ export class View {
     }
   }
 
-  showActivity(activity: "offline" | "idle" | "waiting" | "speaking"): void {
+  showActivity(activity: Activity, connected: boolean): void {
     document.body.dataset["activity"] = activity;
-    this.#speak.disabled = activity === "offline";
+    this.#speak.disabled = !connected;
     this.#stop.disabled = activity === "offline" || activity === "idle";
   }
 
@@ -135,6 +140,24 @@ export class View {
       this.#chooseLanguage(language);
     });
     return chip;
+  }
+
+  #showSample(language: string): void {
+    const sample =
+      SAMPLE_SENTENCES.find((it) => it.language === language) ??
+      SAMPLE_SENTENCES.find((it) => it.language === "en");
+    this.#text.value = sample?.text ?? "";
+    this.#text.lang = sample?.language ?? "";
+  }
+
+  /** A sample sentence that nobody has changed follows the voice's language, where there is one in it. */
+  #matchSample(): void {
+    const language = this.#voices.get(this.#voice.value)?.language;
+    const shown = SAMPLE_SENTENCES.find(({ text }) => text === this.#text.value);
+    const known = SAMPLE_SENTENCES.some((it) => it.language === language);
+    if (language !== undefined && known && shown !== undefined && shown.language !== language) {
+      this.#showSample(language);
+    }
   }
 
   /** A voice that speaks the language, unless the chosen one does already. */
