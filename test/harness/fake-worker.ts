@@ -1,9 +1,9 @@
 import type { Alignment } from "@tts-labs/core/audio/alignment";
 import { BYTES_PER_SAMPLE, samplesToMs } from "@tts-labs/core/audio/pcm";
-import { GatewayError } from "@tts-labs/core/errors";
+import { GatewayError, toGatewayError } from "@tts-labs/core/errors";
 import type { UtteranceJob, UtteranceQueue } from "@tts-labs/core/queue/utterance-job";
 import { encodeAudioEntry, parseTextEntry } from "@tts-labs/core/session/entries";
-import { encodeUtteranceResult, type Outcome } from "@tts-labs/core/session/utterance-result";
+import { encodeUtteranceResult, type Outcome, toOutcome } from "@tts-labs/core/session/utterance-result";
 import type { StreamReader, StreamStore, StreamWriter } from "@tts-labs/core/stream/stream";
 
 /** Not a multiple of any frame size, so that frames and characters never fall together. */
@@ -28,7 +28,7 @@ export interface FakeWorkerOptions {
   readonly chunkCharacters?: number;
   /** Bound of the audio streams. */
   readonly maxBytes?: number;
-  /** Awaited before each chunk is appended: tests hold the worker here. */
+  /** Awaited before each chunk is appended: tests hold the worker here, or fail it with what it throws. */
   readonly beforeChunk?: (job: UtteranceJob, chunk: number) => Promise<void> | void;
   /** How an utterance ends that was spoken to its end; completed where it says nothing. */
   readonly outcomeOf?: (job: UtteranceJob) => Outcome | undefined;
@@ -81,6 +81,10 @@ export class FakeWorker {
     try {
       const isComplete = await this.#speakAll(run, reader, writer, stop);
       if (isComplete) outcome = this.#options.outcomeOf?.(job) ?? { kind: "completed" };
+    } catch (error) {
+      outcome = toOutcome(toGatewayError(error));
+    }
+    try {
       run.state = outcome.kind;
       const result = { outcome, samples: run.appendedSamples, characters: run.text.length };
       await writer.end(encodeUtteranceResult(result));

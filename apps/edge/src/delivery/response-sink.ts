@@ -23,11 +23,16 @@ export function fromErrorMessage(message: ServerMessageOf<"error">): GatewayErro
  * The response of an HTTP request, streamed as audio comes. Status and headers wait for the first frame, so
  * that what fails before it gets its own status; what fails later cuts the connection, since a clean end
  * would say that the speech is complete.
+ *
+ * The frames of one batch leave in one write. uWS says at once, or with the next one, that the socket is full.
+ * A socket that has taken nothing for 10 s is cut by uWS.
  */
 export class ResponseSink implements Sink {
   readonly #exchange: HttpExchange;
   readonly #format: ResponseFormat;
   readonly #onDone: () => void;
+  /** Samples of the batch that is being gathered. */
+  #parts: Uint8Array[] = [];
   #hasBegun = false;
   #accepts = true;
 
@@ -41,7 +46,10 @@ export class ResponseSink implements Sink {
     this.#exchange = options.exchange;
     this.#format = options.format;
     this.#onDone = options.onDone;
-    options.exchange.response.onWritable(() => {
+    const { response } = options.exchange;
+    response.onWritable(() => {
+      // Who listens for `onWritable` must write what uWS holds by itself; an empty cork does.
+      response.cork(() => {});
       this.#accepts = true;
       options.onWritable();
       return true;
@@ -53,14 +61,15 @@ export class ResponseSink implements Sink {
   }
 
   batch(send: () => void): void {
-    if (this.#exchange.isOpen) this.#exchange.response.cork(send);
+    if (!this.#exchange.isOpen) return;
+    this.#exchange.response.cork(() => {
+      send();
+      this.#writeParts();
+    });
   }
 
   sendFrame(frame: Frame): void {
-    if (!this.#exchange.isOpen) return;
-    this.#begin();
-    // False: taken, but the socket is full; uWS calls back when it is empty.
-    this.#accepts = this.#exchange.response.write(pcmOf(frame));
+    this.#parts.push(pcmOf(frame));
   }
 
   sendMessage(message: ServerMessage): void {
@@ -78,9 +87,18 @@ export class ResponseSink implements Sink {
   #complete(): void {
     if (!this.#exchange.isOpen) return;
     this.#begin();
+    this.#writeParts();
     this.#exchange.markAnswered();
     this.#exchange.response.end();
     this.#onDone();
+  }
+
+  #writeParts(): void {
+    if (this.#parts.length === 0 || !this.#exchange.isOpen) return;
+    this.#begin();
+    // False: taken, but the socket is full; uWS calls back when it takes more.
+    this.#accepts = this.#exchange.response.write(Buffer.concat(this.#parts));
+    this.#parts = [];
   }
 
   #begin(): void {
