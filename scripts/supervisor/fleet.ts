@@ -1,0 +1,91 @@
+import { join } from "node:path";
+import { freePort, startPrivateRedis } from "../private-redis.ts";
+import { root } from "../tools.ts";
+import type { Part } from "./part.ts";
+import { Supervisor } from "./supervisor.ts";
+
+/**
+ * Any number of edges and workers as processes of their own, over one Redis and one simulator, on free ports
+ * of this machine: what `npm start` runs, multiplied. For load and fault runs.
+ */
+export interface FleetOptions {
+  /** A Redis of one's own; default: a private one, which ends with the fleet. */
+  readonly redisUrl?: string;
+  readonly edges?: number;
+  readonly workers?: number;
+  /** Added to each program's environment. */
+  readonly env?: Partial<Readonly<Record<Program, NodeJS.ProcessEnv>>>;
+  /** What the programs say; default: nothing is kept. */
+  readonly onLine?: (name: string, line: string) => void;
+}
+
+type Program = "simulator" | "worker" | "edge";
+
+export interface FleetMember {
+  readonly name: string;
+  /** Where it answers; for a worker that is /healthz, /readyz and /metrics. */
+  readonly url: string;
+  readonly part: Part;
+}
+
+export interface Fleet {
+  readonly redisUrl: string;
+  readonly simulator: FleetMember;
+  readonly edges: readonly FleetMember[];
+  readonly workers: readonly FleetMember[];
+  /** Ends every process in reverse order of starting, each within a limit. May be called twice. */
+  close(): Promise<void>;
+}
+
+export const SIMULATOR_KEY = "sk_simulator";
+
+/** @throws Error when a part could not start; what had started is ended then */
+export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
+  const supervisor = new Supervisor();
+  const start = async (program: Program, name: string, own: (port: number) => NodeJS.ProcessEnv) => {
+    const port = await freePort();
+    const url = `http://127.0.0.1:${port}`;
+    const part = await supervisor.start({
+      name,
+      file: join(root, "apps", program, "src", "main.ts"),
+      env: {
+        PATH: process.env["PATH"],
+        LOG_LEVEL: "warn",
+        NODE_COMPILE_CACHE: join(root, ".run", "compile-cache"),
+        ...own(port),
+        ...options.env?.[program],
+      },
+      readyUrl: `${url}/readyz`,
+      onLine: (line) => options.onLine?.(name, line),
+    });
+    return { name, url, part };
+  };
+  const many = (program: Program, count: number, own: (port: number) => NodeJS.ProcessEnv) =>
+    Promise.all(Array.from({ length: count }, (_, i) => start(program, `${program} ${i + 1}`, own)));
+  try {
+    const redisUrl = options.redisUrl ?? (await startRedis(supervisor));
+    const simulator = await start("simulator", "simulator", (port) => ({
+      SIMULATOR_PORT: String(port),
+      SIMULATOR_API_KEYS: SIMULATOR_KEY,
+    }));
+    const [workers, edges] = await Promise.all([
+      many("worker", options.workers ?? 1, (port) => ({
+        REDIS_URL: redisUrl,
+        WORKER_PORT: String(port),
+        ELEVENLABS_URL: simulator.url,
+        ELEVENLABS_API_KEY: SIMULATOR_KEY,
+      })),
+      many("edge", options.edges ?? 1, (port) => ({ REDIS_URL: redisUrl, PORT: String(port) })),
+    ]);
+    return { redisUrl, simulator, edges, workers, close: () => supervisor.stop() };
+  } catch (error) {
+    await supervisor.stop();
+    throw error;
+  }
+}
+
+async function startRedis(supervisor: Supervisor): Promise<string> {
+  const redis = await startPrivateRedis();
+  await supervisor.own("private Redis", redis.closed, redis.stop);
+  return redis.url;
+}

@@ -1,0 +1,85 @@
+import { randomBytes } from "node:crypto";
+import { silentLogger } from "@tts-labs/core/logger";
+import { defaultEdgeConfig, type EdgeConfig } from "@tts-labs/edge/config";
+import { startEdge } from "@tts-labs/edge/main";
+import { defaultSimulatorConfig, type SimulatorConfig } from "@tts-labs/simulator/config";
+import { startSimulator } from "@tts-labs/simulator/main";
+import { defaultWorkerConfig, type WorkerConfig } from "@tts-labs/worker/config";
+import { startWorker } from "@tts-labs/worker/main";
+import { keysWithoutTtl } from "./keys-without-ttl.ts";
+
+/**
+ * The whole system in one process: simulator, workers and edges as they run in production, on free ports,
+ * over a Redis the test has, under a key prefix of its own. Whoever starts it closes it.
+ */
+export interface SystemOptions {
+  readonly redisUrl: string;
+  readonly edges?: number;
+  readonly workers?: number;
+  readonly edge?: Partial<EdgeConfig>;
+  readonly worker?: Partial<WorkerConfig>;
+  readonly simulator?: Partial<SimulatorConfig>;
+}
+
+type Running<T extends (...args: never[]) => Promise<unknown>> = Awaited<ReturnType<T>>;
+
+export interface System {
+  readonly simulator: Running<typeof startSimulator>;
+  readonly workers: readonly Running<typeof startWorker>[];
+  readonly edges: readonly Running<typeof startEdge>[];
+  /** The first edge's address. */
+  readonly url: string;
+  readonly keyPrefix: string;
+  /** Keys of this system that would stay in Redis for ever. */
+  keysWithoutTtl(): Promise<string[]>;
+  close(): Promise<void>;
+}
+
+export async function startSystem(options: SystemOptions): Promise<System> {
+  const keyPrefix = `test-${randomBytes(4).toString("hex")}`;
+  const closers: (() => Promise<unknown>)[] = [];
+  const close = async () => {
+    for (let closer = closers.pop(); closer !== undefined; closer = closers.pop()) await closer();
+  };
+  const started = <T extends { close(): Promise<unknown> }>(part: T): T => {
+    closers.push(() => part.close());
+    return part;
+  };
+  try {
+    const simulator = started(
+      await startSimulator(defaultSimulatorConfig({ port: 0, ...options.simulator }), silentLogger),
+    );
+    const common = { redisUrl: options.redisUrl, keyPrefix };
+    const workerConfig = defaultWorkerConfig({
+      ...common,
+      opsPort: 0,
+      elevenLabsUrl: simulator.url,
+      apiKey: "sk_simulator",
+      ...options.worker,
+    });
+    const workers = [];
+    for (let i = 0; i < (options.workers ?? 1); i++) {
+      workers.push(started(await startWorker(workerConfig, silentLogger)));
+    }
+    const edges = [];
+    for (let i = 0; i < (options.edges ?? 1); i++) {
+      edges.push(
+        started(await startEdge(defaultEdgeConfig({ ...common, port: 0, ...options.edge }), silentLogger)),
+      );
+    }
+    const [edge] = edges;
+    if (edge === undefined) throw new RangeError("a system has at least one edge");
+    return {
+      simulator,
+      workers,
+      edges,
+      url: edge.url,
+      keyPrefix,
+      keysWithoutTtl: () => keysWithoutTtl(options.redisUrl, keyPrefix),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
