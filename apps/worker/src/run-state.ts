@@ -9,7 +9,8 @@ export type RunState =
   /** The audio stream is being claimed and the first word awaited. */
   | { readonly kind: "starting" }
   | { readonly kind: "waiting-slot" }
-  | { readonly kind: "waiting-socket"; readonly attempt: number }
+  /** `after` is the fault that ended the attempt before. */
+  | { readonly kind: "waiting-socket"; readonly attempt: number; readonly after?: GatewayError }
   /** Text still comes. */
   | { readonly kind: "speaking"; readonly attempt: number; readonly samples: number }
   /** The provider has been given all text and owes the rest of the audio and its "final". */
@@ -94,5 +95,5 @@ function afterFault(state: RunState, error: GatewayError): RunState {
   if (state.kind !== "waiting-socket" && !withAudio(state)) return state;
   const heard = withAudio(state) && state.samples > 0;
   if (heard || !error.retryable || state.attempt >= MAX_ATTEMPTS) return failed(error);
-  return { kind: "waiting-socket", attempt: state.attempt + 1 };
+  return { kind: "waiting-socket", attempt: state.attempt + 1, after: error };
 }

@@ -47,7 +47,7 @@ export class UtteranceRun {
   readonly #stop = new AbortController();
   readonly #timing: RunTiming;
   #state: RunState = { kind: "starting" };
-  /** The last fault, or why the run was stopped. */
+  /** What it failed of, with its cause, for the log. */
   #error: GatewayError | undefined;
   #writer: StreamWriter | undefined;
   #audio: AudioWriter | undefined;
@@ -155,7 +155,7 @@ export class UtteranceRun {
         onFailure: (error) => this.#stop.abort(error),
         observer,
       });
-      while (this.#state.kind === "waiting-socket") await this.#attempt(feed, this.#audio);
+      while (this.#state.kind === "waiting-socket") await this.#attempt(this.#state.after, feed, this.#audio);
     } finally {
       release();
     }
@@ -168,12 +168,12 @@ export class UtteranceRun {
   }
 
   /** One provider socket, from having it to its end. */
-  async #attempt(feed: TextFeed, audio: AudioWriter): Promise<void> {
+  async #attempt(after: GatewayError | undefined, feed: TextFeed, audio: AudioWriter): Promise<void> {
     const signal = this.#stop.signal;
     let synthesis: Synthesis | undefined;
     const abort = () => synthesis?.abort(toGatewayError(signal.reason ?? RUN_IS_OVER));
     try {
-      synthesis = await this.#openSynthesis(signal);
+      synthesis = await this.#openSynthesis(after, signal);
       signal.addEventListener("abort", abort, { once: true });
       signal.throwIfAborted();
       feed.attach(synthesis);
@@ -199,16 +199,16 @@ export class UtteranceRun {
     }
   }
 
-  async #openSynthesis(signal: AbortSignal): Promise<Synthesis> {
+  async #openSynthesis(after: GatewayError | undefined, signal: AbortSignal): Promise<Synthesis> {
     const { synthesizer, limits, observer } = this.#roles;
     const { speech } = this.#job;
     this.#attempts += 1;
     let synthesis: Synthesis;
-    if (this.#attempts === 1) synthesis = await synthesizer.open(speech, signal);
+    if (after === undefined) synthesis = await synthesizer.open(speech, signal);
     else {
-      observer.retried(this.#error?.code ?? "internal");
-      const overloaded = this.#error?.code === "provider.overloaded";
-      if (overloaded) await sleep(limits.overloadPauseMs, undefined, { signal });
+      observer.retried(after.code);
+      const isOverloaded = after.code === "provider.overloaded";
+      if (isOverloaded) await sleep(limits.overloadPauseMs, undefined, { signal });
       synthesis = await synthesizer.openFresh(speech, signal);
     }
     this.#timing.socket();

@@ -12,6 +12,8 @@ export interface VoicesOptions {
   readonly store: Pick<VoiceList, "put">;
   readonly everyMs: number;
   readonly logger: Logger;
+  /** For tests. */
+  readonly pause?: (ms: number, signal: AbortSignal) => Promise<unknown>;
 }
 
 /**
@@ -28,7 +30,8 @@ export function publishVoices(options: VoicesOptions): () => Promise<void> {
   };
 }
 
-async function publish({ list, store, everyMs, logger }: VoicesOptions, signal: AbortSignal): Promise<void> {
+async function publish(options: VoicesOptions, signal: AbortSignal): Promise<void> {
+  const { list, store, everyMs, logger, pause = sleepUnlessAborted } = options;
   let retryMs = FIRST_RETRY_MS;
   while (!signal.aborted) {
     let pauseMs = everyMs;
@@ -40,6 +43,9 @@ async function publish({ list, store, everyMs, logger }: VoicesOptions, signal: 
       retryMs *= 2;
       logger.warn({ err, retryInMs: pauseMs }, "voices not listed");
     }
-    await sleep(pauseMs, undefined, { signal }).catch(() => {});
+    await pause(pauseMs, signal);
   }
 }
+
+const sleepUnlessAborted = (ms: number, signal: AbortSignal) =>
+  sleep(ms, undefined, { signal }).catch(() => {});

@@ -52,9 +52,10 @@ describe("a run's state", () => {
       error: new GatewayError(code),
     });
     const speaking = (attempt: number, samples: number): RunState => ({ kind: "speaking", attempt, samples });
-    expect(nextRunState(speaking(1, 0), fault("provider.fault"))).toEqual({
+    expect(nextRunState(speaking(1, 0), fault("provider.fault"))).toMatchObject({
       kind: "waiting-socket",
       attempt: 2,
+      after: { code: "provider.fault" },
     });
     expect(nextRunState(speaking(2, 0), fault("provider.fault"))).toMatchObject({
       outcome: { code: "provider.fault" },

@@ -152,6 +152,7 @@ describe("a provider fault", () => {
     const { result } = await fixture.listen();
     expect(result).toMatchObject({ outcome: { kind: "failed", code }, samples: 0 });
     expect(fixture.synthesizer.sockets).toHaveLength(sockets);
+    expect(fixture.log.includes(`retried ${code}`)).toBe(sockets === 2);
     expect(fixture.synthesizer.sockets.every(({ settled }) => settled)).toBe(true);
   });
 
