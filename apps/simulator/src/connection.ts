@@ -1,7 +1,7 @@
 import type { WebSocket } from "ws";
+import type { ConnectionWitness } from "./connection-witness.ts";
 import { type ServiceError, toCloseReason } from "./service-error.ts";
 import { passed, type Timing } from "./timing.ts";
-import type { ConnectionWitness } from "./witness.ts";
 
 /** How long a connection that was dropped or closed may take to be gone. */
 const FORCED_END_MS = 2_000;

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Registry } from "prom-client";
 import { chooseFault } from "./choose-fault.ts";
 import { faultDurationMs } from "./faults.ts";
 import { HttpAdmin } from "./http-admin.ts";
@@ -15,16 +14,22 @@ const SPEECH = /^\/v1\/text-to-speech\/([^/]+)(?:\/(stream|with-timestamps|strea
 const VOICE = /^\/v1\/voices\/([^/]+)$/;
 const TOKEN = /^\/v1\/single-use-token\/(tts_websocket|realtime_scribe)$/;
 
+/** What `/metrics` answers. */
+export interface MetricsPage {
+  readonly contentType: string;
+  text(): Promise<string>;
+}
+
 /** Everything that is no socket. */
 export class HttpRoutes {
   readonly #services: Services;
-  readonly #registry: Registry;
+  readonly #metrics: MetricsPage;
   readonly #admin: HttpAdmin;
   readonly #speech: HttpSpeech;
 
-  constructor(services: Services, registry: Registry) {
+  constructor(services: Services, metrics: MetricsPage) {
     this.#services = services;
-    this.#registry = registry;
+    this.#metrics = metrics;
     this.#admin = new HttpAdmin(services);
     this.#speech = new HttpSpeech(services);
   }
@@ -34,8 +39,9 @@ export class HttpRoutes {
     try {
       const { pathname, searchParams } = new URL(request.url ?? "/", "http://simulator");
       await this.#route(request, response, decodeURIComponent(pathname), searchParams);
-    } catch {
+    } catch (error) {
       if (response.headersSent) response.destroy();
+      else if (error instanceof URIError) sendError(response, httpErrors.noRoute());
       else sendError(response, httpErrors.wentWrong());
     } finally {
       request.resume();
@@ -45,8 +51,8 @@ export class HttpRoutes {
   async #route(request: IncomingMessage, response: ServerResponse, path: string, query: URLSearchParams) {
     if (path === "/healthz" || path === "/readyz") sendJson(response, 200, { status: "ok" });
     else if (path === "/metrics") {
-      response.setHeader("content-type", this.#registry.contentType);
-      response.end(await this.#registry.metrics());
+      response.setHeader("content-type", this.#metrics.contentType);
+      response.end(await this.#metrics.text());
     } else if (path.startsWith("/admin/")) await this.#admin.answer(request, response, path);
     else await this.#serve(request, response, path, query);
   }
@@ -61,7 +67,7 @@ export class HttpRoutes {
     else if (voiceId === undefined) this.#list(request, response, path, query);
     else if (request.method !== "POST") sendError(response, httpErrors.wrongMethod());
     else {
-      const { witness, config, faults } = this.#services;
+      const { witness, settings, faults } = this.#services;
       const fault = chooseFault(request, voiceId, faults);
       if (fault === "unknown") {
         sendError(response, httpErrors.unknownFault());
@@ -75,7 +81,7 @@ export class HttpRoutes {
         route: route as SpeechRoute,
         query,
         fault,
-        timing: new Timing(config, witness.nextConnectionNumber()),
+        timing: new Timing(settings, witness.nextConnectionNumber()),
       });
     }
   }

@@ -8,14 +8,15 @@ import { Keyring } from "./credentials.ts";
 import { FaultBoard } from "./fault-board.ts";
 import type { Fault } from "./faults.ts";
 import { HttpRoutes } from "./http-routes.ts";
-import { openRegistry } from "./metrics.ts";
+import { openMetrics } from "./metrics.ts";
+import type { Report } from "./report.ts";
 import type { Services } from "./services.ts";
 import { Slots } from "./slots.ts";
 import { SocketServer } from "./socket-server.ts";
 import { BoundedMemo } from "./speech/bounded-memo.ts";
 import { holdEngine } from "./speech/shared-engine.ts";
 import { ESPEAK_VOICES } from "./speech-parameters.ts";
-import { type Report, Witness } from "./witness.ts";
+import { Witness } from "./witness.ts";
 
 /** Encoded messages remembered, in bytes: about 15 minutes of speech at 24 kHz. */
 const ENCODED_BYTES = 64 * 1024 * 1024;
@@ -40,7 +41,7 @@ export async function startSimulator(config: SimulatorConfig, logger: Logger): P
   await engine.warm(ESPEAK_VOICES);
   const witness = new Witness(config.loggedConnections);
   const services: Services = {
-    config,
+    settings: config,
     engine,
     witness,
     keyring: new Keyring(config.apiKeys),
@@ -48,7 +49,7 @@ export async function startSimulator(config: SimulatorConfig, logger: Logger): P
     slots: new Slots(config.concurrency, witness),
     encoded: new BoundedMemo(ENCODED_BYTES),
   };
-  const routes = new HttpRoutes(services, openRegistry(services));
+  const routes = new HttpRoutes(services, openMetrics(services));
   const server = createServer((request, response) => void routes.answer(request, response));
   const sockets = new SocketServer(services);
   server.on("upgrade", (request, tcp, head) => void sockets.upgrade(request, tcp, head));

@@ -1,11 +1,12 @@
 import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import type { MetricsPage } from "./http-routes.ts";
+import type { Report } from "./report.ts";
 import type { Services } from "./services.ts";
-import type { Report } from "./witness.ts";
 
 type Totals = Omit<Report, "log">;
 
 /** What the witness counted, as metrics; the values are read when asked for. A reset sets them back. */
-export function openRegistry({ witness, engine, encoded }: Services): Registry {
+export function openMetrics({ witness, engine, encoded }: Services): MetricsPage {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: "simulator_" });
   const gauge = (name: string, help: string, read: (report: Totals) => number) => {
@@ -63,5 +64,5 @@ export function openRegistry({ witness, engine, encoded }: Services): Registry {
     "Bytes of speech and messages remembered",
     () => engine.figures().memoBytes + encoded.bytes,
   );
-  return registry;
+  return { contentType: registry.contentType, text: () => registry.metrics() };
 }

@@ -67,8 +67,8 @@ export class MultiStreamInput {
   }
 
   get #inactivityMs(): number {
-    const { config } = this.#services;
-    return ("error" in this.#query ? config.idleTimeoutSeconds : this.#query.inactivitySeconds) * 1000;
+    const { settings } = this.#services;
+    return ("error" in this.#query ? settings.idleTimeoutSeconds : this.#query.inactivitySeconds) * 1000;
   }
 
   #refuse(error: ServiceError): void {

@@ -59,7 +59,7 @@ export class SocketServer {
   }
 
   async #judge(request: IncomingMessage, tcp: Duplex, head: Buffer, signal: AbortSignal): Promise<void> {
-    const { config, faults, witness } = this.#services;
+    const { settings, faults, witness } = this.#services;
     const url = new URL(request.url ?? "/", "http://simulator");
     const [, voiceId = "", route = ""] = ROUTE.exec(decodePath(url.pathname)) ?? [];
     if (route === "") {
@@ -67,7 +67,7 @@ export class SocketServer {
       return;
     }
     const id = witness.nextConnectionNumber();
-    const timing = new Timing(config, id);
+    const timing = new Timing(settings, id);
     const fault = chooseFault(request, voiceId, faults);
     if (fault === "unknown") {
       this.#refuse(tcp, httpErrors.unknownFault());
@@ -82,12 +82,12 @@ export class SocketServer {
       this.#refuse(tcp, refusal);
       return;
     }
-    if (witness.open >= config.maxConnections) {
+    if (witness.open >= settings.maxConnections) {
       this.#refuse(tcp, httpErrors.busy(503));
       return;
     }
     const credentials = this.#services.keyring.judge(request.headers, url.searchParams);
-    const query = parseSocketQuery(voiceId, url.searchParams, config.idleTimeoutSeconds);
+    const query = parseSocketQuery(voiceId, url.searchParams, settings.idleTimeoutSeconds);
     this.#server.handleUpgrade(request, tcp, head, (socket) => {
       const connection = new Connection(
         socket,
@@ -115,7 +115,7 @@ export class SocketServer {
 
   #keep(connection: Connection): void {
     this.#connections.add(connection);
-    const { pingMs } = this.#services.config;
+    const { pingMs } = this.#services.settings;
     const pings = pingMs > 0 ? setInterval(() => connection.ping(), pingMs) : undefined;
     connection.signal.addEventListener("abort", () => {
       clearInterval(pings);

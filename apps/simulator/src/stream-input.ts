@@ -55,7 +55,7 @@ export class StreamInput {
     this.#fault = options.fault;
     this.#credentials = options.credentials;
     const seconds =
-      "error" in options.query ? services.config.idleTimeoutSeconds : options.query.inactivitySeconds;
+      "error" in options.query ? services.settings.idleTimeoutSeconds : options.query.inactivitySeconds;
     this.#idle = new IdleTimer(seconds * 1000, connection.signal, () => this.#onIdle(seconds));
     connection.onMessage((data, isBinary) => this.#onMessage(data, isBinary));
     if (this.#credentials === "bad") this.#refuse(serviceErrors.invalidKey());

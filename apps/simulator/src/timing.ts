@@ -1,22 +1,22 @@
-import type { SimulatorConfig } from "./config.ts";
 import type { Model } from "./models.ts";
 
-export type TimingConfig = Pick<
-  SimulatorConfig,
-  | "timeScale"
-  | "seed"
-  | "upgradeMs"
-  | "upgradeSpreadMs"
-  | "upgradeTailPercent"
-  | "firstAudioMs"
-  | "firstAudioSpreadMs"
-  | "regionMs"
-  | "generationSpeed"
-  | "generationGapMs"
-  | "closeDelayMs"
-  | "voiceCheckMs"
-  | "queueWaitMs"
->;
+/** In ms, before `timeScale`, unless said otherwise; config.ts tells what each is. */
+export interface TimingSettings {
+  readonly timeScale: number;
+  readonly seed: number;
+  readonly upgradeMs: number;
+  readonly upgradeSpreadMs: number;
+  readonly upgradeTailPercent: number;
+  readonly firstAudioMs: number;
+  readonly firstAudioSpreadMs: number;
+  readonly regionMs: number;
+  /** Times real time. */
+  readonly generationSpeed: number;
+  readonly generationGapMs: number;
+  readonly closeDelayMs: number;
+  readonly voiceCheckMs: number;
+  readonly queueWaitMs: number;
+}
 
 /** Numbers from 0 to 1, the same for the same seed (mulberry32). */
 export function randomNumbers(seed: number): () => number {
@@ -34,44 +34,44 @@ export function randomNumbers(seed: number): () => number {
  * and the connection's number alone. All values in ms, scaled.
  */
 export class Timing {
-  readonly #config: TimingConfig;
+  readonly #settings: TimingSettings;
   readonly #random: () => number;
 
-  constructor(config: TimingConfig, connection: number) {
-    this.#config = config;
-    this.#random = randomNumbers(Math.imul(config.seed, 0x85ebca6b) ^ Math.imul(connection, 0xc2b2ae35));
+  constructor(settings: TimingSettings, connection: number) {
+    this.#settings = settings;
+    this.#random = randomNumbers(Math.imul(settings.seed, 0x85ebca6b) ^ Math.imul(connection, 0xc2b2ae35));
   }
 
   upgradeMs(): number {
-    const { upgradeMs, upgradeSpreadMs, upgradeTailPercent, regionMs } = this.#config;
+    const { upgradeMs, upgradeSpreadMs, upgradeTailPercent, regionMs } = this.#settings;
     const tail = this.#random() * 100 < upgradeTailPercent ? 1_000 + 3_000 * this.#random() : 0;
     return this.#scaled(tail > 0 ? tail : upgradeMs + regionMs + this.#spread(upgradeSpreadMs));
   }
 
   firstAudioMs(model: Model): number {
-    const { firstAudioMs, firstAudioSpreadMs, regionMs } = this.#config;
+    const { firstAudioMs, firstAudioSpreadMs, regionMs } = this.#settings;
     return this.#scaled(firstAudioMs + model.extraLatencyMs + regionMs + this.#spread(firstAudioSpreadMs));
   }
 
   /** From the first audio of a generation until `audioMs` more of it are made. */
   generationMs(audioMs: number): number {
-    return this.#scaled(audioMs / this.#config.generationSpeed);
+    return this.#scaled(audioMs / this.#settings.generationSpeed);
   }
 
   generationGapMs(): number {
-    return this.#scaled(this.#config.generationGapMs);
+    return this.#scaled(this.#settings.generationGapMs);
   }
 
   closeDelayMs(): number {
-    return this.#scaled(this.#config.closeDelayMs + this.#spread(5));
+    return this.#scaled(this.#settings.closeDelayMs + this.#spread(5));
   }
 
   voiceCheckMs(): number {
-    return this.#scaled(this.#config.voiceCheckMs);
+    return this.#scaled(this.#settings.voiceCheckMs);
   }
 
   queueWaitMs(): number {
-    return this.#scaled(this.#config.queueWaitMs);
+    return this.#scaled(this.#settings.queueWaitMs);
   }
 
   #spread(ms: number): number {
@@ -79,7 +79,7 @@ export class Timing {
   }
 
   #scaled(ms: number): number {
-    return Math.max(0, ms * this.#config.timeScale);
+    return Math.max(0, ms * this.#settings.timeScale);
   }
 }
 

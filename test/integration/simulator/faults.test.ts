@@ -221,8 +221,14 @@ describe("the fault", () => {
 });
 
 describe("the switchboard", () => {
-  const order = (body: object) =>
-    fetch(`${simulator.url}/admin/faults`, { method: "POST", body: JSON.stringify(body) });
+  const order = async (body: object) => {
+    const response = await fetch(`${simulator.url}/admin/faults`, {
+      method: "POST",
+      body: JSON.stringify(body),
+    });
+    await response.arrayBuffer();
+    return response;
+  };
   const speak = async (voice = GRACE, headers: Record<string, string> = {}) => {
     const client = new ProviderClient(socketUrl(simulator.url, voice), {
       "xi-api-key": "sk_simulator",

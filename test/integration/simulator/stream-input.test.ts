@@ -184,8 +184,9 @@ describe("a stream-input socket", () => {
       { text: "Hello world." },
       { text: "" },
     );
-    const { charDurationsMs } = (client.seen[0]?.json ?? {})["alignment"] as Aligned;
-    expect(Math.abs(client.audio.length / bytesPerMs - sum(charDurationsMs))).toBeLessThan(1);
+    const alignment = client.seen[0]?.json?.["alignment"] as Aligned | undefined;
+    const alignedMs = sum(alignment?.charDurationsMs ?? []);
+    expect(Math.abs(client.audio.length / bytesPerMs - alignedMs)).toBeLessThan(1);
   });
 
   it("sends MP3 when nothing else is asked for", async () => {
@@ -195,6 +196,32 @@ describe("a stream-input socket", () => {
     const expectedBytes = (pcm.length / 48_000) * 16_000;
     expect(client.audio.length).toBeGreaterThan(expectedBytes * 0.95);
     expect(client.audio.length).toBeLessThan(expectedBytes * 1.1);
+  });
+});
+
+describe("a client that stops reading", () => {
+  it("stops the simulator, and gets every byte when it reads again", async () => {
+    const text = "This sentence is said again and again. ".repeat(200);
+    const { pcm } = await renderSpeech({ text, voice: GRACE });
+    const client = await open({});
+    client.pause();
+    client.send({ text: " " }, { text }, { text: "" });
+    const sentBytes = () => simulator.report().audioBytes;
+    let before = -1;
+    await vi.waitFor(
+      () => {
+        const now = sentBytes();
+        const still = now > 0 && now === before;
+        before = now;
+        expect(still).toBe(true);
+      },
+      { interval: 300, timeout: 20_000 },
+    );
+    expect(before).toBeLessThan(pcm.length / 2);
+    client.resume();
+    await client.closed;
+    expect(client.audio.equals(pcm)).toBe(true);
+    expect(client.finals).toHaveLength(1);
   });
 });
 
