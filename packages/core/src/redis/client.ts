@@ -94,7 +94,8 @@ function nodeOptions({ purpose, commandTimeoutMs }: OpenRedisOptions): NodeOptio
   }
   return {
     ...common,
-    maxRetriesPerRequest: 1,
+    // With any other number ioredis forgets, unanswered, what was under way when a connection is cut.
+    maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     commandTimeout: commandTimeoutMs ?? COMMAND_TIMEOUT_MS,
     socketTimeout: SOCKET_TIMEOUT_MS,

@@ -65,6 +65,8 @@ export class MemoryRecord {
     this.owner = options.owner;
     this.end = undefined;
     this.ringReaders();
+    // The stale writer may be waiting for room.
+    this.waiter?.ring();
     return this.fence;
   }
 

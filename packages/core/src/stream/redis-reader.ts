@@ -165,7 +165,8 @@ export class RedisReader implements StreamReader, OpenEnd {
     const entries = gap < 0 ? whole : whole.slice(0, gap);
     if (entries.length > 0) {
       this.#hold.gave(entries, epoch.fence);
-      this.#caughtUp = entries.length === found.length && found.length < count && meta.seal === undefined;
+      const ended = meta.seal !== undefined || meta.end !== undefined;
+      this.#caughtUp = !ended && entries.length === found.length && found.length < count;
       return { kind: "entries", epoch: encodeEpoch(epoch.life, epoch.fence), entries };
     }
     if (gap === 0 || this.#seq < meta.trimmedSeq) return lost("trimmed");

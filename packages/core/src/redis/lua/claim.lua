@@ -4,7 +4,7 @@
 -- ARGV  1 expected fence  2 token of this claim  3 life, should the stream be new  4 owner  5 bound in bytes
 --       6 TTL in ms  7 number of the entry to go on after, or ''
 -- Gives { 'conflict', fence } where another claim came first, else
---       { 'claimed', fence, life, id of the base, trimmed seq, trimmed bytes, sleepers... }
+--       { 'claimed', fence, life, id of the base, trimmed seq, trimmed bytes, whom to wake... }
 local meta, readers, sleepers, before, after = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local ttl = tonumber(ARGV[6])
 local fence = tonumber(redis.call('HGET', meta, 'fence') or '0')
@@ -46,9 +46,10 @@ if fence > 0 then
   if tonumber(redis.call('HGET', meta, 'trimmed') or '0') > tonumber(seq) then
     redis.call('HSET', meta, 'trimmed', seq)
   end
-  -- With the top id out of reach, Redis itself refuses whatever a stale writer sends from now on.
+  -- With the last id out of reach, Redis itself refuses whatever a stale writer sends from now on. (One below the
+  -- very last, of which Redis speaks differently.)
   if redis.call('EXISTS', before) == 1 then
-    redis.call('XSETID', before, '18446744073709551615-18446744073709551615')
+    redis.call('XSETID', before, '18446744073709551615-18446744073709551614')
     redis.call('PEXPIRE', before, ttl)
   end
 else
@@ -61,6 +62,10 @@ redis.call('DEL', after)
 redis.call('XADD', after, base, '-', '')
 redis.call('XTRIM', after, 'MAXLEN', 0)
 redis.call('HSET', meta, 'fence', fence + 1, 'token', ARGV[2], 'owner', ARGV[4], 'max', ARGV[5], 'base', base)
+local woken = redis.call('SPOP', sleepers, 256)
+-- The stale writer may be waiting for room.
+local waiter = redis.call('HGET', meta, 'waiter')
+if waiter then woken[#woken + 1] = waiter end
 redis.call('HDEL', meta, 'endSeq', 'endResult', 'waiter')
 for _, key in ipairs({ meta, readers, sleepers, after }) do redis.call('PEXPIRE', key, ttl) end
-return claimed(redis.call('SPOP', sleepers, 256))
+return claimed(woken)
