@@ -133,7 +133,7 @@ describe("the pool", () => {
   });
 
   it("lets an unused route decay to nothing", async () => {
-    const it = openPool({ keepRouteMs: 50, maxIdleMs: 60 });
+    const it = openPool({ keepRouteMs: 600, maxIdleMs: 700 });
     it.prewarm(route());
     await untilWarm(3);
     await untilWarm(0);
