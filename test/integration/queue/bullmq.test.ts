@@ -5,10 +5,11 @@ import { silentLogger } from "@tts-labs/core/logger";
 import { openUtteranceQueue } from "@tts-labs/core/queue/bullmq";
 import { openUtteranceConsumer, type UtteranceConsumer } from "@tts-labs/core/queue/utterance-consumer";
 import type { RunUtteranceJob, UtteranceJob } from "@tts-labs/core/queue/utterance-job";
-import { closeRedis, openRedis, type RedisConnection } from "@tts-labs/core/redis/client";
+import { closeRedis, isCluster, openRedis, type RedisConnection } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
 import { afterEach, describe, expect, inject, test, vi } from "vitest";
 import { freePort } from "../../../scripts/private-redis.ts";
+import { startPrivateCluster } from "../../harness/private-cluster.ts";
 
 const newJob = (): UtteranceJob => ({
   utteranceId: newUtteranceId(),
@@ -133,6 +134,31 @@ describe("the queue", () => {
     await expect(queue.add(newJob())).rejects.toMatchObject(away);
     await expect(queue.depth()).rejects.toMatchObject(away);
   });
+});
+
+test("the queue works on a cluster, and keeps no key for ever there", { timeout: 60_000 }, async () => {
+  const cluster = await startPrivateCluster();
+  closers.push(() => cluster.stop());
+  const keys = newKeys();
+  const redis = () => connect("queue", cluster.url);
+  const taken: string[] = [];
+  const run: RunUtteranceJob = async ({ utteranceId }) => void taken.push(utteranceId);
+  const consumer = openUtteranceConsumer({ redis: redis(), keys, concurrency: 4, run, logger: silentLogger });
+  closers.push(() => consumer.close());
+  await consumer.ready;
+  const queue = openQueue(keys, redis());
+  const jobs = Array.from({ length: 10 }, newJob);
+  await Promise.all(jobs.map((job) => queue.add(job)));
+  await vi.waitFor(() => expect(taken.sort()).toEqual(jobs.map(({ utteranceId }) => utteranceId).sort()));
+  const commands = connect("commands", cluster.url);
+  const lasting = async () => {
+    const nodes = isCluster(commands) ? commands.nodes("master") : [];
+    expect(nodes).toHaveLength(3);
+    const names = (await Promise.all(nodes.map((node) => node.keys("*")))).flat();
+    const ttls = await Promise.all(names.map((name) => commands.pttl(name)));
+    return names.filter((_, i) => ttls[i] === -1);
+  };
+  await vi.waitFor(async () => expect(await lasting()).toEqual([]));
 });
 
 describe("the lease on a job", () => {
