@@ -4,13 +4,13 @@ import { SessionSpeaker } from "./session-speaker.ts";
 import type { HeardUtterance } from "./speech.ts";
 import type { BenchSystem } from "./system.ts";
 
-/** One sentence, spoken in all three ways. */
+/** One sentence, spoken through us and, in some of the rounds, directly as well. */
 export type Trial =
   | {
       readonly kind: "heard";
+      readonly sentence: string;
       readonly ours: HeardUtterance;
-      readonly warm: HeardUtterance;
-      readonly cold: HeardUtterance;
+      readonly direct: { readonly warm: HeardUtterance; readonly cold: HeardUtterance } | undefined;
     }
   | { readonly kind: "failed"; readonly reason: string };
 
@@ -26,20 +26,36 @@ export async function waysOf(system: BenchSystem): Promise<Ways> {
   return { session, direct: system.direct, close: () => session.close() };
 }
 
-/** Each way starts `spacingMs` after the one before, or when that is over. Failures are results, too. */
-export async function speakAllWays(ways: Ways, sentence: string, spacingMs: number): Promise<Trial> {
+export interface TrialOptions {
+  readonly sentence: string;
+  readonly alsoDirect: boolean;
+  /** Each way starts so long after the one before, or when that is over. */
+  readonly spacingMs: number;
+}
+
+/** Failures are results, too. */
+export async function speak(ways: Ways, options: TrialOptions): Promise<Trial> {
+  const { sentence, alsoDirect } = options;
   const beganAtMs = performance.now();
-  const turn = (number: number) => sleep(Math.max(0, beganAtMs + number * spacingMs - performance.now()));
   try {
     const ours = await ways.session.speak(sentence);
-    // Opened now, so that it is warm, and young, by the time of its turn.
-    const socket = await openDirectSocket(ways.direct);
-    await turn(1);
-    const warm = await speakDirect(socket, sentence);
-    await turn(2);
-    const cold = await speakDirectCold(ways.direct, sentence);
-    return { kind: "heard", ours, warm, cold };
+    const direct = alsoDirect ? await speakBothDirectWays(ways.direct, options, beganAtMs) : undefined;
+    return { kind: "heard", sentence, ours, direct };
   } catch (error) {
     return { kind: "failed", reason: error instanceof Error ? error.message : String(error) };
   }
+}
+
+async function speakBothDirectWays(
+  route: DirectRoute,
+  { sentence, spacingMs }: TrialOptions,
+  beganAtMs: number,
+): Promise<{ warm: HeardUtterance; cold: HeardUtterance }> {
+  const turn = (number: number) => sleep(Math.max(0, beganAtMs + number * spacingMs - performance.now()));
+  // Opened now, so that it is warm, and young, by the time of its turn.
+  const socket = await openDirectSocket(route);
+  await turn(1);
+  const warm = await speakDirect(socket, sentence);
+  await turn(2);
+  return { warm, cold: await speakDirectCold(route, sentence) };
 }

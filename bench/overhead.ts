@@ -1,7 +1,9 @@
+import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, InvalidArgumentError } from "commander";
-import { overheadTable, report } from "./overhead-report.ts";
-import { speakAllWays, type Trial, waysOf } from "./overhead-trial.ts";
+import { overheadTable, type Renderings, report } from "./overhead-report.ts";
+import { speak, type Trial, waysOf } from "./overhead-trial.ts";
+import { round } from "./summary.ts";
 import { type BenchSystem, startBenchSystem } from "./system.ts";
 
 /**
@@ -9,9 +11,10 @@ import { type BenchSystem, startBenchSystem } from "./system.ts";
  * that speaks with the provider (here: the simulator) itself.
  *
  * All ways run interleaved in one run on one machine, so that they meet the same load: each session speaks a
- * sentence of about four seconds every four seconds, through us, then directly on a warm socket, then
- * directly with connecting. The sessions' starts are spread evenly over the period. The simulator answers
- * after the same delay each time (its spread is switched off), so what differs between the ways is the ways.
+ * sentence of four to five seconds every four seconds through us, and in some of its rounds (all, where
+ * sessions are few) then directly on a warm socket, then directly with connecting. The sessions' starts are
+ * spread evenly over the period. The simulator answers after the same delay each time (its spread is switched
+ * off), so what differs between the ways is the ways.
  * The clock starts when the text is sent and stops when the first audio arrives, before it is decoded; that
  * favours the direct ways, whose audio is still base64 inside JSON by then.
  */
@@ -29,6 +32,8 @@ const PROGRAMS = {
   edge: {},
 } as const;
 
+/** Sessions whose worth of direct speech is measured beside ours: more would load the machine, not tell more. */
+const MAX_DIRECT_SESSIONS = 25;
 /** How long a session's sentence lasts when it is heard. */
 const PERIOD_MS = 4_000;
 const SENTENCES = [
@@ -44,13 +49,15 @@ export async function run(args: readonly string[]): Promise<void> {
   say("Starting Redis, simulator, worker and edge …");
   const system = await startBenchSystem(PROGRAMS);
   try {
-    await warmUp(system);
+    const renderings = await warmUp(system);
     const levels = [];
     for (const concurrency of options.concurrency) {
-      const progress = progressOf(concurrency);
-      const trials = await measure(system, concurrency, options.seconds * 1_000, progress);
+      const lag = monitorEventLoopDelay({ resolution: 1 });
+      lag.enable();
+      const trials = await measure(system, concurrency, options.seconds * 1_000, progressOf(concurrency));
+      lag.disable();
       if (process.stderr.isTTY) say("");
-      levels.push(report(concurrency, trials));
+      levels.push(report(concurrency, trials, renderings, toOwnLag(lag)));
     }
     say(overheadTable(levels));
     if (options.json) process.stdout.write(`${JSON.stringify({ bench: "overhead", levels })}\n`);
@@ -82,20 +89,38 @@ function parseOptions(args: readonly string[]): Options {
   return { concurrency: [...new Set([1, concurrency])], seconds, json };
 }
 
+/** The histogram holds nanoseconds, and its own resolution of a millisecond is in every one of them. */
+const toOwnLag = (lag: IntervalHistogram) => ({
+  p50: round(Math.max(0, lag.percentile(50) / 1e6 - 1)),
+  p99: round(Math.max(0, lag.percentile(99) / 1e6 - 1)),
+});
+
 /** Rewrites one line where people watch; says nothing into a file. */
 const progressOf = (concurrency: number) => (done: number, failed: number) => {
   if (!process.stderr.isTTY) return;
   process.stderr.write(`\r${concurrency} at once: ${done} rounds${failed > 0 ? `, ${failed} failed` : ""}`);
 };
 
-/** Code compiled, speech rendered, the pool warm: what comes first is not what we measure. */
-async function warmUp(system: BenchSystem): Promise<void> {
-  const ways = await waysOf(system);
-  try {
-    for (const sentence of SENTENCES) await speakAllWays(ways, sentence, 0);
-  } finally {
-    ways.close();
-  }
+/**
+ * Code compiled, speech rendered, the pool warm: what comes first is not what we measure.
+ * @throws Error when a sentence could not be heard in all ways
+ */
+async function warmUp(system: BenchSystem): Promise<Renderings> {
+  const renderings = new Map<string, string>();
+  const speakTwice = async (sentence: string) => {
+    const ways = await waysOf(system);
+    try {
+      for (let turn = 0; turn < 2; turn++) {
+        const trial = await speak(ways, { sentence, alsoDirect: true, spacingMs: 0 });
+        if (trial.kind === "failed") throw new Error(trial.reason);
+        if (trial.direct !== undefined) renderings.set(sentence, trial.direct.warm.digest);
+      }
+    } finally {
+      ways.close();
+    }
+  };
+  await Promise.all([...SENTENCES, ...SENTENCES, ...SENTENCES].map(speakTwice));
+  return renderings;
 }
 
 async function measure(
@@ -109,14 +134,16 @@ async function measure(
   const endsAtMs = performance.now() + durationMs;
   /** A single session need not wait for anyone: it starts its next sentence when the last is over. */
   const periodMs = concurrency === 1 ? 0 : PERIOD_MS;
+  const directEvery = Math.max(1, Math.round(concurrency / MAX_DIRECT_SESSIONS));
   const session = async (index: number) => {
     let ways = await waysOf(system);
     try {
       let startsAtMs = performance.now() + (periodMs * index) / concurrency;
-      for (let round = 0; startsAtMs < endsAtMs; round++) {
+      for (let turn = 0; startsAtMs < endsAtMs; turn++) {
         await sleep(Math.max(0, startsAtMs - performance.now()));
-        const sentence = SENTENCES[(index + round) % SENTENCES.length] ?? "";
-        const trial = await speakAllWays(ways, sentence, periodMs / 3);
+        const sentence = SENTENCES[(index + turn) % SENTENCES.length] ?? "";
+        const alsoDirect = (index + turn) % directEvery === 0;
+        const trial = await speak(ways, { sentence, alsoDirect, spacingMs: periodMs / 3 });
         trials.push(trial);
         if (trial.kind === "failed") {
           failed += 1;
