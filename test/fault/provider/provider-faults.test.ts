@@ -129,21 +129,25 @@ test("every fault of the simulator is in one of these tables", () => {
 });
 
 describe("a provider fault on every socket ends the utterance in time, typed, and the next one works", () => {
-  test.each(FAILING)("$fault ($as): $code after $sockets socket(s), $heard heard", async (row) => {
-    const beganMs = performance.now();
-    const { result, pcm } = await speakWith(row.as ?? row.fault);
-    expect(performance.now() - beganMs).toBeLessThan(PATIENCE_MS);
-    expect(result.outcome).toMatchObject({ kind: "failed", code: row.code, retryable: row.retryable });
-    expect(result.samples * 2).toBe(pcm.byteLength);
-    expect(rendered.subarray(0, pcm.byteLength).equals(pcm)).toBe(true);
-    if (row.heard === "nothing") expect(pcm.byteLength).toBe(0);
-    else if (row.heard === "all") expect(pcm.byteLength).toBe(rendered.byteLength);
-    else expect(pcm.byteLength).toBeGreaterThan(0);
-    const { upgrades } = simulator.report();
-    const refused = Object.values(upgrades.refused).reduce((sum, count) => sum + count, 0);
-    expect(upgrades.accepted + refused).toBeLessThanOrEqual(row.sockets);
-    await expectWellBehaved();
-  });
+  test.each(FAILING.map((row) => ({ ...row, as: row.as ?? row.fault })))(
+    "$as: $code after $sockets socket(s), $heard heard",
+    async (row) => {
+      const beganMs = performance.now();
+      const { result, pcm } = await speakWith(row.as);
+      expect(performance.now() - beganMs).toBeLessThan(PATIENCE_MS);
+      expect(result.outcome).toMatchObject({ kind: "failed", code: row.code, retryable: row.retryable });
+      expect(result.samples * 2).toBe(pcm.byteLength);
+      expect(rendered.subarray(0, pcm.byteLength).equals(pcm)).toBe(true);
+      if (row.heard === "nothing") expect(pcm.byteLength).toBe(0);
+      else if (row.heard === "all") expect(pcm.byteLength).toBe(rendered.byteLength);
+      else expect(pcm.byteLength).toBeGreaterThan(0);
+      const { upgrades } = simulator.report();
+      const refused = Object.values(upgrades.refused).reduce((sum, count) => sum + count, 0);
+      // A socket given up while its upgrade was still slow was neither accepted nor refused.
+      expect(upgrades.accepted + refused).toBe(row.fault === "slow-upgrade" ? 0 : row.sockets);
+      await expectWellBehaved();
+    },
+  );
 });
 
 describe("a provider oddity is not heard", () => {
