@@ -108,13 +108,14 @@ export class FakeWorker {
     for (;;) {
       const read = await reader.read(16, stop.signal);
       if (read.kind !== "entries") return false;
-      for (const data of read.entries) {
-        const entry = parseTextEntry(data);
-        if (entry.kind === "cancel") {
-          stop.abort(new GatewayError("cancelled.by_client"));
-          await speaking;
-          return false;
-        }
+      const entries = read.entries.map(parseTextEntry);
+      // First, since it may come in one read with what it takes back.
+      if (entries.some((entry) => entry.kind === "cancel")) {
+        stop.abort(new GatewayError("cancelled.by_client"));
+        await speaking;
+        return false;
+      }
+      for (const entry of entries) {
         if (entry.kind === "flush") run.flushes++;
         if (entry.kind === "text") {
           const from = run.text.length;

@@ -31,7 +31,7 @@ export class NativeClient {
   #isClosed = false;
   #connected: ServerMessageOf<"connected"> | undefined;
 
-  /** `url` is the edge's http or ws address. Resolves after `connected`. @throws Error with status and body when the upgrade was refused */
+  /** `url` is the edge's http or ws address. Resolves after `connected`. @throws Error with status, code and message when the upgrade was refused */
   static async connect(
     url: string,
     query: ConnectQuery = {},
@@ -49,7 +49,7 @@ export class NativeClient {
         response.on("data", (part: Buffer) => parts.push(part));
         response.on("end", () => {
           socket.terminate();
-          reject(new Error(`upgrade refused: ${response.statusCode} ${Buffer.concat(parts).toString()}`));
+          reject(new Error(`upgrade refused: ${response.statusCode} ${refusalOf(Buffer.concat(parts))}`));
         });
       });
     });
@@ -198,5 +198,15 @@ export class NativeClient {
     this.messages.push(message);
     if (message.type === "connected") this.#connected = message;
     this.#speech.onMessage(message);
+  }
+}
+
+/** Code and message of a refused upgrade's body, or the body itself. */
+function refusalOf(body: Buffer): string {
+  try {
+    const { error } = JSON.parse(body.toString()) as { error: { code: string; message: string } };
+    return `${error.code} ${error.message}`;
+  } catch {
+    return body.toString();
   }
 }

@@ -3,7 +3,11 @@ import { newSessionId } from "@tts-labs/core/ids";
 import { MAX_CLIENT_MESSAGE_BYTES, MAX_UTTERANCE_CHARACTERS } from "@tts-labs/core/limits";
 import type { Logger } from "@tts-labs/core/logger";
 import { parseJsonObject, validate } from "@tts-labs/core/protocol/client-message";
-import { type SpeechDefaults, speechOptionsShape } from "@tts-labs/core/protocol/speech-options";
+import {
+  type RequestedOptions,
+  type SpeechDefaults,
+  speechOptionsShape,
+} from "@tts-labs/core/protocol/speech-options";
 import { z } from "zod";
 import { JsonSink } from "../delivery/json-sink.ts";
 import { Outbound } from "../delivery/outbound.ts";
@@ -51,9 +55,7 @@ export async function synthesize(exchange: HttpExchange, services: SynthesizeSer
     const body = exchange.readBody(MAX_CLIENT_MESSAGE_BYTES);
     const [format, bytes] = await Promise.all([parseHeaders(exchange), body]);
     const { text, ...requested } = validate(synthesizeBodySchema, parseJsonObject(bytes), "the body");
-    const session = openSession(exchange, format, services);
-    session.text(text, requested);
-    session.endText();
+    speak(openSession(exchange, format, services), text, requested);
   } catch (thrown) {
     const error = toGatewayError(thrown);
     if (error.family === "cancelled") return;
@@ -62,6 +64,17 @@ export async function synthesize(exchange: HttpExchange, services: SynthesizeSer
       logger.error({ err: error.cause, requestId: exchange.requestId }, "a request failed");
     }
     exchange.answerError(error);
+  }
+}
+
+/** @throws GatewayError as `Session.text`; the session is closed then */
+function speak(session: Session, text: string, requested: RequestedOptions): void {
+  try {
+    session.text(text, requested);
+    session.endText();
+  } catch (error) {
+    session.close(toGatewayError(error));
+    throw error;
   }
 }
 
