@@ -31,7 +31,10 @@ async function speakWith(fault: string, more: readonly object[] = []): Promise<T
   return { client, closed, whole: client.audio.equals(pcm) };
 }
 
-/** One test per fault; the record's type holds it complete. */
+/**
+ * One test per fault; the record's type holds it complete. Gaps are measured at the client, which may be late
+ * for the message before the gap: they may look up to 100 ms shorter than they were.
+ */
 const shows: Record<FaultName, () => Promise<void>> = {
   "drop-before-audio": async () => {
     const { client, closed } = await speakWith("drop-before-audio");
@@ -53,7 +56,7 @@ const shows: Record<FaultName, () => Promise<void>> = {
     const { client, whole } = await speakWith("stall-mid-segment_1000_300");
     expect(whole).toBe(true);
     const gaps = client.seen.map(({ atMs }, i) => atMs - (client.seen[i - 1]?.atMs ?? 0));
-    const stall = gaps.findIndex((gap, i) => i > 0 && gap > 295);
+    const stall = gaps.findIndex((gap, i) => i > 0 && gap > 200);
     const before = client.audioMessages
       .slice(0, stall)
       .reduce((sum, { json }) => sum + Buffer.from(String(json?.["audio"]), "base64").length, 0);
@@ -102,7 +105,7 @@ const shows: Record<FaultName, () => Promise<void>> = {
     const { client, closed, whole } = await speakWith("final-missing_200");
     expect(whole).toBe(true);
     expect([closed.code, client.finals.length]).toEqual([1000, 0]);
-    expect(closed.atMs - (client.seen.at(-1)?.atMs ?? 0)).toBeGreaterThan(190);
+    expect(closed.atMs - (client.seen.at(-1)?.atMs ?? 0)).toBeGreaterThan(100);
   },
   "alignment-null": async () => {
     const { client, whole } = await speakWith("alignment-null");
@@ -165,7 +168,7 @@ const shows: Record<FaultName, () => Promise<void>> = {
   "slow-close": async () => {
     const { client, closed, whole } = await speakWith("slow-close_300");
     expect(whole).toBe(true);
-    expect(closed.atMs - (client.finals[0]?.atMs ?? 0)).toBeGreaterThan(290);
+    expect(closed.atMs - (client.finals[0]?.atMs ?? 0)).toBeGreaterThan(200);
   },
   "text-after-eos-error": async () => {
     const { client, closed } = await speakWith("text-after-eos-error", [{ text: "More." }]);

@@ -1,5 +1,6 @@
 import { MAX_ESPEAK_CHARACTERS } from "@tts-labs/simulator/speech/espeak";
 import { cutIntoUnits, sentenceEnds } from "@tts-labs/simulator/speech/sentences";
+import { findSentenceEnd } from "@tts-labs/worker/sentence-end";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
@@ -44,6 +45,23 @@ describe("a text is cut into", () => {
             .filter((unit) => unit !== "");
         expect([...spoken(whole.slice(0, end)), ...spoken(whole.slice(end))]).toEqual(spoken(whole));
       }),
+    );
+  });
+
+  it("units that end wherever the worker flushes, so that its flushes are not heard", () => {
+    const part = fc.constantFrom(..."Hello,Dr,z,B,25,.,!,?,…,。,？,”,),」, ,\n,ü,👋,etc,我".split(","), ",");
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 30 }), (parts) => {
+        const whole = parts.join("");
+        const end = findSentenceEnd(whole);
+        if (end < 0) return;
+        const spoken = (some: string) =>
+          cutIntoUnits(some)
+            .map((unit) => unit.trim())
+            .filter((unit) => unit !== "");
+        expect([...spoken(whole.slice(0, end)), ...spoken(whole.slice(end))]).toEqual(spoken(whole));
+      }),
+      { numRuns: 3_000 },
     );
   });
 

@@ -1,7 +1,8 @@
 import { MAX_ESPEAK_CHARACTERS } from "./espeak.ts";
 
 /** Ends of sentences: marks, closing quotes, then white space; or a line's end; or marks of East Asian writing. */
-const SENTENCE_END = /[.!?…]+["'”’»)\]]*\s+|[。！？]+["”’」』）]*\s*|\s*\n\s*/gu;
+const CLOSERS = "[\"'”’»)\\]」』）]*";
+const SENTENCE_END = new RegExp(`[.!?…]+${CLOSERS}\\s+|[。！？]+${CLOSERS}\\s*|\\s*\\n\\s*`, "gu");
 
 /** A stop after these, or after a single letter ("z. B.", "J. R."), ends no sentence. */
 const ABBREVIATIONS = new Set(
@@ -15,7 +16,8 @@ export function sentenceEnds(text: string): number[] {
     const before = text.slice(Math.max(0, match.index - 12), match.index);
     const word = /(\p{L}+)$/u.exec(before)?.[1]?.toLowerCase();
     const stop = /^\.\s+$/u.test(match[0]) && !match[0].includes("\n");
-    if (stop && word !== undefined && (word.length === 1 || ABBREVIATIONS.has(word))) continue;
+    const initial = word?.length === 1 && !/\p{Ideographic}/u.test(word);
+    if (stop && word !== undefined && (initial || ABBREVIATIONS.has(word))) continue;
     ends.push(match.index + match[0].length);
   }
   return ends;
