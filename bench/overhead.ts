@@ -11,7 +11,7 @@ import { type BenchSystem, startBenchSystem } from "./system.ts";
  * that speaks with the provider (here: the simulator) itself.
  *
  * All ways run interleaved in one run on one machine, so that they meet the same load: each session speaks a
- * sentence of four to five seconds every four seconds through us, and in some of its rounds (all, where
+ * sentence of about six seconds every six seconds through us, and in some of its rounds (all, where
  * sessions are few) then directly on a warm socket, then directly with connecting. The sessions' starts are
  * spread evenly over the period. The simulator answers after the same delay each time (its spread is switched
  * off), so what differs between the ways is the ways.
@@ -27,7 +27,7 @@ interface Options {
 /** What differs from the defaults. */
 const PROGRAMS = {
   simulator: { SIMULATOR_FIRST_AUDIO_SPREAD_MS: "0", SIMULATOR_UPGRADE_SPREAD_MS: "0" },
-  // Room for the arrivals of 200 sessions during one connect (50/s × 180 ms), and for their bunching.
+  // Room for the arrivals of 200 sessions during one connect (33/s × 180 ms), and for their bunching.
   worker: { POOL_WARM_SOCKETS: "32", POOL_STAGGER_MS: "5", WORKER_CONCURRENCY: "1000" },
   edge: {},
 } as const;
@@ -35,7 +35,7 @@ const PROGRAMS = {
 /** Sessions whose worth of direct speech is measured beside ours: more would load the machine, not tell more. */
 const MAX_DIRECT_SESSIONS = 25;
 /** How long a session's sentence lasts when it is heard. */
-const PERIOD_MS = 4_000;
+const PERIOD_MS = 6_000;
 const SENTENCES = [
   "The train to the coast leaves at seven, and we should be on the platform well before.",
   "Every morning the baker opens his door at five, long before the street is awake.",
