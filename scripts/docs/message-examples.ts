@@ -58,6 +58,24 @@ export const serverExamples: ServerExamples = {
       delivery: "burst",
       overflow: "wait",
       request_id: "req_4sX1bC9tLm0Q",
+      resumed: false,
+      utterances: [],
+    },
+    {
+      type: "connected",
+      protocol: 1,
+      session_id: SESSION,
+      resume_token: TOKEN,
+      provider: "elevenlabs",
+      model: "eleven_flash_v2_5",
+      voice: "simEnglishGrace0000A",
+      sample_rate: 24_000,
+      frame_samples: 960,
+      delivery: "burst",
+      overflow: "wait",
+      request_id: "req_8tK5wQ2nVd7R",
+      resumed: true,
+      utterances: [{ utterance_id: UTTERANCE, utterance: 1, text_characters: 29, text_complete: true }],
     },
   ],
   utterance_started: [
@@ -79,6 +97,15 @@ export const serverExamples: ServerExamples = {
     },
   ],
   words: [{ type: "words", utterance_id: UTTERANCE, words: [{ text: "Tag", start_ms: 0, end_ms: 280 }] }],
+  substituted: [
+    {
+      type: "substituted",
+      utterance_id: UTTERANCE,
+      voice: "simGermanAnna000000A",
+      model: "eleven_multilingual_v2",
+      reason: "provider.circuit_open",
+    },
+  ],
   frames_dropped: [{ type: "frames_dropped", utterance_id: UTTERANCE, frames: 4, samples: 3_840 }],
   stream_complete: [
     {
@@ -101,6 +128,10 @@ export const serverExamples: ServerExamples = {
       utterance: 1,
       sent_samples: 28_800,
       played_samples: 19_200,
+      heard_ms: 800,
+      text_heard: "Guten Tag, wie ",
+      text_left: "geht es Ihnen?",
+      estimated: false,
     },
   ],
   error: [
@@ -122,5 +153,6 @@ export const serverExamples: ServerExamples = {
       utterance: 1,
     },
   ],
+  draining: [{ type: "draining", reconnect_in_ms: 1_250 }],
   pong: [{ type: "pong", t: 1_763_800_000_000 }],
 };

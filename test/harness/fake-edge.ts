@@ -134,6 +134,8 @@ function greeting(): ServerMessage {
     delivery: "burst",
     overflow: "wait",
     request_id: "req_fake",
+    resumed: false,
+    utterances: [],
   };
 }
 

@@ -78,6 +78,7 @@ export class NativeConnection {
       ...{ resume_token: newResumeToken(), provider: settings.provider, model, voice },
       ...{ sample_rate: sampleRateHz, frame_samples: frameSamples },
       ...{ delivery: query.delivery, overflow: query.overflow, request_id: requestId },
+      ...{ resumed: false, utterances: [] },
     });
   }
 

@@ -40,7 +40,10 @@ export const clientMessageSchemas = {
       seq: z.int().min(0).optional().describe("Last entry held, from the audio frames' header."),
       sample: z.int().min(0).optional().describe("First sample that is still missing."),
     })
-    .describe("Go on where an earlier connection of this session was cut."),
+    .describe(
+      "Go on where an earlier connection was cut. First message of a connection opened with `resume=true`, within 5 s. " +
+        "The position is that of the utterance being received: all earlier ones are held, nothing of later ones; none: nothing is held.",
+    ),
   played: z
     .strictObject({
       type: z.literal("played"),

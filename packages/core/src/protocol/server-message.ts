@@ -15,7 +15,11 @@ export const serverMessageSchemas = {
       type: z.literal("connected"),
       protocol: z.literal(1),
       session_id: z.string(),
-      resume_token: z.string().describe("Secret; lets this session be resumed on any edge."),
+      resume_token: z
+        .string()
+        .describe(
+          "Secret; lets this session be resumed on any edge, unless the client itself closed the connection with 1000.",
+        ),
       provider: z.string(),
       model: z.string(),
       voice: z.string(),
@@ -26,6 +30,21 @@ export const serverMessageSchemas = {
       delivery: z.enum(["burst", "paced"]),
       overflow: z.enum(["wait", "drop-oldest"]),
       request_id: z.string().describe("Names this connection in the logs of every process."),
+      resumed: z.boolean().describe("This connection goes on with the session of an earlier one."),
+      utterances: z
+        .array(
+          z.object({
+            utterance_id: z.string(),
+            utterance: count,
+            text_characters: count.describe(
+              "UTF-16 code units of the utterance's text that are held safely; send again what comes after.",
+            ),
+            text_complete: z.boolean().describe("Its `stream_end` is held too."),
+          }),
+        )
+        .describe(
+          "The unfinished utterances of a resumed session, in order; what is not here never arrived.",
+        ),
     })
     .describe("First message of every connection."),
   utterance_started: z
@@ -52,7 +71,18 @@ export const serverMessageSchemas = {
       utterance_id: z.string(),
       words: z.array(z.object({ text: z.string(), start_ms: milliseconds, end_ms: milliseconds })),
     })
-    .describe("Words derived from the alignment, each sent once, when it is complete."),
+    .describe(
+      "Words derived from the alignment, each sent once, when it is complete. After a splice those from its sample on are sent anew.",
+    ),
+  substituted: z
+    .object({
+      type: z.literal("substituted"),
+      utterance_id: z.string(),
+      voice: z.string(),
+      model: z.string(),
+      reason: errorCode.describe("What the first choice failed with."),
+    })
+    .describe("The rest of the utterance is spoken by this voice and model, since the first choice failed."),
   frames_dropped: z
     .object({
       type: z.literal("frames_dropped"),
@@ -88,6 +118,16 @@ export const serverMessageSchemas = {
       utterance: count,
       sent_samples: count.describe("Samples the edge had sent."),
       played_samples: count.describe("Samples the player has reported as played."),
+      heard_ms: milliseconds.optional().describe("`played_samples` in milliseconds."),
+      text_heard: z
+        .string()
+        .optional()
+        .describe("The utterance's text up to the last word whose beginning was played, that word included."),
+      text_left: z.string().optional().describe("The rest: both together are the text as it was sent."),
+      estimated: z
+        .boolean()
+        .optional()
+        .describe("The cut is a guess: the provider gave no times, or `played` was never reported."),
     })
     .describe("The utterance was cancelled; nothing more of it will be sent."),
   error: z
@@ -103,6 +143,16 @@ export const serverMessageSchemas = {
     })
     .describe(
       "A typed error; with `utterance_id` it ended that utterance, without it concerns the message or the connection.",
+    ),
+  draining: z
+    .object({
+      type: z.literal("draining"),
+      reconnect_in_ms: milliseconds.describe(
+        "Reconnect with `resume` after this time; it differs from session to session, so that not all come at once.",
+      ),
+    })
+    .describe(
+      "This edge is going away. Delivery goes on until the client has left; at its deadline the edge closes with 4001.",
     ),
   pong: z.object({ type: z.literal("pong"), t: z.number().optional() }).describe("The answer to `ping`."),
 } as const;
