@@ -60,6 +60,7 @@ export class Bell {
     this.#channel = options.keys.bell(options.nodeId);
     this.#sharded = isCluster(options.redis);
     this.#subscriber.on(this.#sharded ? "smessage" : "message", this.#onMessage);
+    if (!this.#sharded) this.#subscriber.on("ready", this.#onReady);
     this.#probing = setInterval(() => void this.#probe(), options.probeIntervalMs ?? PROBE_INTERVAL_MS);
     this.#probing.unref();
   }
@@ -105,6 +106,7 @@ export class Bell {
     this.#closed = true;
     clearInterval(this.#probing);
     this.#subscriber.off(this.#sharded ? "smessage" : "message", this.#onMessage);
+    this.#subscriber.off("ready", this.#onReady);
     this.#wakeables.clear();
     const subscriber = this.#subscriber;
     if (subscriber.status !== "ready") return;
@@ -119,6 +121,13 @@ export class Bell {
     this.#silences = 0;
     if (message === "") return;
     for (const id of message.split(",")) this.#wakeables.get(id)?.ring();
+  };
+
+  /** After a reconnect; on a cluster ioredis does it. Where it fails, the next probe notices. */
+  readonly #onReady = (): void => {
+    this.subscribe().catch((error: unknown) =>
+      this.#logger.debug({ err: error }, "bell could not be subscribed"),
+    );
   };
 
   #publish(): void {

@@ -2,7 +2,6 @@ import { Cluster, Redis, type RedisOptions } from "ioredis";
 import { GatewayError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 
-export type { ChainableCommander } from "ioredis";
 export { Cluster };
 export type RedisConnection = Redis | Cluster;
 
@@ -11,7 +10,7 @@ export type RedisConnection = Redis | Cluster;
  * - `commands`: every command settles within `COMMAND_TIMEOUT_MS`; nothing is sent again behind our back, since a
  *   command sent twice or late is a reordered stream. Who calls decides whether to repeat.
  * - `queue`: BullMQ's; its blocking commands wait as long as they like, and it repeats by itself.
- * - `subscriber`: subscriptions are restored after a reconnect; may be silent for ever.
+ * - `subscriber`: may be silent for ever; who has subscribed does so again at each `ready`, as the bell does.
  */
 export type ConnectionPurpose = "commands" | "queue" | "subscriber";
 
@@ -85,10 +84,12 @@ function nodeOptions({ purpose, commandTimeoutMs }: OpenRedisOptions): NodeOptio
   };
   if (purpose === "queue") return { ...common, maxRetriesPerRequest: null };
   if (purpose === "subscriber") {
+    // ioredis restores subscriptions without looking at the answer: a connection that ends just then would
+    // end the process with an unhandled rejection.
     return {
       ...common,
       maxRetriesPerRequest: null,
-      autoResubscribe: true,
+      autoResubscribe: false,
       autoResendUnfulfilledCommands: false,
     };
   }

@@ -1,6 +1,6 @@
 import { GatewayError } from "../errors.ts";
 import { retryStorage } from "../redis/retry.ts";
-import type { Reply } from "../redis/tick-batch.ts";
+import type { Command, Reply } from "../redis/tick-batch.ts";
 import { abortable } from "./abortable.ts";
 import { type Epoch, encodeEpoch, parseEpoch } from "./epoch.ts";
 import { RedisHold } from "./redis-hold.ts";
@@ -131,16 +131,19 @@ export class RedisReader implements StreamReader, OpenEnd {
     const epoch = this.#epoch;
     const fence = epoch?.fence ?? 1;
     const entries = keys.entries(fence);
-    const ask: Parameters<typeof batch.run>[1] = (pipeline) => {
-      this.#sleeper.forget();
-      pipeline.sadd(keys.sleepers, this.#member);
+    const commands: Command[] = [
+      { name: "sadd", args: [keys.sleepers, this.#member] },
       // A set that was emptied is gone, its expiry with it.
-      pipeline.pexpire(keys.sleepers, this.#options.ttlMs);
-      pipeline.xrangeBuffer(entries, String(this.#seq + 1), "+", "COUNT", count);
-      pipeline.hmget(keys.meta, ...META_FIELDS, `s:${fence}`);
-      if (this.#unproven) pipeline.xinfo("STREAM", entries);
-    };
-    const replies = await (failures === 0 ? batch.run(keys.slot, ask) : batch.runAlone(keys.slot, ask));
+      { name: "pexpire", args: [keys.sleepers, this.#options.ttlMs] },
+      { name: "xrange", args: [entries, this.#seq + 1, "+", "COUNT", count], binary: true },
+      { name: "hmget", args: [keys.meta, ...META_FIELDS, `s:${fence}`] },
+    ];
+    if (this.#unproven) commands.push({ name: "xinfo", args: ["STREAM", entries] });
+    // Whatever was announced until now is about to be looked at.
+    this.#sleeper.forget();
+    const replies = await (failures === 0
+      ? batch.run(keys.slot, commands)
+      : batch.runAlone(keys.slot, commands));
     for (const index of [0, 2, 3]) replyAt(replies, index);
     return { epoch, replies };
   }

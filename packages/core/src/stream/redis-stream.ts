@@ -111,14 +111,14 @@ class RedisStreamStore implements StreamStore {
     const keys = new StreamKeys(this.#keys, stream);
     return retryStorage(settings.storageRetryMs, undefined, async () => {
       const fields = ["life", "fence", "owner", "trimmedBytes", "endSeq", "endResult", "base"] as const;
-      const meta = await batch.run(keys.slot, (pipeline) => pipeline.hmget(keys.meta, ...fields));
+      const meta = await batch.run(keys.slot, [{ name: "hmget", args: [keys.meta, ...fields] }]);
       const [life, fence, owner, trimmedBytes, endSeq, endResult, base] = replyAt(meta, 0) as (
         | string
         | null
       )[];
       if (life == null || base == null) return undefined;
       const key = keys.entries(Number(fence));
-      const info = await batch.run(keys.slot, (pipeline) => pipeline.xinfo("STREAM", key));
+      const info = await batch.run(keys.slot, [{ name: "xinfo", args: ["STREAM", key] }]);
       const tail = parseTail(info[0]) ?? parsePlace(base);
       return {
         epoch: encodeEpoch(life, Number(fence)),

@@ -1,7 +1,7 @@
 import { GatewayError } from "../errors.ts";
 import { retryStorage } from "../redis/retry.ts";
 import { toStorageError } from "../redis/storage-error.ts";
-import type { Reply } from "../redis/tick-batch.ts";
+import type { Command, Reply } from "../redis/tick-batch.ts";
 import { sizeOf } from "./entry-size.ts";
 import { encodeEpoch } from "./epoch.ts";
 import { parseTail, replyAt } from "./redis-replies.ts";
@@ -86,7 +86,7 @@ export class RedisWriter implements StreamWriter, OpenEnd {
   async assertCurrent(): Promise<void> {
     const { batch, settings } = this.#streams;
     const fence = await retryStorage(settings.storageRetryMs, undefined, async () =>
-      replyAt(await batch.run(this.#keys.slot, (pipeline) => pipeline.hget(this.#keys.meta, "fence")), 0),
+      replyAt(await batch.run(this.#keys.slot, [{ name: "hget", args: [this.#keys.meta, "fence"] }]), 0),
     );
     if (fence === null) throw new GatewayError("stream.lost");
     if (fence !== String(this.fence)) throw new GatewayError("lease.lost");
@@ -141,19 +141,16 @@ export class RedisWriter implements StreamWriter, OpenEnd {
     let { seq, bytes } = this.#last;
     if (resendAs === "next-numbers") seq += failures * entries.length;
     const first = seq + 1;
-    const places = entries.map((entry) => {
+    const commands: Command[] = entries.map((entry) => {
       seq += 1;
       bytes += sizeOf(entry);
-      return encodePlace(seq, bytes);
+      const { buffer, byteOffset, byteLength } = entry.body;
+      const body = Buffer.from(buffer, byteOffset, byteLength);
+      const place = encodePlace(seq, bytes);
+      return { name: "xadd", args: [this.#entriesKey, "NOMKSTREAM", place, "h", entry.head, "b", body] };
     });
-    const issue: Parameters<typeof batch.run>[1] = (pipeline) => {
-      for (const [index, { head, body }] of entries.entries()) {
-        const view = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-        pipeline.xadd(this.#entriesKey, "NOMKSTREAM", places[index] ?? "", "h", head, "b", view);
-      }
-      pipeline.spop(sleepers, MAX_READERS_PER_STREAM);
-    };
-    const replies = await (failures === 0 ? batch.run(slot, issue) : batch.runAlone(slot, issue));
+    commands.push({ name: "spop", args: [sleepers, MAX_READERS_PER_STREAM] });
+    const replies = await (failures === 0 ? batch.run(slot, commands) : batch.runAlone(slot, commands));
     this.#ring((replies.at(-1)?.[1] ?? []) as string[]);
     const outcome = outcomeOf(replies.slice(0, -1));
     if (outcome instanceof Error) throw outcome;
@@ -163,10 +160,10 @@ export class RedisWriter implements StreamWriter, OpenEnd {
 
   /** Redis has refused numbers: had the entries arrived before, or is somebody else writing? */
   async #resolve(place: Place, first: number): Promise<void> {
-    const replies = await this.#streams.batch.runAlone(this.#keys.slot, (pipeline) => {
-      pipeline.xinfo("STREAM", this.#entriesKey);
-      pipeline.hget(this.#keys.meta, "fence");
-    });
+    const replies = await this.#streams.batch.runAlone(this.#keys.slot, [
+      { name: "xinfo", args: ["STREAM", this.#entriesKey] },
+      { name: "hget", args: [this.#keys.meta, "fence"] },
+    ]);
     const fence = replyAt(replies, 1);
     if (fence !== null && fence !== String(this.fence)) throw new GatewayError("lease.lost");
     const tail = parseTail(replies[0]);
