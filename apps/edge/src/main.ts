@@ -10,18 +10,17 @@ import { closeRedis, openRedis } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
 import type { LiveRegistry } from "@tts-labs/core/session/live-registry";
 import { openLiveRegistry } from "@tts-labs/core/session/redis-live-registry";
+import { openVoiceList, type Voice } from "@tts-labs/core/session/redis-voice-list";
 import { openRedisStreams } from "@tts-labs/core/stream/redis-stream";
 import type { StreamStore } from "@tts-labs/core/stream/stream";
 import { BackgroundWork } from "./background-work.ts";
 import { type EdgeConfig, parseEdgeConfig } from "./config.ts";
 import { openMetrics } from "./metrics.ts";
-import type { Voice } from "./ops-routes.ts";
 import { openPageRoutes, type PageRoutes } from "./page-routes.ts";
 import { listen } from "./server.ts";
 import type { WantedRoutes } from "./services.ts";
 import { SessionRegistry } from "./session-registry.ts";
 import { StorageCheck } from "./storage-check.ts";
-import { readVoices } from "./voice-list.ts";
 import { RedisWantedRoutes } from "./wanted-routes.ts";
 
 /** Longest wait at closing for cancels and records under way. */
@@ -65,10 +64,11 @@ export async function startEdge(config: EdgeConfig, logger: Logger): Promise<Edg
     const streams = await openRedisStreams({ redis, subscriber, keys, nodeId, logger });
     lifecycle.add("streams", streams, () => streams.close());
     const storage = new StorageCheck(redis);
+    const voices = openVoiceList({ redis, keys });
     const edge = await openEdge(config, logger, nodeId, {
       ...{ streams, queue, registry: openLiveRegistry({ redis, keys }) },
       routes: new RedisWantedRoutes(redis, keys),
-      voices: () => readVoices(redis, keys, config.voice),
+      voices: async () => (await voices.get()) ?? [{ id: config.voice, name: config.voice }],
       isStorageThere: () => storage.isThere(),
       page: await openPageRoutes(),
     });

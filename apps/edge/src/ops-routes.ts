@@ -13,18 +13,11 @@ import type {
   SessionRecord,
   UtteranceRecord,
 } from "@tts-labs/core/session/live-registry";
+import type { Voice } from "@tts-labs/core/session/redis-voice-list";
 import { z } from "zod";
 import type { HttpExchange } from "./http-exchange.ts";
 
 export type Readiness = "ready" | "draining" | "storage-away";
-
-/** A voice that may be asked for, as a worker found it at the provider. */
-export interface Voice {
-  readonly id: string;
-  readonly name: string;
-  /** ISO 639-1, where known. */
-  readonly language?: string;
-}
 
 export interface OpsServices {
   readonly nodeId: string;

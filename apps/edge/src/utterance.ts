@@ -1,18 +1,15 @@
-import { BYTES_PER_SAMPLE, samplesToMs } from "@tts-labs/core/audio/pcm";
+import { samplesToMs } from "@tts-labs/core/audio/pcm";
 import { GatewayError, toGatewayError } from "@tts-labs/core/errors";
-import { MAX_ENTRY_BYTES } from "@tts-labs/core/limits";
 import { toErrorMessage } from "@tts-labs/core/protocol/server-message";
 import type { RequestedOptions, SpeechOptions } from "@tts-labs/core/protocol/speech-options";
 import type { LatencyParts } from "@tts-labs/core/session/entries";
 import { toOutcomeError, type UtteranceResult } from "@tts-labs/core/session/utterance-result";
-import { toAlignmentMessage, toWordsMessage } from "./delivery/captions.ts";
-import { FrameCutter } from "./delivery/frame-cutter.ts";
 import type { Outbound } from "./delivery/outbound.ts";
 import { type DeliveryTally, newTally } from "./delivery/tally.ts";
 import type { UtteranceSummary } from "./edge-observer.ts";
 import { toFirstAudio } from "./first-audio.ts";
 import type { SessionServices, SessionSettings } from "./services.ts";
-import { type UtteranceEvent, UtteranceReader } from "./utterance-reader.ts";
+import { deliverUtterance } from "./utterance-delivery.ts";
 import { UtteranceText } from "./utterance-text.ts";
 
 export interface UtteranceOptions {
@@ -140,7 +137,6 @@ export class Utterance {
     if (this.#state === "ended" || this.#state === "delivering") return;
     this.#state = "delivering";
     this.#stop(error);
-    if (error.family !== "cancelled") this.#options.services.observer.errorTold(error.code);
     this.#tellEnd(error);
     this.#options.onRead();
   }
@@ -186,33 +182,18 @@ export class Utterance {
 
   async #deliver(): Promise<void> {
     if (!this.isReading) return;
-    const { utteranceId, number, sessionId, frameSamples, outbound, services, settings } = this.#options;
-    const { signal } = this.#abort;
-    const reader = new UtteranceReader({
+    const { utteranceId, sessionId, frameSamples, outbound, services, settings } = this.#options;
+    const reader = {
       ...{ streams: services.streams, utteranceId, readerId: sessionId, ttlMs: settings.streamTtlMs },
       ...{ pickupTimeoutMs: settings.pickupTimeoutMs, stallTimeoutMs: settings.stallTimeoutMs },
       ...{ openedAtMs: this.#openedAtMs, lastTextAtMs: () => this.#lastTextAtMs },
-    });
-    const cutter = new FrameCutter(number, frameSamples);
-    // No entry is taken before the frames that it makes have room.
-    const entryFrames = Math.ceil(MAX_ENTRY_BYTES / BYTES_PER_SAMPLE / frameSamples) + 1;
+    };
+    const onChunk = (latencyMs: LatencyParts | undefined) => this.#onChunk(latencyMs);
     try {
-      for (;;) {
-        await outbound.room(entryFrames, signal);
-        const event = await reader.next(signal);
-        this.#caption(event);
-        if (event.kind === "ended") return await this.#finish(event.result, cutter);
-        this.#onChunk(event.latencyMs);
-        for (const frame of cutter.push(event.pcm, event.seq)) {
-          await outbound.room(1, signal);
-          outbound.frame(frame, this.tally);
-        }
-        reader.advance(event.seq);
-      }
+      const delivery = { reader, outbound, tally: this.tally, frameSamples, onChunk };
+      this.#onRead(await deliverUtterance(delivery, this.#abort.signal));
     } catch (error) {
       this.fail(toGatewayError(error));
-    } finally {
-      await reader.close();
     }
   }
 
@@ -223,34 +204,19 @@ export class Utterance {
     this.#showState();
   }
 
-  #caption(event: UtteranceEvent): void {
-    const { outbound } = this.#options;
-    if (event.kind === "chunk" && event.alignment !== undefined) {
-      outbound.caption(toAlignmentMessage(this.utteranceId, event.alignment), this.tally);
-    }
-    if (event.words.length > 0) outbound.caption(toWordsMessage(this.utteranceId, event.words), this.tally);
-  }
-
-  async #finish(result: UtteranceResult, cutter: FrameCutter): Promise<void> {
-    const { outbound, services } = this.#options;
-    const frame = cutter.finish();
-    if (frame !== undefined) {
-      await outbound.room(1, this.#abort.signal);
-      outbound.frame(frame, this.tally);
-    }
+  #onRead(result: UtteranceResult): void {
     if (!this.isReading) return;
     this.#result = result;
     this.#state = "delivering";
     this.#showState();
-    const error = toOutcomeError(result.outcome);
-    if (error !== undefined) services.observer.errorTold(error.code);
-    this.#tellEnd(error);
+    this.#tellEnd(toOutcomeError(result.outcome));
     this.#options.onRead();
   }
 
   /** Tells how it ended, once all of its frames have gone. */
   #tellEnd(error: GatewayError | undefined): void {
-    const { outbound } = this.#options;
+    const { outbound, services } = this.#options;
+    if (error !== undefined) services.observer.errorTold(error.code);
     outbound.end(this.tally, () => {
       this.#end(error === undefined ? "completed" : "failed", error);
       if (error !== undefined) {

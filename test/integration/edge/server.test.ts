@@ -149,8 +149,6 @@ describe("the routes for operators", () => {
         { voice_id: "v2", name: "Anna", language: null },
       ],
     });
-    await alone.redis.set(alone.keys.voices, "{not json", "EX", 60);
-    expect(await (await get("/api/v1/voices")).json()).toEqual(none && { voices: [{ ...firstVoice(none) }] });
   });
 
   test("tell the defaults and the limits", async () => {
@@ -209,6 +207,3 @@ describe("an edge that goes away", () => {
     await leaving.close();
   });
 });
-
-const firstVoice = (body: object): object =>
-  "voices" in body && Array.isArray(body.voices) ? (body.voices[0] as object) : {};

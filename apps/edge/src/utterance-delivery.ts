@@ -1,0 +1,64 @@
+import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
+import { MAX_ENTRY_BYTES } from "@tts-labs/core/limits";
+import type { LatencyParts } from "@tts-labs/core/session/entries";
+import type { UtteranceResult } from "@tts-labs/core/session/utterance-result";
+import { toAlignmentMessage, toWordsMessage } from "./delivery/captions.ts";
+import { FrameCutter } from "./delivery/frame-cutter.ts";
+import type { Outbound } from "./delivery/outbound.ts";
+import type { DeliveryTally } from "./delivery/tally.ts";
+import { type UtteranceEvent, UtteranceReader, type UtteranceReaderOptions } from "./utterance-reader.ts";
+
+export interface UtteranceDeliveryOptions {
+  readonly reader: UtteranceReaderOptions;
+  readonly outbound: Outbound;
+  readonly tally: DeliveryTally;
+  readonly frameSamples: number;
+  readonly onChunk: (latencyMs: LatencyParts | undefined) => void;
+}
+
+/**
+ * Reads an utterance's audio and puts it into the outbound, frame by frame, as there is room. No entry is
+ * taken before the frames that it makes have room, so who does not read makes the stream fill up.
+ * @returns how it ended, when its last frame has its place in the outbound
+ * @throws GatewayError as `UtteranceReader.next`
+ */
+export async function deliverUtterance(
+  options: UtteranceDeliveryOptions,
+  signal: AbortSignal,
+): Promise<UtteranceResult> {
+  const { outbound, tally, frameSamples, onChunk } = options;
+  const reader = new UtteranceReader(options.reader);
+  const cutter = new FrameCutter(tally.number, frameSamples);
+  const entryFrames = Math.ceil(MAX_ENTRY_BYTES / BYTES_PER_SAMPLE / frameSamples) + 1;
+  try {
+    for (;;) {
+      await outbound.room(entryFrames, signal);
+      const event = await reader.next(signal);
+      caption(event, outbound, tally);
+      if (event.kind === "ended") {
+        const frame = cutter.finish();
+        if (frame !== undefined) {
+          await outbound.room(1, signal);
+          outbound.frame(frame, tally);
+        }
+        return event.result;
+      }
+      onChunk(event.latencyMs);
+      for (const frame of cutter.push(event.pcm, event.seq)) {
+        await outbound.room(1, signal);
+        outbound.frame(frame, tally);
+      }
+      reader.advance(event.seq);
+    }
+  } finally {
+    await reader.close();
+  }
+}
+
+/** In order before the frames they belong to. */
+function caption(event: UtteranceEvent, outbound: Outbound, tally: DeliveryTally): void {
+  if (event.kind === "chunk" && event.alignment !== undefined) {
+    outbound.caption(toAlignmentMessage(tally.utteranceId, event.alignment), tally);
+  }
+  if (event.words.length > 0) outbound.caption(toWordsMessage(tally.utteranceId, event.words), tally);
+}
