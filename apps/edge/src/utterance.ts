@@ -171,13 +171,9 @@ export class Utterance {
 
   async #store(): Promise<void> {
     const { utteranceId, sessionId, requestId, speech, services } = this.#options;
-    const enqueuedAtMs = Date.now();
-    await this.#text.claim();
-    if (this.#abort.signal.aborted) return;
-    await Promise.all([
-      this.#text.store(),
-      services.queue.add({ utteranceId, sessionId, requestId, speech, enqueuedAtMs }),
-    ]);
+    const job = { utteranceId, sessionId, requestId, speech, enqueuedAtMs: Date.now() };
+    // Side by side: a worker that is there before the text waits for it, and would have to in any case.
+    await Promise.all([this.#text.claim().then(() => this.#text.store()), services.queue.add(job)]);
   }
 
   async #deliver(): Promise<void> {
