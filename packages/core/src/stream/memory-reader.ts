@@ -1,7 +1,7 @@
 import { GatewayError } from "../errors.ts";
 import { type Epoch, encodeEpoch, parseEpoch } from "./epoch.ts";
 import type { MemoryRecord, ReaderHold } from "./memory-record.ts";
-import type { MemoryStreams } from "./memory-stream.ts";
+import type { MemoryStreams } from "./memory-streams.ts";
 import { MAX_ENTRIES_PER_READ, MAX_READERS_PER_STREAM } from "./settings.ts";
 import { Sleeper } from "./sleeper.ts";
 import type { ReaderOptions, ReadResult, StreamPosition, StreamReader, StreamRef } from "./stream.ts";

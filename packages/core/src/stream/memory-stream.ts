@@ -1,21 +1,11 @@
 import { GatewayError } from "../errors.ts";
 import { MemoryReader } from "./memory-reader.ts";
 import { MemoryRecord } from "./memory-record.ts";
+import type { MemoryStreams } from "./memory-streams.ts";
 import { MemoryWriter } from "./memory-writer.ts";
 import { type StreamObserver, silentObserver } from "./observer.ts";
 import { DEFAULT_STREAM_SETTINGS, type StreamSettings } from "./settings.ts";
 import type { ClaimOptions, ReaderOptions, StreamInfo, StreamRef, StreamStore } from "./stream.ts";
-
-/** What a memory store's writers and readers share. */
-export interface MemoryStreams {
-  readonly settings: StreamSettings;
-  readonly observer: StreamObserver;
-  readonly closed: AbortSignal;
-  /** The stream's record as it is now, made if need be. It may be replaced when the stream expires. */
-  record(stream: StreamRef): MemoryRecord;
-  /** Puts off the stream's expiry to at least `ttlMs` from now. */
-  touch(stream: StreamRef, ttlMs: number): void;
-}
 
 /** Streams of one process, for tests: the contract of `stream.ts` without Redis. */
 export function openMemoryStreams(

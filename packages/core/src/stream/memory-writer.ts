@@ -2,7 +2,7 @@ import { GatewayError } from "../errors.ts";
 import { sizeOf } from "./entry-size.ts";
 import { encodeEpoch } from "./epoch.ts";
 import type { MemoryRecord, StoredEntry } from "./memory-record.ts";
-import type { MemoryStreams } from "./memory-stream.ts";
+import type { MemoryStreams } from "./memory-streams.ts";
 import { Sleeper } from "./sleeper.ts";
 import type { ClaimOptions, EntryData, StreamRef, StreamWriter } from "./stream.ts";
 
