@@ -1,50 +1,26 @@
 import { DEFAULT_FRAME_SAMPLES } from "@tts-labs/core/limits";
 import {
   type ConfigOf,
-  choice,
   duration,
   integer,
-  optionalText,
   parseEnvironment,
   text,
 } from "@tts-labs/core/process/environment";
+import { sharedEnvironment } from "@tts-labs/core/process/shared-environment";
 import { MAX_FRAMES_AHEAD } from "./delivery/pacing.ts";
 
 /** Every variable of the edge; the README's table is generated from these records. */
 export const edgeEnvironment = {
+  ...sharedEnvironment,
   host: text("HOST", { about: "Address the edge listens on.", default: "127.0.0.1" }),
   port: integer("PORT", {
     about: "Port the edge listens on; 0 takes a free one.",
     default: 8006,
     max: 65_535,
   }),
-  redisUrl: text("REDIS_URL", {
-    about: "Redis: redis://host:port, or redis-cluster://h1:p1,h2:p2,h3:p3.",
-    default: "redis://127.0.0.1:6379",
-  }),
-  keyPrefix: text("REDIS_KEY_PREFIX", { about: "First part of every key in Redis.", default: "tts" }),
-  logLevel: choice("LOG_LEVEL", {
-    about: "Least severe log lines written.",
-    default: "info",
-    of: ["debug", "info", "warn", "error", "silent"],
-  }),
   provider: text("TTS_PROVIDER", {
     about: "Name of the provider, as clients are told.",
     default: "elevenlabs",
-  }),
-  voice: text("TTS_VOICE", {
-    about: "Voice of utterances that name none.",
-    default: "simEnglishGrace0000A",
-  }),
-  model: text("TTS_MODEL", { about: "Model of utterances that name none.", default: "eleven_flash_v2_5" }),
-  language: optionalText("TTS_LANGUAGE", {
-    about: "Language (ISO 639-1) of utterances that name none; without it the model decides.",
-  }),
-  sampleRateHz: integer("TTS_SAMPLE_RATE_HZ", {
-    about: "Samples per second of all speech.",
-    default: 24_000,
-    min: 8_000,
-    max: 48_000,
   }),
   frameSamples: integer("FRAME_SAMPLES", {
     about: "Samples of one audio frame where the client asks for no other size.",
@@ -95,11 +71,6 @@ export const edgeEnvironment = {
     about: "Milliseconds the opening of an utterance in Redis may take before it fails with storage.timeout.",
     default: 5_000,
     min: 1,
-  }),
-  streamTtlMs: duration("STREAM_TTL_MS", {
-    about: "Milliseconds an utterance's streams live in Redis after the last sign of their users.",
-    default: 120_000,
-    min: 1_000,
   }),
   endedStreamTtlMs: duration("ENDED_STREAM_TTL_MS", {
     about: "Milliseconds an utterance's streams are kept once it has ended.",

@@ -1,40 +1,16 @@
 import {
   type ConfigOf,
-  choice,
   duration,
   integer,
-  optionalText,
   parseEnvironment,
   secret,
   text,
 } from "@tts-labs/core/process/environment";
+import { sharedEnvironment } from "@tts-labs/core/process/shared-environment";
 
 /** Every variable of the worker; the README's table is generated from these records. */
 export const workerEnvironment = {
-  redisUrl: text("REDIS_URL", {
-    about: "Redis: redis://host:port, or redis-cluster://h1:p1,h2:p2,h3:p3.",
-    default: "redis://127.0.0.1:6379",
-  }),
-  keyPrefix: text("REDIS_KEY_PREFIX", { about: "First part of every key in Redis.", default: "tts" }),
-  logLevel: choice("LOG_LEVEL", {
-    about: "Least severe log lines written.",
-    default: "info",
-    of: ["debug", "info", "warn", "error", "silent"],
-  }),
-  voice: text("TTS_VOICE", {
-    about: "Voice of utterances that name none.",
-    default: "simEnglishGrace0000A",
-  }),
-  model: text("TTS_MODEL", { about: "Model of utterances that name none.", default: "eleven_flash_v2_5" }),
-  language: optionalText("TTS_LANGUAGE", {
-    about: "Language (ISO 639-1) of utterances that name none; without it the model decides.",
-  }),
-  sampleRateHz: integer("TTS_SAMPLE_RATE_HZ", {
-    about: "Samples per second of all speech.",
-    default: 24_000,
-    min: 8_000,
-    max: 48_000,
-  }),
+  ...sharedEnvironment,
   opsHost: text("WORKER_HOST", {
     about: "Address on which the worker answers /healthz, /readyz and /metrics.",
     default: "127.0.0.1",
@@ -156,11 +132,6 @@ export const workerEnvironment = {
     about: "Audio of one utterance that may wait in Redis; then the provider is no longer read.",
     default: 524_288,
     min: 65_536,
-  }),
-  streamTtlMs: duration("STREAM_TTL_MS", {
-    about: "Milliseconds an utterance's streams live in Redis after the last sign of their users.",
-    default: 120_000,
-    min: 1_000,
   }),
   leaseCheckMs: duration("LEASE_CHECK_MS", {
     about: "How often a worker looks whether another has taken over its utterance.",

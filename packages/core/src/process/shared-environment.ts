@@ -1,0 +1,34 @@
+import { choice, duration, integer, optionalText, text } from "./environment.ts";
+
+/** Variables that edge and worker must read alike. */
+export const sharedEnvironment = {
+  redisUrl: text("REDIS_URL", {
+    about: "Redis: redis://host:port, or redis-cluster://h1:p1,h2:p2,h3:p3.",
+    default: "redis://127.0.0.1:6379",
+  }),
+  keyPrefix: text("REDIS_KEY_PREFIX", { about: "First part of every key in Redis.", default: "tts" }),
+  logLevel: choice("LOG_LEVEL", {
+    about: "Least severe log lines written.",
+    default: "info",
+    of: ["debug", "info", "warn", "error", "silent"],
+  }),
+  voice: text("TTS_VOICE", {
+    about: "Voice of utterances that name none.",
+    default: "simEnglishGrace0000A",
+  }),
+  model: text("TTS_MODEL", { about: "Model of utterances that name none.", default: "eleven_flash_v2_5" }),
+  language: optionalText("TTS_LANGUAGE", {
+    about: "Language (ISO 639-1) of utterances that name none; without it the model decides.",
+  }),
+  sampleRateHz: integer("TTS_SAMPLE_RATE_HZ", {
+    about: "Samples per second of all speech.",
+    default: 24_000,
+    min: 8_000,
+    max: 48_000,
+  }),
+  streamTtlMs: duration("STREAM_TTL_MS", {
+    about: "Milliseconds an utterance's streams live in Redis after the last sign of their users.",
+    default: 120_000,
+    min: 1_000,
+  }),
+};
