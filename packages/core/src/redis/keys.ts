@@ -49,6 +49,21 @@ export class Keys {
     return `${this.prefix}:utterance:{${utteranceId}}`;
   }
 
+  /** All of one provider's concurrency in one slot. Owner: core/governor. */
+  slots(provider: string, part: string): string {
+    return `${this.prefix}:slots:{${provider}}:${part}`;
+  }
+
+  /** The circuit of one provider key. Owner: core/breaker. */
+  circuit(name: string): string {
+    return `${this.prefix}:circuit:{${name}}`;
+  }
+
+  /** The channel on which every process is told of circuits that changed. Owner: core/breaker. */
+  get circuitChanges(): string {
+    return `${this.prefix}:circuit-changes`;
+  }
+
   /** The channel on which a process is woken; see redis/bell.ts. */
   bell(nodeId: string): string {
     return `${this.prefix}:bell:${nodeId}`;

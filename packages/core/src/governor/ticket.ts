@@ -1,0 +1,57 @@
+import { monotonicMs } from "../async/lazy-timer.ts";
+
+export interface Ticket {
+  /** Unique in the fleet; also the name under which its owner is woken. */
+  readonly name: string;
+  readonly sinceMs: number;
+}
+
+/** One who waits for a slot. */
+export class WaitingTicket implements Ticket {
+  readonly name: string;
+  readonly sinceMs = monotonicMs();
+  readonly grant: (key: number) => void;
+  readonly refuse: (reason: Error) => void;
+
+  constructor(name: string, grant: (key: number) => void, refuse: (reason: Error) => void) {
+    this.name = name;
+    this.grant = grant;
+    this.refuse = refuse;
+  }
+}
+
+/** One who has a slot of the key at place `key`. */
+export class HeldTicket implements Ticket {
+  readonly name: string;
+  readonly sinceMs = monotonicMs();
+  #key: number;
+  #moving: ((hasMoved: boolean) => void)[] = [];
+
+  constructor(name: string, key: number) {
+    this.name = name;
+    this.#key = key;
+  }
+
+  get ticket(): string {
+    return this.name;
+  }
+
+  get key(): number {
+    return this.#key;
+  }
+
+  get wantsToMove(): boolean {
+    return this.#moving.length > 0;
+  }
+
+  move(): Promise<boolean> {
+    return new Promise((resolve) => this.#moving.push(resolve));
+  }
+
+  /** What came of wanting to move: the key it has now. */
+  moved({ key }: { readonly key: number }): void {
+    const hasMoved = key !== this.#key;
+    this.#key = key;
+    for (const settle of this.#moving.splice(0)) settle(hasMoved);
+  }
+}
