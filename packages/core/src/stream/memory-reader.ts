@@ -25,10 +25,11 @@ export class MemoryReader implements StreamReader {
     this.#streams = streams;
     this.#stream = stream;
     this.#options = options;
-    this.#seq = options.from?.seq ?? 0;
-    this.#position = options.from;
+    const from = typeof options.from === "object" ? options.from : undefined;
+    this.#seq = from?.seq ?? 0;
+    this.#position = from;
     // What no stream ever called itself is refused as another life's.
-    if (options.from !== undefined) this.#epoch = parseEpoch(options.from.epoch) ?? { life: "", fence: 1 };
+    if (from !== undefined) this.#epoch = parseEpoch(from.epoch) ?? { life: "", fence: 1 };
     this.#hold = { seq: this.#seq, sleeper: this.#sleeper };
   }
 
@@ -59,6 +60,12 @@ export class MemoryReader implements StreamReader {
   }
 
   advance(seq: number): void {
+    const given = Math.min(seq, this.#seq);
+    const record = this.#record;
+    if (record !== undefined) this.forget(record.behind(given, this.#options.replayBytes ?? 0));
+  }
+
+  forget(seq: number): void {
     if (this.#closed) return;
     this.#record?.release(this.#hold, Math.min(seq, this.#seq));
   }
@@ -80,6 +87,14 @@ export class MemoryReader implements StreamReader {
     if (!record.exists) {
       this.#attach(record);
       return undefined;
+    }
+    if (this.#options.from === "oldest" && this.#epoch === undefined) {
+      this.#epoch = { life: record.life, fence: record.fence };
+      for (let fence = record.fence - 1; fence > 0 && record.trimmed.seq < record.sealOf(fence); fence -= 1) {
+        this.#epoch = { life: record.life, fence };
+      }
+      this.#seq = record.trimmed.seq;
+      this.#hold.seq = this.#seq;
     }
     const epoch = this.#epoch ?? { life: record.life, fence: 1 };
     const reason = record.refuse(epoch, this.#seq);

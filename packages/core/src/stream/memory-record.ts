@@ -29,6 +29,7 @@ export class MemoryRecord {
   waiter: Sleeper | undefined;
   end: StreamEnd | undefined;
   owner = "";
+  maxBytes = Number.POSITIVE_INFINITY;
   /** Everything up to here has been released by all readers, and is gone. */
   trimmed: { readonly seq: number; readonly endBytes: number } = { seq: 0, endBytes: 0 };
   /** By fence - 1. */
@@ -63,6 +64,7 @@ export class MemoryRecord {
     if (this.trimmed.seq > base) this.trimmed = { seq: base, endBytes: this.trimmed.endBytes };
     this.#incarnations.push({ base, seal: undefined });
     this.owner = options.owner;
+    this.maxBytes = options.maxBytes;
     this.end = undefined;
     this.ringReaders();
     // The stale writer may be waiting for room.
@@ -88,6 +90,13 @@ export class MemoryRecord {
     this.waiter?.ring();
   }
 
+  /** The last entry that lies at least `bytes`, but no more than half of the bound, behind `seq`. */
+  behind(seq: number, bytes: number): number {
+    const end = this.#entries.find((entry) => entry.seq === seq)?.endBytes ?? 0;
+    const heldFrom = end - Math.min(bytes, this.maxBytes / 2);
+    return this.#entries.findLast((it) => it.seq <= seq && it.endBytes <= heldFrom)?.seq ?? 0;
+  }
+
   ringReaders(): void {
     for (const hold of this.holds.values()) hold.sleeper.ring();
   }
@@ -109,13 +118,14 @@ export class MemoryRecord {
     max: number,
   ): { readonly fence: number; readonly entries: readonly StoredEntry[] } {
     let found = fence;
-    while (found < this.fence && seq >= this.#sealOf(found)) found += 1;
-    const seal = this.#sealOf(found);
+    while (found < this.fence && seq >= this.sealOf(found)) found += 1;
+    const seal = this.sealOf(found);
     const following = this.#entries.filter((entry) => entry.seq > seq && entry.seq <= seal);
     return { fence: found, entries: following.slice(0, max) };
   }
 
-  #sealOf(fence: number): number {
+  /** Last entry of an incarnation that a later one has sealed. */
+  sealOf(fence: number): number {
     return this.#incarnations[fence - 1]?.seal ?? Number.POSITIVE_INFINITY;
   }
 

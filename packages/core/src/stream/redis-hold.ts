@@ -25,6 +25,7 @@ export class RedisHold {
   readonly #member: string;
   /** Tells this reader from an earlier or later one of the same name. */
   readonly #token = randomBytes(6).toString("base64url");
+  readonly #replayBytes: number;
   #state: "detached" | "attached" | "replaced" | "closed" = "detached";
   #fence = 1;
   #maxBytes = Number.POSITIVE_INFINITY;
@@ -37,11 +38,19 @@ export class RedisHold {
   #reportedAtMs = 0;
 
   constructor(streams: RedisStreams, keys: StreamKeys, options: ReaderOptions, member: string) {
-    const seq = options.from?.seq ?? 0;
+    const seq = typeof options.from === "object" ? options.from.seq : 0;
+    this.#replayBytes = options.replayBytes ?? 0;
     this.#streams = streams;
     this.#keys = keys;
     this.#options = options;
     this.#member = member;
+    this.#released = { seq, bytes: seq === 0 ? 0 : UNKNOWN_BYTES };
+    this.#reported = this.#released;
+  }
+
+  /** Begins after `seq`; before the place is taken. */
+  startAfter(seq: number): void {
+    if (this.#state !== "detached") return;
     this.#released = { seq, bytes: seq === 0 ? 0 : UNKNOWN_BYTES };
     this.#reported = this.#released;
   }
@@ -71,7 +80,15 @@ export class RedisHold {
     if (writerWaits && this.#released.seq > this.#reported.seq) this.report();
   }
 
+  /** Up to `seq`, but for what a reader of this name may come back for. */
   release(seq: number): void {
+    const index = Math.min(seq - this.#released.seq, this.#givenEnds.length) - 1;
+    const heldFrom = (this.#givenEnds[index] ?? 0) - Math.min(this.#replayBytes, this.#maxBytes / 2);
+    const kept = this.#givenEnds.findIndex((endBytes, at) => at > index || endBytes > heldFrom);
+    this.forget(this.#released.seq + (kept < 0 ? this.#givenEnds.length : kept));
+  }
+
+  forget(seq: number): void {
     const count = Math.min(seq - this.#released.seq, this.#givenEnds.length);
     const bytes = this.#givenEnds[count - 1];
     if (count <= 0 || bytes === undefined) return;

@@ -8,6 +8,7 @@ import {
   META_FIELDS,
   parseEntries,
   parseMeta,
+  parseOldest,
   parseTail,
   replyAt,
   type StreamMeta,
@@ -20,6 +21,9 @@ import type { StreamKeys } from "./stream-keys.ts";
 
 /** What one look tells the reader to do; a result, or to look again at once, or to sleep. */
 type Finding = ReadResult | "again" | "sleep";
+
+/** Another reader may trim between finding the oldest entry and taking a place; from then on nobody can. */
+const MAX_SEEKS = 3;
 
 const lost = (reason: Extract<ReadResult, { kind: "lost" }>["reason"]): ReadResult => ({
   kind: "lost",
@@ -49,6 +53,8 @@ export class RedisReader implements StreamReader, OpenEnd {
   #position: StreamPosition | undefined;
   /** The position it was opened with has not yet been held against the stream's tail. */
   #unproven: boolean;
+  /** Looks for the oldest entry held before it reads; times it may still do so. */
+  #seeks: number;
   #caughtUp = false;
   /** An end beyond what was found: once it may have come between two steps of a look, twice it is a loss. */
   #endAhead = false;
@@ -59,11 +65,13 @@ export class RedisReader implements StreamReader, OpenEnd {
     this.#streams = streams;
     this.#keys = keys;
     this.#options = options;
-    this.#seq = options.from?.seq ?? 0;
-    this.#position = options.from;
-    this.#unproven = options.from !== undefined;
+    const from = typeof options.from === "object" ? options.from : undefined;
+    this.#seq = from?.seq ?? 0;
+    this.#position = from;
+    this.#unproven = from !== undefined;
+    this.#seeks = options.from === "oldest" ? MAX_SEEKS : 0;
     // What no stream ever called itself is refused as another life's.
-    if (options.from !== undefined) this.#epoch = parseEpoch(options.from.epoch) ?? { life: "", fence: 1 };
+    if (from !== undefined) this.#epoch = parseEpoch(from.epoch) ?? { life: "", fence: 1 };
     this.#member = streams.bell.enlist(this);
     this.#hold = new RedisHold(streams, keys, options, this.#member);
     streams.open.add(this);
@@ -88,6 +96,10 @@ export class RedisReader implements StreamReader, OpenEnd {
     this.#hold.release(seq);
   }
 
+  forget(seq: number): void {
+    this.#hold.forget(seq);
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -104,6 +116,7 @@ export class RedisReader implements StreamReader, OpenEnd {
   async #next(count: number, signal: AbortSignal | undefined): Promise<ReadResult> {
     const { settings, observer } = this.#streams;
     let woken = false;
+    if (this.#seeks === MAX_SEEKS) await this.#seekOldest();
     for (;;) {
       this.#assertOpen();
       if (this.#caughtUp) {
@@ -116,9 +129,27 @@ export class RedisReader implements StreamReader, OpenEnd {
       const looked = retryStorage(settings.storageRetryMs, signal, (failures) => this.#look(count, failures));
       const { epoch, replies } = await abortable(looked, signal);
       const finding = await this.#find(epoch, replies, count);
-      if (finding === "sleep") this.#caughtUp = true;
+      const isTrimmed =
+        typeof finding === "object" && finding.kind === "lost" && finding.reason === "trimmed";
+      if (isTrimmed && this.#seeks > 0) await this.#seekOldest();
+      else if (finding === "sleep") this.#caughtUp = true;
       else if (finding !== "again") return this.#give(finding);
     }
+  }
+
+  /** Goes to before the oldest entry held. A stream that does not exist yet will have all of its own. */
+  async #seekOldest(): Promise<void> {
+    const { batch, settings } = this.#streams;
+    const { slot, meta } = this.#keys;
+    this.#seeks -= 1;
+    const reply = await retryStorage(settings.storageRetryMs, undefined, async () =>
+      replyAt(await batch.run(slot, [{ name: "hgetall", args: [meta] }]), 0),
+    );
+    const oldest = parseOldest(reply);
+    if (oldest === undefined) return;
+    this.#epoch = { life: oldest.life, fence: oldest.fence };
+    this.#seq = oldest.seq;
+    this.#hold.startAfter(oldest.seq);
   }
 
   /** Asks Redis; changes nothing here, so that a look given up by its caller does no harm. */
@@ -167,6 +198,7 @@ export class RedisReader implements StreamReader, OpenEnd {
     const gap = whole.findIndex((entry, index) => entry.seq !== this.#seq + 1 + index);
     const entries = gap < 0 ? whole : whole.slice(0, gap);
     if (entries.length > 0) {
+      this.#seeks = 0;
       this.#hold.gave(entries, epoch.fence);
       const ended = meta.seal !== undefined || meta.end !== undefined;
       this.#caughtUp = !ended && entries.length === found.length && found.length < count;

@@ -65,3 +65,21 @@ export function parseMeta(reply: unknown): StreamMeta | undefined {
     seal: seal == null ? undefined : Number(seal),
   };
 }
+
+/**
+ * Of HGETALL meta: the last entry trimmed, and the incarnation in which the one after it is to be found;
+ * `undefined` where there is no stream.
+ */
+export function parseOldest(
+  reply: unknown,
+): { readonly life: string; readonly fence: number; readonly seq: number } | undefined {
+  // ioredis makes an object of it, whatever way it was asked.
+  const fields = new Map(Object.entries(reply as Readonly<Record<string, string>>));
+  const life = fields.get("life");
+  if (life === undefined) return undefined;
+  const seq = Number(fields.get("trimmed") ?? 0);
+  const newest = Number(fields.get("fence"));
+  let fence = 1;
+  while (fence < newest && Number(fields.get(`s:${fence}`) ?? Number.POSITIVE_INFINITY) <= seq) fence += 1;
+  return { life, fence, seq };
+}

@@ -57,8 +57,16 @@ export interface ClaimOptions {
 export interface ReaderOptions {
   /** Names the reader among those of the same stream; a reader that comes back under its name replaces itself. */
   readonly readerId: string;
-  /** Where to go on; default: from the first entry of whatever epoch is found. */
-  readonly from?: StreamPosition;
+  /**
+   * Where to go on; default: from the first entry of whatever epoch is found. `oldest`: from the first entry
+   * that is still held, whatever was trimmed before it.
+   */
+  readonly from?: StreamPosition | "oldest";
+  /**
+   * Bytes right behind what `advance` names that stay held all the same, so that a reader of the same name may
+   * come back for them; never more than half of the writer's bound, so that it always has room. Default 0.
+   */
+  readonly replayBytes?: number;
   readonly ttlMs: number;
 }
 
@@ -105,6 +113,8 @@ export interface StreamReader {
    * often: it reaches Redis only once a fair share of the bound has gathered, or the writer waits.
    */
   advance(seq: number): void;
+  /** As `advance`, without regard to `replayBytes`: nobody will come back for these. */
+  forget(seq: number): void;
   /** Takes the reader off the stream, so that it no longer holds the writer back. May be called twice. */
   close(): Promise<void>;
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { entries, newStream, readAll, TTL_MS, upTo } from "../speech.ts";
+import { entries, entry, newStream, readAll, TTL_MS, upTo } from "../speech.ts";
 import type { OpenStores, Stores } from "../stores.ts";
 
 const claim = { owner: "worker_1", maxBytes: 1_000_000, ttlMs: TTL_MS };
@@ -59,6 +59,72 @@ export function position(open: OpenStores): void {
       const reader = resume(stream, writer.epoch, 3);
       expect(await reader.read(1)).toEqual({ kind: "ended", end: { lastSeq: 3, result: "done" } });
       await reader.close();
+    });
+
+    it("oldest begins with the first entry still held, in whatever incarnation it lies", async () => {
+      const stream = newStream();
+      const bounded = { ...claim, maxBytes: 1_200 };
+      const writer = await stores.writing.claim(stream, bounded);
+      await writer.append(entries(1, 6));
+      const options = { readerId: "edge_1", ttlMs: TTL_MS };
+      const reader = stores.reading.reader(stream, options);
+      await readAll(reader, { until: 4, perRead: 2 });
+      await reader.close();
+      writer.close();
+      const second = await stores.writing.claim(stream, bounded);
+      await second.append(entries(7, 9));
+      await second.end("over");
+      const one = stores.reading.reader(stream, { ...options, from: "oldest" });
+      expect((await readAll(one)).numbers).toEqual(upTo(9, 5));
+      await one.close();
+      // All of the first incarnation is gone by now.
+      const two = stores.reading.reader(stream, { ...options, from: "oldest" });
+      const rest = await readAll(two);
+      expect(rest.numbers).toEqual(upTo(9, rest.numbers[0] ?? 10));
+      expect(rest.last).toMatchObject({ kind: "ended", end: { result: "over" } });
+      await two.close();
+    });
+
+    it("oldest of a stream that does not exist yet begins with its first entry", async () => {
+      const stream = newStream();
+      const reader = stores.reading.reader(stream, { readerId: "edge_1", from: "oldest", ttlMs: TTL_MS });
+      const reading = reader.read(10);
+      const writer = await stores.writing.claim(stream, claim);
+      await writer.append(entries(1, 2));
+      expect(await reading).toMatchObject({ entries: [{ seq: 1 }, { seq: 2 }] });
+      await reader.close();
+    });
+
+    it("a reader with a replay window may come back for it, though it has advanced; what it forgot is gone", async () => {
+      const stream = newStream();
+      const small = { ...claim, maxBytes: 4_000 };
+      const writer = await stores.writing.claim(stream, small);
+      const options = { readerId: "edge_1", ttlMs: TTL_MS, replayBytes: 100_000 };
+      const reader = stores.reading.reader(stream, options);
+      // Four times the bound: half of it is all that the window may take, and the writer goes on.
+      const [told] = await Promise.all([
+        readAll(reader, { until: 40, perRead: 1 }),
+        (async () => {
+          for (let number = 1; number <= 40; number += 1) await writer.append([entry(number, 400)]);
+        })(),
+      ]);
+      expect(told.numbers).toEqual(upTo(40));
+      const back = stores.reading.reader(stream, { ...options, from: "oldest" });
+      const replayed = await readAll(back, { until: 4, perRead: 1, release: false });
+      expect(replayed.numbers[0]).toBeLessThanOrEqual(37);
+      await readAll(back, { until: 40 - (replayed.numbers.at(-1) ?? 0), perRead: 16, release: false });
+      back.forget(40);
+      // What is left to read is only what comes.
+      await expect
+        .poll(async () => {
+          const probe = stores.reading.reader(stream, { ...options, from: "oldest" });
+          const reading = probe.read(1, AbortSignal.timeout(50)).catch(() => "nothing");
+          const found = await reading;
+          await probe.close();
+          return found;
+        })
+        .toBe("nothing");
+      await Promise.all([reader.close(), back.close()]);
     });
 
     it("of another life is lost: epoch", async () => {
