@@ -55,6 +55,7 @@ export const serverExamples: ServerExamples = {
       voice: "simEnglishGrace0000A",
       sample_rate: 24_000,
       frame_samples: 960,
+      adaptive_frames: true,
       delivery: "burst",
       overflow: "wait",
       request_id: "req_4sX1bC9tLm0Q",
@@ -71,6 +72,7 @@ export const serverExamples: ServerExamples = {
       voice: "simEnglishGrace0000A",
       sample_rate: 24_000,
       frame_samples: 960,
+      adaptive_frames: true,
       delivery: "burst",
       overflow: "wait",
       request_id: "req_8tK5wQ2nVd7R",
@@ -107,6 +109,7 @@ export const serverExamples: ServerExamples = {
     },
   ],
   frames_dropped: [{ type: "frames_dropped", utterance_id: UTTERANCE, frames: 4, samples: 3_840 }],
+  slow_client: [{ type: "slow_client", waited_ms: 5_000, cut_off_in_ms: 25_000, queued_frames: 20 }],
   stream_complete: [
     {
       type: "stream_complete",

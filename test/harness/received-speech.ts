@@ -1,6 +1,7 @@
 import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
 import { parseAudioFrame } from "@tts-labs/core/protocol/audio-frame";
 import type { ServerMessage, ServerMessageOf } from "@tts-labs/core/protocol/server-message";
+import { FRAME_STEPS } from "@tts-labs/edge/delivery/frame-size";
 
 export interface ReceivedFrame {
   readonly firstSample: number;
@@ -40,7 +41,7 @@ interface Receiving {
 export class ReceivedSpeech {
   readonly violations: string[] = [];
   readonly #utterances = new Map<number, Receiving>();
-  #frameSamples = 0;
+  #frameSizes: readonly number[] = [];
   #currentNumber = 0;
   #messages = 0;
   #frames = 0;
@@ -71,7 +72,8 @@ export class ReceivedSpeech {
       this.violations.push(`first message is "${message.type}", not "connected"`);
     }
     if (message.type === "connected") {
-      this.#frameSamples = message.frame_samples;
+      const { frame_samples, adaptive_frames } = message;
+      this.#frameSizes = [frame_samples, ...(adaptive_frames ? FRAME_STEPS.map((it) => it.samples) : [])];
     } else if (message.type === "utterance_started") {
       this.#start(message);
     } else if ("utterance_id" in message && message.utterance_id !== undefined) {
@@ -148,7 +150,8 @@ export class ReceivedSpeech {
     if (frame.firstSample !== utterance.nextSample) {
       return `sample ${frame.firstSample} came where ${utterance.nextSample} was due`;
     }
-    if (!frame.last && samples !== this.#frameSamples) return `frame of ${samples} samples is not the last`;
+    if (!frame.last && !this.#frameSizes.includes(samples))
+      return `frame of ${samples} samples is not the last`;
     this.#currentNumber = frame.utterance;
     utterance.nextSample = frame.firstSample + samples;
     utterance.sawLast = frame.last;

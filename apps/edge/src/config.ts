@@ -2,6 +2,7 @@ import { DEFAULT_FRAME_SAMPLES } from "@tts-labs/core/limits";
 import {
   type ConfigOf,
   duration,
+  flag,
   integer,
   parseEnvironment,
   text,
@@ -28,6 +29,10 @@ export const edgeEnvironment = {
     min: 120,
     max: 9_600,
   }),
+  adaptiveFrames: flag("ADAPTIVE_FRAMES", {
+    about: "Frame size by each client's round trip, unless the client asks for a size of its own.",
+    default: true,
+  }),
   maxSessions: integer("EDGE_MAX_SESSIONS", {
     about: "Sessions and HTTP syntheses one edge holds; more are refused with capacity.too_many_sessions.",
     default: 10_000,
@@ -44,6 +49,16 @@ export const edgeEnvironment = {
     default: 64 * 1024,
     min: 1_024,
     max: 16 * 1024 * 1024,
+  }),
+  slowClientNoticeMs: duration("SLOW_CLIENT_NOTICE_MS", {
+    about: "Milliseconds a client may take nothing of what waits for it before it is told (slow_client).",
+    default: 5_000,
+    min: 1,
+  }),
+  slowClientMs: duration("SLOW_CLIENT_MS", {
+    about: "Milliseconds a client may take nothing of what waits for it before it is cut off (4002).",
+    default: 30_000,
+    min: 1,
   }),
   socketIdleTimeoutS: integer("SOCKET_IDLE_TIMEOUT_S", {
     about: "Seconds after which a WebSocket that answers no ping is closed.",

@@ -56,6 +56,13 @@ export function openMetrics(queueDepth: () => Promise<QueueDepth>): EdgeMetrics 
   const framesDropped = new Counter({
     ...{ name: "tts_edge_frames_dropped_total", help: "Frames dropped for live listeners.", registers },
   });
+  const slowClients = new Counter({
+    ...{
+      name: "tts_edge_slow_clients_told_total",
+      help: "Clients that took nothing for so long that they were told.",
+      registers,
+    },
+  });
   const ended = new Counter({
     ...{ name: "tts_edge_utterances_ended_total", help: "Utterances by how they ended.", registers },
     labelNames: ["outcome", "code"],
@@ -104,6 +111,7 @@ export function openMetrics(queueDepth: () => Promise<QueueDepth>): EdgeMetrics 
       bytesSent.inc(bytes);
     },
     framesDropped: (frames: number) => framesDropped.inc(frames),
+    slowClientTold: () => slowClients.inc(),
     queuedFrames: (delta: number) => queuedFrames.inc(delta),
     errorTold: (code: ErrorCode) => {
       errors.inc({ code });

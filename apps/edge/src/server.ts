@@ -116,7 +116,10 @@ function routeNative(app: TemplatedApp, options: ServerOptions): void {
     upgrade: (response, request, context) => upgrade(response, request, context, options),
     open: (socket) => {
       const data = socket.getUserData();
-      const sink = new SocketSink(socket, { highWaterBytes: options.socketHighWaterBytes });
+      const sink = new SocketSink(socket, {
+        highWaterBytes: options.socketHighWaterBytes,
+        closeFrameBytes: options.socketHighWaterBytes + BACKPRESSURE_MARGIN_BYTES / 2,
+      });
       data.sink = sink;
       options.native.observer.connectionOpened();
       try {
@@ -129,6 +132,7 @@ function routeNative(app: TemplatedApp, options: ServerOptions): void {
     message: (socket, message, isBinary) => {
       socket.getUserData().connection?.onMessage(new Uint8Array(message), isBinary);
     },
+    pong: (socket, message) => socket.getUserData().connection?.onPong(Buffer.from(message).toString()),
     drain: (socket) => socket.getUserData().connection?.onDrain(),
     close: (socket) => {
       const { sink, connection } = socket.getUserData();

@@ -3,6 +3,7 @@ import { GatewayError } from "@tts-labs/core/errors";
 import { newUtteranceId } from "@tts-labs/core/ids";
 import { MAX_UTTERANCES_PER_SESSION } from "@tts-labs/core/limits";
 import { type RequestedOptions, toSpeechOptions } from "@tts-labs/core/protocol/speech-options";
+import type { FrameSize } from "./delivery/frame-size.ts";
 import type { Outbound } from "./delivery/outbound.ts";
 import type { Dialect } from "./edge-observer.ts";
 import type { SessionServices, SessionSettings } from "./services.ts";
@@ -17,7 +18,7 @@ export interface SessionOptions {
   readonly sessionId: string;
   readonly requestId: string;
   readonly dialect: Dialect;
-  readonly frameSamples: number;
+  readonly frameSize: FrameSize;
   readonly outbound: Outbound;
   readonly services: SessionServices;
   readonly settings: SessionSettings;

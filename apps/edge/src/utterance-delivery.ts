@@ -4,6 +4,7 @@ import type { LatencyParts } from "@tts-labs/core/session/entries";
 import type { UtteranceResult } from "@tts-labs/core/session/utterance-result";
 import { toAlignmentMessage, toWordsMessage } from "./delivery/captions.ts";
 import { FrameCutter } from "./delivery/frame-cutter.ts";
+import type { FrameSize } from "./delivery/frame-size.ts";
 import type { Outbound } from "./delivery/outbound.ts";
 import type { DeliveryTally } from "./delivery/tally.ts";
 import { type UtteranceEvent, UtteranceReader, type UtteranceReaderOptions } from "./utterance-reader.ts";
@@ -12,7 +13,7 @@ export interface UtteranceDeliveryOptions {
   readonly reader: UtteranceReaderOptions;
   readonly outbound: Outbound;
   readonly tally: DeliveryTally;
-  readonly frameSamples: number;
+  readonly frameSize: FrameSize;
   readonly onChunk: (latencyMs: LatencyParts | undefined) => void;
 }
 
@@ -26,13 +27,13 @@ export async function deliverUtterance(
   options: UtteranceDeliveryOptions,
   signal: AbortSignal,
 ): Promise<UtteranceResult> {
-  const { outbound, tally, frameSamples, onChunk } = options;
+  const { outbound, tally, frameSize, onChunk } = options;
   const reader = new UtteranceReader(options.reader);
-  const cutter = new FrameCutter(tally.number, frameSamples);
-  const entryFrames = Math.ceil(MAX_ENTRY_BYTES / BYTES_PER_SAMPLE / frameSamples) + 1;
+  const cutter = new FrameCutter(tally.number, frameSize);
+  const entryFrames = () => Math.ceil(MAX_ENTRY_BYTES / BYTES_PER_SAMPLE / frameSize.samples) + 1;
   try {
     for (;;) {
-      await outbound.room(entryFrames, signal);
+      await outbound.room(entryFrames(), signal);
       const event = await reader.next(signal);
       caption(event, outbound, tally);
       if (event.kind === "ended") {

@@ -4,6 +4,7 @@ import { toErrorMessage } from "@tts-labs/core/protocol/server-message";
 import type { RequestedOptions, SpeechOptions } from "@tts-labs/core/protocol/speech-options";
 import type { LatencyParts } from "@tts-labs/core/session/entries";
 import { toOutcomeError, type UtteranceResult } from "@tts-labs/core/session/utterance-result";
+import type { FrameSize } from "./delivery/frame-size.ts";
 import type { Outbound } from "./delivery/outbound.ts";
 import { type DeliveryTally, newTally } from "./delivery/tally.ts";
 import type { UtteranceSummary } from "./edge-observer.ts";
@@ -21,7 +22,7 @@ export interface UtteranceOptions {
   /** As the client named them, and with every default filled in. */
   readonly requested: RequestedOptions;
   readonly speech: SpeechOptions;
-  readonly frameSamples: number;
+  readonly frameSize: FrameSize;
   readonly outbound: Outbound;
   readonly services: SessionServices;
   readonly settings: SessionSettings;
@@ -178,7 +179,7 @@ export class Utterance {
 
   async #deliver(): Promise<void> {
     if (!this.isReading) return;
-    const { utteranceId, sessionId, frameSamples, outbound, services, settings } = this.#options;
+    const { utteranceId, sessionId, frameSize, outbound, services, settings } = this.#options;
     const reader = {
       ...{ streams: services.streams, utteranceId, readerId: sessionId, ttlMs: settings.streamTtlMs },
       ...{ pickupTimeoutMs: settings.pickupTimeoutMs, stallTimeoutMs: settings.stallTimeoutMs },
@@ -186,7 +187,7 @@ export class Utterance {
     };
     const onChunk = (latencyMs: LatencyParts | undefined) => this.#onChunk(latencyMs);
     try {
-      const delivery = { reader, outbound, tally: this.tally, frameSamples, onChunk };
+      const delivery = { reader, outbound, tally: this.tally, frameSize, onChunk };
       this.#onRead(await deliverUtterance(delivery, this.#abort.signal));
     } catch (error) {
       this.fail(toGatewayError(error));

@@ -121,7 +121,7 @@ describe("a client that stops reading", () => {
 describe("paced delivery", () => {
   test("is never more than 20 frames ahead of real time, and complete", async () => {
     const text = "Paced speech goes out as it is played, nothing is lost on the way, and nobody gets ahead.";
-    const client = await connect({ delivery: "paced" });
+    const client = await connect({ delivery: "paced", frame_samples: 960 });
     const spoken = await client.speak(text);
     expect(spoken.pcm.equals(fakeSpeechOf(text))).toBe(true);
     const [first] = spoken.frames;

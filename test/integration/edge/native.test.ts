@@ -45,7 +45,7 @@ describe("a session of the native protocol", () => {
   });
 
   test("speaks a text to the last sample, with words and totals", async () => {
-    const client = await connect();
+    const client = await connect({ frame_samples: 960 });
     const spoken = await client.speak(TEXT);
     const samples = fakeSpeechOf(TEXT).length / 2;
     expect(spoken.pcm.equals(fakeSpeechOf(TEXT))).toBe(true);

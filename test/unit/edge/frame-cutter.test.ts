@@ -8,7 +8,7 @@ const samplesOf = (count: number, first = 0): Uint8Array =>
   new Uint8Array(Int16Array.from({ length: count }, (_, i) => (first + i) % 30_000).buffer);
 
 function cutAll(frameSamples: number, chunks: readonly number[]): Frame[] {
-  const cutter = new FrameCutter(7, frameSamples);
+  const cutter = new FrameCutter(7, { samples: frameSamples });
   const frames: Frame[] = [];
   let first = 0;
   for (const [i, count] of chunks.entries()) {
@@ -51,7 +51,7 @@ describe("the frame cutter", () => {
   });
 
   test("keeps what it was given apart from the buffer it came in", () => {
-    const cutter = new FrameCutter(1, 10);
+    const cutter = new FrameCutter(1, { samples: 10 });
     const buffer = samplesOf(15);
     const [frame] = [...cutter.push(buffer, 1)];
     buffer.fill(255);

@@ -46,6 +46,7 @@ function open(overflow: Overflow = "wait", pacer?: Pacer): Outbound {
     ...(pacer === undefined ? {} : { pacer }),
     observer: {
       framesSent: () => {},
+      slowClientTold: () => {},
       framesDropped: (frames) => {
         dropped += frames;
       },
@@ -59,7 +60,7 @@ function open(overflow: Overflow = "wait", pacer?: Pacer): Outbound {
 
 /** `count` frames of 10 samples each. */
 function framesOf(count: number, of: DeliveryTally): Frame[] {
-  const cutter = new FrameCutter(of.number, 10);
+  const cutter = new FrameCutter(of.number, { samples: 10 });
   const frames = [...cutter.push(new Uint8Array(count * 20), 1)];
   const last = cutter.finish();
   return last === undefined ? frames : [...frames, last];
@@ -159,7 +160,7 @@ describe("the outbound", () => {
   });
 
   test("a paced lane that is full because of its clock does not drop", async () => {
-    const outbound = open("drop-oldest", new Pacer({ sampleRateHz: 24_000, frameSamples: 10 }));
+    const outbound = open("drop-oldest", new Pacer({ sampleRateHz: 24_000, frameSize: { samples: 10 } }));
     const of = newTally("utt", 1);
     await fill(outbound, framesOf(100, of), of);
     await expect.poll(() => of.sentFrames).toBe(100);
@@ -213,7 +214,7 @@ describe("a paced outbound", () => {
   afterEach(() => void vi.useRealTimers());
 
   test("sends in real time after a lead of at most 20 frames", async () => {
-    const outbound = open("wait", new Pacer({ sampleRateHz: 1_000, frameSamples: 10 }));
+    const outbound = open("wait", new Pacer({ sampleRateHz: 1_000, frameSize: { samples: 10 } }));
     const of = newTally("utt", 1);
     const filled = fill(outbound, framesOf(80, of), of);
     await tick();
@@ -232,7 +233,7 @@ describe("a paced outbound", () => {
   });
 
   test("leaves no timer when it closes", async () => {
-    const outbound = open("wait", new Pacer({ sampleRateHz: 1_000, frameSamples: 10 }));
+    const outbound = open("wait", new Pacer({ sampleRateHz: 1_000, frameSize: { samples: 10 } }));
     const of = newTally("utt", 1);
     for (const frame of framesOf(20, of)) outbound.frame(frame, of);
     await tick();

@@ -2,7 +2,7 @@ import { MAX_FRAMES_AHEAD, Pacer } from "@tts-labs/edge/delivery/pacing";
 import { describe, expect, test } from "vitest";
 
 const FRAME_MS = 40;
-const newPacer = () => new Pacer({ sampleRateHz: 24_000, frameSamples: 960 });
+const newPacer = () => new Pacer({ sampleRateHz: 24_000, frameSize: { samples: 960 } });
 
 /** Frames that go from `fromMs` to `toMs` while `queued` frames are always waiting. */
 function sendAll(pacer: Pacer, queued: number, fromMs: number, toMs: number): number {

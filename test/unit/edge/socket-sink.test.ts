@@ -40,7 +40,10 @@ let socket: FakeSocket;
 let sink: SocketSink<unknown>;
 beforeEach(() => {
   socket = new FakeSocket();
-  sink = new SocketSink(socket as unknown as WebSocket<unknown>, { highWaterBytes: 100 });
+  sink = new SocketSink(socket as unknown as WebSocket<unknown>, {
+    highWaterBytes: 100,
+    closeFrameBytes: 1_000,
+  });
 });
 
 describe("the sink of a WebSocket", () => {
@@ -77,7 +80,13 @@ describe("the sink of a WebSocket", () => {
     expect(socket.calls).toEqual(["cork", "send", "end 4001"]);
   });
 
-  test("past its high-water mark it closes without a close frame, which uWS would drop", () => {
+  test("past its high-water mark it tells why behind what is buffered", () => {
+    socket.buffered = 900;
+    sink.refuse(new GatewayError("capacity.slow_client"));
+    expect(socket.calls).toEqual(["cork", "send", "end 4002"]);
+  });
+
+  test("near uWS' own bound it closes without a close frame, which uWS would drop", () => {
     socket.buffered = 5_000;
     sink.refuse(new GatewayError("capacity.slow_client"));
     expect(socket.calls).toEqual(["close"]);

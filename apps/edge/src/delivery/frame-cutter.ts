@@ -1,15 +1,18 @@
 import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
 import { AUDIO_FRAME_HEADER_BYTES, writeAudioFrameHeader } from "@tts-labs/core/protocol/audio-frame";
 import type { Frame } from "./frame.ts";
+import type { FrameSize } from "./frame-size.ts";
 
 /**
- * Cuts an utterance's chunks into frames of exactly `frameSamples`, the remainder carried over; the last one
- * is as short as it comes. A full frame is held back until more is known to follow, so that the true last
+ * Cuts an utterance's chunks into frames of exactly `frameSize.samples`, as it stands when a frame is begun, the
+ * remainder carried over; the last one is as short as it comes. A full frame is held back until more is known to follow, so that the true last
  * frame can say so. Samples are copied once, out of the reader's buffer into the message that is sent.
  */
 export class FrameCutter {
   readonly #utterance: number;
-  readonly #frameBytes: number;
+  readonly #frameSize: FrameSize;
+  /** Of the frame being filled. */
+  #frameBytes: number;
   #message: Uint8Array<ArrayBuffer>;
   #filledBytes = 0;
   /** Stream entry of the last sample filled in. */
@@ -17,9 +20,10 @@ export class FrameCutter {
   /** Samples of the frames already cut. */
   #cutSamples = 0;
 
-  constructor(utterance: number, frameSamples: number) {
+  constructor(utterance: number, frameSize: FrameSize) {
     this.#utterance = utterance;
-    this.#frameBytes = frameSamples * BYTES_PER_SAMPLE;
+    this.#frameSize = frameSize;
+    this.#frameBytes = frameSize.samples * BYTES_PER_SAMPLE;
     this.#message = this.#blank();
   }
 
@@ -59,6 +63,7 @@ export class FrameCutter {
     });
     this.#cutSamples += samples;
     this.#filledBytes = 0;
+    this.#frameBytes = this.#frameSize.samples * BYTES_PER_SAMPLE;
     this.#message = this.#blank();
     return { firstSample, samples, last, message };
   }

@@ -3,6 +3,7 @@ import type { ServerMessage } from "@tts-labs/core/protocol/server-message";
 import type { Frame } from "./frame.ts";
 import type { Pacer } from "./pacing.ts";
 import type { Sink } from "./sink.ts";
+import { type SlowClientLimits, SlowClientWatch } from "./slow-client.ts";
 import type { DeliveryTally } from "./tally.ts";
 
 /** Captions and ends that may wait among the frames; a reader waits beyond it. */
@@ -15,6 +16,8 @@ export type Overflow = "wait" | "drop-oldest";
 export interface OutboundObserver {
   framesSent(frames: number, bytes: number): void;
   framesDropped(frames: number): void;
+  /** A client that takes nothing was told that it will be cut off. */
+  slowClientTold(): void;
   /** Change of the number of frames that wait. */
   queuedFrames(delta: number): void;
 }
@@ -26,8 +29,10 @@ export interface OutboundOptions {
   readonly overflow: Overflow;
   /** Given: frames leave in real time. Absent: as fast as the sink takes them. */
   readonly pacer?: Pacer;
+  /** How long a sink may stand still while something waits for it; absent where it never does. */
+  readonly slowClient?: SlowClientLimits;
   readonly observer: OutboundObserver;
-  /** A bound on messages was reached: the client does not read. */
+  /** A bound on messages or on time was reached: the client does not read. */
   readonly onOverflow: (error: GatewayError) => void;
 }
 
@@ -62,10 +67,18 @@ export class Outbound {
   #waiter: Waiter | undefined;
   #flushScheduled = false;
   #pacingTimer: NodeJS.Timeout | undefined;
+  readonly #slow: SlowClientWatch | undefined;
   #closed = false;
 
   constructor(options: OutboundOptions) {
     this.#options = options;
+    const { slowClient } = options;
+    if (slowClient === undefined) return;
+    this.#slow = new SlowClientWatch({
+      ...slowClient,
+      onNotice: (waitedMs, leftMs) => this.#tellSlow(waitedMs, leftMs),
+      onCut: () => this.#overflow(),
+    });
   }
 
   get queuedFrames(): number {
@@ -139,6 +152,7 @@ export class Outbound {
 
   /** The sink takes more again. Does bounded work: at most what waits. */
   resume(): void {
+    this.#slow?.moves();
     this.#flush();
   }
 
@@ -147,6 +161,7 @@ export class Outbound {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#pacingTimer);
+    this.#slow?.close();
     this.#lane.length = 0;
     this.#messages.length = 0;
     this.#untold.clear();
@@ -165,6 +180,14 @@ export class Outbound {
 
   #overflow(): void {
     this.#options.onOverflow(new GatewayError("capacity.slow_client"));
+  }
+
+  /** Goes to a sink that takes no more, which has room for this one message and gives it out when it is read again. */
+  #tellSlow(waitedMs: number, leftMs: number): void {
+    const { sink, observer } = this.#options;
+    const ms = { waited_ms: Math.round(waitedMs), cut_off_in_ms: Math.round(leftMs) };
+    observer.slowClientTold();
+    sink.batch(() => sink.sendMessage({ type: "slow_client", queued_frames: this.#queuedFrames, ...ms }));
   }
 
   /** A paced lane that is full because of the clock is no reason to drop; a sink that does not take is. */
@@ -224,6 +247,7 @@ export class Outbound {
         while (sink.writable && this.#sendNextItem());
       });
     }
+    if (!sink.writable && this.#messages.length + this.#lane.length > 0) this.#slow?.stands();
     this.#releaseWaiter();
   }
 

@@ -1,4 +1,5 @@
 import { samplesToMs } from "@tts-labs/core/audio/pcm";
+import type { FrameSize } from "./frame-size.ts";
 
 /** Frames the listener is kept ahead of real time when the edge has few in hand, and when its queue is full. */
 const MIN_FRAMES_AHEAD = 4;
@@ -15,19 +16,20 @@ export const MAX_FRAMES_AHEAD = 20;
  */
 export class Pacer {
   readonly #sampleRateHz: number;
-  readonly #frameMs: number;
+  readonly #frameSize: FrameSize;
   /** When the listener will have played all that was sent, on the clock of `nowMs`. */
   #playedUpAtMs = 0;
 
-  constructor(options: { readonly sampleRateHz: number; readonly frameSamples: number }) {
+  constructor(options: { readonly sampleRateHz: number; readonly frameSize: FrameSize }) {
     this.#sampleRateHz = options.sampleRateHz;
-    this.#frameMs = samplesToMs(options.frameSamples, options.sampleRateHz);
+    this.#frameSize = options.frameSize;
   }
 
   /** Milliseconds until a frame may go; 0: now. */
   delayMs(queuedFrames: number, nowMs: number): number {
     const framesAhead = Math.min(Math.max(queuedFrames, MIN_FRAMES_AHEAD), MAX_FRAMES_AHEAD);
-    return Math.max(0, this.#playedUpAtMs - nowMs - (framesAhead - 1) * this.#frameMs);
+    const frameMs = samplesToMs(this.#frameSize.samples, this.#sampleRateHz);
+    return Math.max(0, this.#playedUpAtMs - nowMs - (framesAhead - 1) * frameMs);
   }
 
   sent(samples: number, nowMs: number): void {

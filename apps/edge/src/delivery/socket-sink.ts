@@ -18,12 +18,18 @@ const DROPPED = 2;
 export class SocketSink<UserData> implements Sink {
   readonly #socket: WebSocket<UserData>;
   readonly #highWaterBytes: number;
+  readonly #closeFrameBytes: number;
   /** "broken": uWS dropped a message; nothing more is sent, and the socket closes after this tick. */
   #state: "open" | "broken" | "closed" = "open";
 
-  constructor(socket: WebSocket<UserData>, options: { readonly highWaterBytes: number }) {
+  /** `closeFrameBytes`: buffered bytes up to which a close frame still goes behind them, below uWS' own bound. */
+  constructor(
+    socket: WebSocket<UserData>,
+    options: { readonly highWaterBytes: number; readonly closeFrameBytes: number },
+  ) {
     this.#socket = socket;
     this.#highWaterBytes = options.highWaterBytes;
+    this.#closeFrameBytes = options.closeFrameBytes;
   }
 
   get bufferedBytes(): number {
@@ -46,27 +52,37 @@ export class SocketSink<UserData> implements Sink {
     this.#send(encodeServerMessage(message), false);
   }
 
+  /** Not past the high-water mark: there the next one will do. */
+  ping(payload: string): void {
+    if (this.writable) this.#socket.ping(payload);
+  }
+
   /**
-   * Ends the connection with a close frame; past the high-water mark without one, since there uWS would drop
-   * the frame and half-close (reference 4.6, 34). May be called twice.
+   * Ends the connection with a close frame, behind what is buffered: a client that reads again learns why. Who
+   * never does is let go by the idle timeout. Near uWS' own bound without one, since there uWS would drop the
+   * frame and half-close (reference 4.6, 34). May be called twice.
    */
   close(code: number, reason: string): void {
     if (this.#state === "closed") return;
-    const writable = this.writable;
+    const canEnd = this.#canEnd;
     this.#state = "closed";
-    if (writable) this.#socket.end(code, reason);
+    if (canEnd) this.#socket.end(code, reason);
     else this.#socket.close();
   }
 
   /** Tells why there will be no session, and closes. */
   refuse(error: GatewayError): void {
-    if (this.writable) this.batch(() => this.sendMessage(toErrorMessage(error)));
+    if (this.#canEnd) this.batch(() => this.sendMessage(toErrorMessage(error)));
     this.close(toCloseCode(error), error.code);
   }
 
   /** uWS has closed the socket: it must not be touched again. */
   onClosed(): void {
     this.#state = "closed";
+  }
+
+  get #canEnd(): boolean {
+    return this.#state === "open" && this.bufferedBytes <= this.#closeFrameBytes;
   }
 
   #send(data: string | Uint8Array, isBinary: boolean): void {

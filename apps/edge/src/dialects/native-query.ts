@@ -25,6 +25,13 @@ export const nativeQuerySchema = z.object({
     .max(MAX_FRAME_SAMPLES)
     .optional()
     .describe("Samples of one audio frame; the edge's own size where it is missing."),
+  adaptive: z
+    .enum(["true", "false"])
+    .optional()
+    .describe(
+      "Frame size by the connection's round trip: 1,920 samples under 50 ms, 960 under 100, 480 under 300, else 240. " +
+        "On where `frame_samples` is missing and the operator allows it, off where it is given.",
+    ),
 });
 
 export type NativeQuery = z.infer<typeof nativeQuerySchema>;

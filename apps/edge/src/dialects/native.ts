@@ -5,8 +5,10 @@ import type { Logger } from "@tts-labs/core/logger";
 import { type ClientMessage, parseClientMessage } from "@tts-labs/core/protocol/client-message";
 import { toErrorMessage } from "@tts-labs/core/protocol/server-message";
 import type { SpeechDefaults } from "@tts-labs/core/protocol/speech-options";
+import { AdaptiveFrameSize } from "../delivery/frame-size.ts";
 import { Outbound } from "../delivery/outbound.ts";
 import { Pacer } from "../delivery/pacing.ts";
+import { RoundTrip } from "../delivery/round-trip.ts";
 import type { Sink } from "../delivery/sink.ts";
 import type { EdgeObserver } from "../edge-observer.ts";
 import type { Session } from "../session.ts";
@@ -15,6 +17,8 @@ import type { NativeQuery } from "./native-query.ts";
 
 /** A sink that is a connection of its own. */
 export interface ConnectionSink extends Sink {
+  /** Asks the client for a pong with the same payload. */
+  ping(payload: string): void;
   /** Tells why, past all that waits, and closes with the code that belongs to the error. May be called twice. */
   refuse(error: GatewayError): void;
 }
@@ -23,7 +27,11 @@ export interface NativeSettings {
   readonly provider: string;
   readonly defaults: SpeechDefaults;
   readonly frameSamples: number;
+  /** Frame sizes follow the round trip where the client says nothing. */
+  readonly adaptiveFrames: boolean;
   readonly outboundFrames: number;
+  readonly slowClientNoticeMs: number;
+  readonly slowClientMs: number;
 }
 
 export interface NativeConnectionOptions {
@@ -54,6 +62,7 @@ export class NativeConnection {
   readonly #options: NativeConnectionOptions;
   readonly #outbound: Outbound;
   readonly #session: Session;
+  readonly #roundTrip: RoundTrip | undefined;
   #malformed = 0;
   #closed = false;
 
@@ -62,23 +71,34 @@ export class NativeConnection {
     this.#options = options;
     const { query, requestId, sink, registry, settings, observer } = options;
     const frameSamples = query.frame_samples ?? settings.frameSamples;
+    const adaptive =
+      query.adaptive === undefined
+        ? settings.adaptiveFrames && query.frame_samples === undefined
+        : query.adaptive === "true";
+    const frameSize = new AdaptiveFrameSize(frameSamples);
     const { sampleRateHz, model, voice } = settings.defaults;
     this.#outbound = new Outbound({
       ...{ sink, observer, maxFrames: settings.outboundFrames, overflow: query.overflow },
-      ...(query.delivery === "paced" ? { pacer: new Pacer({ sampleRateHz, frameSamples }) } : {}),
+      ...(query.delivery === "paced" ? { pacer: new Pacer({ sampleRateHz, frameSize }) } : {}),
+      slowClient: { noticeAfterMs: settings.slowClientNoticeMs, cutAfterMs: settings.slowClientMs },
       onOverflow: (error) => this.#session.disconnect(error),
     });
     this.#session = registry.open({
-      ...{ sessionId: query.session_id ?? newSessionId(), requestId, dialect: "native", frameSamples },
+      ...{ sessionId: query.session_id ?? newSessionId(), requestId, dialect: "native", frameSize },
       outbound: this.#outbound,
       disconnect: (reason) => this.#disconnect(reason),
     });
     this.#outbound.now({
       ...{ type: "connected", protocol: 1, session_id: this.#session.sessionId },
       ...{ resume_token: newResumeToken(), provider: settings.provider, model, voice },
-      ...{ sample_rate: sampleRateHz, frame_samples: frameSamples },
+      ...{ sample_rate: sampleRateHz, frame_samples: frameSamples, adaptive_frames: adaptive },
       ...{ delivery: query.delivery, overflow: query.overflow, request_id: requestId },
       ...{ resumed: false, utterances: [] },
+    });
+    if (!adaptive) return;
+    this.#roundTrip = new RoundTrip({
+      ping: (payload) => sink.ping(payload),
+      onMeasured: (roundTripMs) => frameSize.measured(roundTripMs),
     });
   }
 
@@ -92,6 +112,11 @@ export class NativeConnection {
     }
   }
 
+  /** The client answers a ping. */
+  onPong(payload: string): void {
+    this.#roundTrip?.onPong(payload);
+  }
+
   /** The socket takes more again. */
   onDrain(): void {
     this.#outbound.resume();
@@ -100,6 +125,7 @@ export class NativeConnection {
   /** The client has gone. May be called twice. */
   onClosed(): void {
     this.#closed = true;
+    this.#roundTrip?.close();
     this.#session.close(new GatewayError("cancelled.client_gone"));
   }
 

@@ -33,6 +33,8 @@ export interface SynthesizeSettings {
   readonly defaults: SpeechDefaults;
   readonly frameSamples: number;
   readonly outboundFrames: number;
+  readonly slowClientNoticeMs: number;
+  readonly slowClientMs: number;
   readonly maxJsonAudioBytes: number;
 }
 
@@ -95,11 +97,12 @@ function openSession(exchange: HttpExchange, format: AudioFormat, services: Synt
   const sink = openSink(exchange, format, settings, () => outbound.resume(), onDone);
   const outbound: Outbound = new Outbound({
     ...{ sink, observer, maxFrames: settings.outboundFrames, overflow: "wait" },
+    slowClient: { noticeAfterMs: settings.slowClientNoticeMs, cutAfterMs: settings.slowClientMs },
     onOverflow: (error) => session.disconnect(error),
   });
   const session: Session = registry.open({
     ...{ sessionId: newSessionId(), requestId: exchange.requestId, dialect: "synthesize", outbound },
-    frameSamples: settings.frameSamples,
+    frameSize: { samples: settings.frameSamples },
     disconnect: (reason) => sink.fail(reason),
   });
   exchange.onGone(() => session.close(new GatewayError("cancelled.client_gone")));

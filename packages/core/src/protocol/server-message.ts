@@ -27,6 +27,9 @@ export const serverMessageSchemas = {
       frame_samples: count.describe(
         "Samples of one audio frame; the last one of an utterance may be shorter.",
       ),
+      adaptive_frames: z
+        .boolean()
+        .describe("Frames begin with `frame_samples` and then change their size with the round trip."),
       delivery: z.enum(["burst", "paced"]),
       overflow: z.enum(["wait", "drop-oldest"]),
       request_id: z.string().describe("Names this connection in the logs of every process."),
@@ -92,6 +95,16 @@ export const serverMessageSchemas = {
     })
     .describe(
       "With `overflow=drop-oldest`: this many frames of the utterance were dropped since the last such message.",
+    ),
+  slow_client: z
+    .object({
+      type: z.literal("slow_client"),
+      waited_ms: milliseconds.describe("The client has taken nothing for so long."),
+      cut_off_in_ms: milliseconds.describe("Goes on like this, and the edge closes with 4002."),
+      queued_frames: count.describe("Frames that wait at the edge, beyond what the socket holds."),
+    })
+    .describe(
+      "The client reads too slowly: what waits for it stands still. Sent once per standstill; it arrives when the client reads on.",
     ),
   stream_complete: z
     .object({
