@@ -44,6 +44,11 @@ export class Keys {
     return `${this.prefix}:session:{${sessionId}}`;
   }
 
+  /** What lets a session be resumed; apart from the live view's record, which nobody guards. Owner: core/session. */
+  heldSession(sessionId: string): string {
+    return `${this.prefix}:held-session:{${sessionId}}`;
+  }
+
   /** In one slot with the utterance's streams. Owner: core/session. */
   utterance(utteranceId: string): string {
     return `${this.prefix}:utterance:{${utteranceId}}`;

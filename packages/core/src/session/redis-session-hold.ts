@@ -1,0 +1,135 @@
+import { MAX_UTTERANCES_PER_SESSION } from "../limits.ts";
+import type { Logger } from "../logger.ts";
+import type { Bell } from "../redis/bell.ts";
+import type { RedisConnection } from "../redis/client.ts";
+import { retryStorage } from "../redis/retry.ts";
+import { Script } from "../redis/script.ts";
+import { type SessionFields, toUtteranceField, utteranceField } from "./session-fields.ts";
+import type { SessionHold, StoredUtterance } from "./session-store.ts";
+
+/** Ended utterances whose ends can be told again; the oldest gives way. */
+export const MAX_ENDED_UTTERANCES: number = MAX_UTTERANCES_PER_SESSION;
+
+export const sessionScripts = { hold: new Script("session-hold"), change: new Script("session-change") };
+
+/** What a Redis store and its holds share. */
+export interface RedisSessions {
+  readonly redis: RedisConnection;
+  readonly bell: Bell;
+  readonly logger: Logger;
+  /** Life of a session that nobody refreshes. */
+  readonly windowMs: number;
+  /** A change is repeated for so long while Redis is away. */
+  readonly storageRetryMs: number;
+}
+
+export interface Held {
+  readonly key: string;
+  /** Hash of its token. */
+  readonly tokenHash: string;
+  readonly fields: SessionFields;
+  readonly onSuperseded: () => void;
+}
+
+/**
+ * One session, as long as this process has it. Keeps a copy of what is stored, bounded like the session
+ * itself: should Redis lose the session while its client is here, the next refresh stores it again.
+ */
+export class RedisSessionHold implements SessionHold {
+  epoch = 0;
+  /** The name under which it is rung, and which stands in Redis as the holder's. */
+  readonly member: string;
+  readonly #sessions: RedisSessions;
+  readonly #held: Held;
+  readonly #ended: number[] = [];
+  #state: "current" | "superseded" | "let-go" = "current";
+  /** A change could not be stored: the next refresh brings everything. */
+  #isBehind = false;
+
+  constructor(sessions: RedisSessions, held: Held) {
+    this.#sessions = sessions;
+    this.#held = held;
+    this.member = sessions.bell.enlist(this);
+  }
+
+  get isCurrent(): boolean {
+    return this.#state === "current";
+  }
+
+  async put(utterance: StoredUtterance): Promise<void> {
+    const [name, value] = toUtteranceField(utterance);
+    this.#held.fields.set(name, value);
+    const dropped: string[] = [];
+    if (utterance.end !== undefined) this.#ended.push(utterance.number);
+    while (this.#ended.length > MAX_ENDED_UTTERANCES) dropped.push(utteranceField(this.#ended.shift() ?? 0));
+    for (const field of dropped) this.#held.fields.delete(field);
+    await this.#change(this.#sessions.windowMs, dropped, [name, value]);
+  }
+
+  async refresh(): Promise<void> {
+    await this.#change(this.#sessions.windowMs, [], this.#isBehind ? [...this.#held.fields].flat() : []);
+    this.#isBehind = false;
+  }
+
+  async remove(): Promise<void> {
+    if (!this.isCurrent) return;
+    const removed = this.#change(0, [], []);
+    this.letGo();
+    await removed;
+  }
+
+  letGo(): void {
+    if (this.#state === "current") this.#state = "let-go";
+    this.#sessions.bell.dismiss(this.member);
+  }
+
+  /** Somebody has taken the session over, as it seems. */
+  ring(): void {
+    this.refresh().catch((error: unknown) =>
+      this.#sessions.logger.debug({ err: error }, "a session's holder could not be looked up"),
+    );
+  }
+
+  /** Ended utterances of those found when it was taken over, in order. */
+  found(ended: readonly number[]): void {
+    this.#ended.push(...ended);
+  }
+
+  async #change(ttlMs: number, removed: readonly string[], set: readonly string[]): Promise<void> {
+    if (!this.isCurrent) return;
+    const { redis, storageRetryMs } = this.#sessions;
+    const args = [this.member, ttlMs, removed.length, ...removed, ...set];
+    let status: string | undefined;
+    try {
+      [status] = await retryStorage(storageRetryMs, undefined, () =>
+        sessionScripts.change.run(redis, [this.#held.key], args),
+      );
+    } catch (error) {
+      this.#isBehind = true;
+      throw error;
+    }
+    if (status === "superseded") this.#supersede();
+    else if (status === "gone" && ttlMs > 0) await this.#storeAgain();
+  }
+
+  /** Redis has lost it: forgotten in a restart, or expired while nobody could reach it. */
+  async #storeAgain(): Promise<void> {
+    if (!this.isCurrent) return;
+    const { redis, storageRetryMs, windowMs } = this.#sessions;
+    const { key, tokenHash, fields } = this.#held;
+    await retryStorage(storageRetryMs, undefined, () =>
+      sessionScripts.hold.run(
+        redis,
+        [key],
+        ["open", tokenHash, this.member, windowMs, ...[...fields].flat()],
+      ),
+    );
+  }
+
+  #supersede(): void {
+    if (!this.isCurrent) return;
+    this.#state = "superseded";
+    this.#sessions.bell.dismiss(this.member);
+    this.#held.onSuperseded();
+  }
+}

@@ -1,0 +1,112 @@
+import { createHash } from "node:crypto";
+import { GatewayError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
+import { openBell } from "../redis/bell.ts";
+import type { RedisConnection } from "../redis/client.ts";
+import type { Keys } from "../redis/keys.ts";
+import { retryStorage } from "../redis/retry.ts";
+import { type Held, RedisSessionHold, type RedisSessions, sessionScripts } from "./redis-session-hold.ts";
+import { parseFields, parseSession, toSessionFields } from "./session-fields.ts";
+import type { NewSession, SessionHold, SessionStore, StoredSession } from "./session-store.ts";
+
+export interface SessionStoreOptions {
+  readonly redis: RedisConnection;
+  /** Opened for `subscriber`; may be shared with others. */
+  readonly subscriber: RedisConnection;
+  readonly keys: Keys;
+  /** Names this process. */
+  readonly nodeId: string;
+  readonly logger: Logger;
+  /** Life of a session that nobody refreshes: how long it may be resumed after its edge has died. */
+  readonly windowMs: number;
+  readonly storageRetryMs?: number;
+}
+
+const STORAGE_RETRY_MS = 5_000;
+
+/** Hears its bell from its return on. @throws GatewayError `storage.*` */
+export async function openSessionStore(options: SessionStoreOptions): Promise<SessionStore> {
+  const { redis, subscriber, keys, logger, windowMs, storageRetryMs = STORAGE_RETRY_MS } = options;
+  // A channel beside the streams': their bell's names and these must not be mixed up.
+  const nodeId = `${options.nodeId}-sessions`;
+  const bell = await retryStorage(storageRetryMs, undefined, () =>
+    openBell({ redis, subscriber, keys, nodeId, logger }),
+  );
+  return new RedisSessionStore({ redis, bell, logger, windowMs, storageRetryMs }, keys);
+}
+
+/**
+ * Sessions in Redis: one hash each, so one slot each, changed by two scripts that know the holder. Who takes a
+ * session over rings the one who had it; should the bell be lost, that one learns it at its next change or
+ * refresh.
+ */
+class RedisSessionStore implements SessionStore {
+  readonly #sessions: RedisSessions;
+  readonly #keys: Keys;
+
+  constructor(sessions: RedisSessions, keys: Keys) {
+    this.#sessions = sessions;
+    this.#keys = keys;
+  }
+
+  async open(session: NewSession, onSuperseded: () => void): Promise<SessionHold> {
+    const { sessionId, resumeToken } = session;
+    const fields = toSessionFields(session);
+    const held = {
+      key: this.#keys.heldSession(sessionId),
+      tokenHash: hashOf(resumeToken),
+      fields,
+      onSuperseded,
+    };
+    const { hold } = await this.#take("open", held, [...fields].flat());
+    return hold;
+  }
+
+  async resume(
+    { sessionId, resumeToken }: { readonly sessionId: string; readonly resumeToken: string },
+    onSuperseded: () => void,
+  ): Promise<{ readonly session: StoredSession; readonly hold: SessionHold }> {
+    const fields = new Map<string, string>();
+    const held = {
+      key: this.#keys.heldSession(sessionId),
+      tokenHash: hashOf(resumeToken),
+      fields,
+      onSuperseded,
+    };
+    const { hold, found } = await this.#take("resume", held, []);
+    for (const [name, value] of parseFields(found)) fields.set(name, value);
+    const session = parseSession(sessionId, fields);
+    hold.found(session.utterances.filter((it) => it.end !== undefined).map((it) => it.number));
+    return { session, hold };
+  }
+
+  async close(): Promise<void> {
+    await this.#sessions.bell.close();
+  }
+
+  async #take(
+    mode: "open" | "resume",
+    held: Held,
+    fields: readonly string[],
+  ): Promise<{ readonly hold: RedisSessionHold; readonly found: readonly string[] }> {
+    const { redis, bell, windowMs, storageRetryMs } = this.#sessions;
+    const hold = new RedisSessionHold(this.#sessions, held);
+    try {
+      const [status, epoch, before = "", ...found] = await retryStorage(storageRetryMs, undefined, () =>
+        sessionScripts.hold.run(redis, [held.key], [mode, held.tokenHash, hold.member, windowMs, ...fields]),
+      );
+      if (status === "unknown") throw new GatewayError("session.unknown");
+      if (status === "refused") {
+        throw new GatewayError("authentication.invalid", "The resume token is not this session's.");
+      }
+      hold.epoch = Number(epoch);
+      if (before !== "" && before !== hold.member) bell.ring([before]);
+      return { hold, found };
+    } catch (error) {
+      hold.letGo();
+      throw error;
+    }
+  }
+}
+
+const hashOf = (token: string): string => createHash("sha256").update(token).digest("hex");

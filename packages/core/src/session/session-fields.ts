@@ -1,0 +1,47 @@
+import { GatewayError } from "../errors.ts";
+import type { NewSession, SessionDelivery, StoredSession, StoredUtterance } from "./session-store.ts";
+
+/** A held session as a Redis hash: `about`, one `u:<number>` per utterance, and what the scripts keep for themselves. */
+export type SessionFields = Map<string, string>;
+
+const ABOUT = "about";
+const UTTERANCE = "u:";
+
+interface About {
+  readonly createdAtMs: number;
+  readonly settings: SessionDelivery;
+}
+
+export const toSessionFields = ({ createdAtMs, settings }: NewSession): SessionFields =>
+  new Map([[ABOUT, JSON.stringify({ createdAtMs, settings } satisfies About)]]);
+
+export const toUtteranceField = (utterance: StoredUtterance): readonly [string, string] => [
+  utteranceField(utterance.number),
+  JSON.stringify(utterance),
+];
+
+export const utteranceField = (number: number): string => `${UTTERANCE}${number}`;
+
+/** Field and value by turns, as HGETALL gives them in a script; only those that are ours. */
+export function parseFields(flat: readonly string[]): SessionFields {
+  const fields: SessionFields = new Map();
+  for (let at = 0; at + 1 < flat.length; at += 2) {
+    const [name = "", value = ""] = flat.slice(at, at + 2);
+    if (name === ABOUT || name.startsWith(UTTERANCE)) fields.set(name, value);
+  }
+  return fields;
+}
+
+/** @throws GatewayError `session.unknown` where what is stored can't be read */
+export function parseSession(sessionId: string, fields: SessionFields): StoredSession {
+  try {
+    const { createdAtMs, settings } = JSON.parse(fields.get(ABOUT) ?? "") as About;
+    const utterances = [...fields]
+      .filter(([name]) => name.startsWith(UTTERANCE))
+      .map(([, value]) => JSON.parse(value) as StoredUtterance)
+      .sort((a, b) => a.number - b.number);
+    return { sessionId, createdAtMs, settings, utterances };
+  } catch (cause) {
+    throw new GatewayError("session.unknown", "What is stored of the session can't be read.", { cause });
+  }
+}

@@ -1,0 +1,83 @@
+import type { RequestedOptions } from "../protocol/speech-options.ts";
+
+/**
+ * What must outlive a session's connection, and the edge that holds it: who it is, how it was set up, and
+ * which utterances are not known to be with its client. Text and audio are in the utterances' own streams.
+ *
+ * A session has one holder at a time. Each opening or resuming raises its *epoch*; what an earlier holder does
+ * after that changes nothing, and tells it that it was superseded.
+ */
+export interface SessionStore {
+  /** Makes the session, or takes the place of one of the same id. @throws GatewayError `storage.*` */
+  open(session: NewSession, onSuperseded: () => void): Promise<SessionHold>;
+  /**
+   * Takes the session over from whoever holds it.
+   * @throws GatewayError `session.unknown`, `authentication.invalid`, `storage.*`
+   */
+  resume(
+    claim: { readonly sessionId: string; readonly resumeToken: string },
+    onSuperseded: () => void,
+  ): Promise<{ readonly session: StoredSession; readonly hold: SessionHold }>;
+  /** May be called twice. Sessions stay: others may resume them. */
+  close(): Promise<void>;
+}
+
+export interface NewSession {
+  readonly sessionId: string;
+  /** Stored as its SHA-256. */
+  readonly resumeToken: string;
+  readonly createdAtMs: number;
+  readonly settings: SessionDelivery;
+}
+
+/** How the session's audio is delivered, as `connected` told it. */
+export interface SessionDelivery {
+  readonly delivery: "burst" | "paced";
+  readonly overflow: "wait" | "drop-oldest";
+  /** Where the client has named one; else the edge's own. */
+  readonly frameSamples?: number;
+}
+
+export interface StoredSession {
+  readonly sessionId: string;
+  readonly createdAtMs: number;
+  readonly settings: SessionDelivery;
+  /** By number. */
+  readonly utterances: readonly StoredUtterance[];
+}
+
+export interface StoredUtterance {
+  readonly utteranceId: string;
+  /** In the session, from 1. */
+  readonly number: number;
+  readonly requested: RequestedOptions;
+  readonly createdAtMs: number;
+  readonly end?: StoredEnd;
+}
+
+/** How an utterance ended, as the client was told, for it may not have arrived. */
+export interface StoredEnd {
+  /** Samples of it that went before the end; none where what is missing of them is not to be sent any more. */
+  readonly samples: number;
+  /** The last message of the utterance, as it was sent. */
+  readonly message: Readonly<Record<string, unknown>>;
+  /** The client had not ended its text: what still comes of it belongs to no other utterance. */
+  readonly isTextOpen: boolean;
+}
+
+/**
+ * A session held. Whoever holds it refreshes it well inside the window that the store was opened with. Once superseded, every
+ * call does nothing.
+ */
+export interface SessionHold {
+  readonly epoch: number;
+  readonly isCurrent: boolean;
+  /** Notes an utterance, or how it ended; the oldest ended ones make room. @throws GatewayError `storage.*` */
+  put(utterance: StoredUtterance): Promise<void>;
+  /** Puts off its expiry. @throws GatewayError `storage.*` */
+  refresh(): Promise<void>;
+  /** Forgets the session. @throws GatewayError `storage.*` */
+  remove(): Promise<void>;
+  /** Holds it no longer; it stays until it expires. May be called twice. */
+  letGo(): void;
+}
