@@ -14,7 +14,7 @@ export interface PrivateRedis {
   readonly pid: number;
   /** Resolves when the process has ended, for whatever reason. */
   readonly closed: Promise<void>;
-  /** Ends the process and removes its folder. May be called twice. */
+  /** Ends the process and removes its folder, where that is its own. May be called twice. */
   stop(): Promise<void>;
 }
 
@@ -46,12 +46,20 @@ export function spawnWithParent(
     : spawn(command, args, options);
 }
 
+export interface PrivateRedisOptions {
+  readonly port?: number;
+  /** Added to the command line, where the last word counts. */
+  readonly args?: readonly string[];
+  /** The caller's folder for its data, which stays when the server ends; default: one of its own. */
+  readonly dir?: string;
+}
+
 /** @throws Error with the server's own words when it does not come up within 10 s */
-export async function startPrivateRedis(
-  options: { readonly port?: number; readonly args?: readonly string[] } = {},
-): Promise<PrivateRedis> {
+export async function startPrivateRedis(options: PrivateRedisOptions = {}): Promise<PrivateRedis> {
   const port = options.port ?? (await freePort());
-  const dir = await mkdtemp(join(tmpdir(), "tts-labs-redis-"));
+  const dir = options.dir ?? (await mkdtemp(join(tmpdir(), "tts-labs-redis-")));
+  const removeOwnDir = () =>
+    options.dir === undefined ? rm(dir, { recursive: true, force: true }) : undefined;
   const binary = process.env["REDIS_SERVER_BIN"] ?? "redis-server";
   const child = spawnWithParent(binary, [
     ...["--port", String(port), "--bind", "127.0.0.1", "--dir", dir],
@@ -64,7 +72,7 @@ export async function startPrivateRedis(
     const force = setTimeout(() => child.kill("SIGKILL"), 3_000);
     await closed;
     clearTimeout(force);
-    await rm(dir, { recursive: true, force: true });
+    await removeOwnDir();
   };
   let output = "";
   try {
@@ -86,7 +94,7 @@ export async function startPrivateRedis(
     });
   } catch (error) {
     child.kill("SIGKILL");
-    await rm(dir, { recursive: true, force: true });
+    await removeOwnDir();
     throw error;
   }
   return { url: `redis://127.0.0.1:${port}`, port, pid: child.pid ?? 0, closed, stop };

@@ -21,6 +21,7 @@ const COMMANDS = {
   format: {},
   say: {},
   bench: { redis: "always" },
+  chaos: { redis: "always" },
 };
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];

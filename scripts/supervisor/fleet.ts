@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { freePort, startPrivateRedis } from "../private-redis.ts";
 import { root } from "../tools.ts";
-import type { Part } from "./part.ts";
+import { FleetMember } from "./fleet-member.ts";
 import { Supervisor } from "./supervisor.ts";
 
 /**
@@ -14,25 +14,21 @@ export interface FleetOptions {
   readonly edges?: number;
   readonly workers?: number;
   /** Added to each program's environment. */
-  readonly env?: Partial<Readonly<Record<Program, NodeJS.ProcessEnv>>>;
+  readonly env?: ProgramEnvironments;
   /** What the programs say; default: nothing is kept. */
   readonly onLine?: (name: string, line: string) => void;
 }
 
-type Program = "simulator" | "worker" | "edge";
-
-export interface FleetMember {
-  readonly name: string;
-  /** Where it answers; for a worker that is /healthz, /readyz and /metrics. */
-  readonly url: string;
-  readonly part: Part;
-}
+export type Program = "simulator" | "worker" | "edge";
+export type ProgramEnvironments = Partial<Readonly<Record<Program, NodeJS.ProcessEnv>>>;
 
 export interface Fleet {
   readonly redisUrl: string;
   readonly simulator: FleetMember;
   readonly edges: readonly FleetMember[];
   readonly workers: readonly FleetMember[];
+  /** One more, as those it joins. */
+  add(program: "worker" | "edge"): Promise<FleetMember>;
   /** Ends every process in reverse order of starting, each within a limit. May be called twice. */
   close(): Promise<void>;
 }
@@ -45,7 +41,7 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
   const start = async (program: Program, name: string, own: (port: number) => NodeJS.ProcessEnv) => {
     const port = await freePort();
     const url = `http://127.0.0.1:${port}`;
-    const part = await supervisor.start({
+    const part = {
       name,
       file: join(root, "apps", program, "src", "main.ts"),
       env: {
@@ -56,28 +52,40 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
         ...options.env?.[program],
       },
       readyUrl: `${url}/readyz`,
-      onLine: (line) => options.onLine?.(name, line),
-    });
-    return { name, url, part };
+      onLine: (line: string) => options.onLine?.(name, line),
+    };
+    return FleetMember.start(name, url, () => supervisor.start(part));
   };
-  const many = (program: Program, count: number, own: (port: number) => NodeJS.ProcessEnv) =>
-    Promise.all(Array.from({ length: count }, (_, i) => start(program, `${program} ${i + 1}`, own)));
   try {
     const redisUrl = options.redisUrl ?? (await startRedis(supervisor));
     const simulator = await start("simulator", "simulator", (port) => ({
       SIMULATOR_PORT: String(port),
       SIMULATOR_API_KEYS: SIMULATOR_KEY,
     }));
-    const [workers, edges] = await Promise.all([
-      many("worker", options.workers ?? 1, (port) => ({
+    const members = { worker: [] as FleetMember[], edge: [] as FleetMember[] };
+    const names = { worker: 0, edge: 0 };
+    const own = {
+      worker: (port: number) => ({
         REDIS_URL: redisUrl,
         WORKER_PORT: String(port),
         ELEVENLABS_URL: simulator.url,
         ELEVENLABS_API_KEY: SIMULATOR_KEY,
-      })),
-      many("edge", options.edges ?? 1, (port) => ({ REDIS_URL: redisUrl, PORT: String(port) })),
-    ]);
-    return { redisUrl, simulator, edges, workers, close: () => supervisor.stop() };
+      }),
+      edge: (port: number) => ({ REDIS_URL: redisUrl, PORT: String(port) }),
+    };
+    const add = async (program: "worker" | "edge") => {
+      names[program] += 1;
+      const member = await start(program, `${program} ${names[program]}`, own[program]);
+      members[program].push(member);
+      return member;
+    };
+    const many = (program: "worker" | "edge", count: number) =>
+      Promise.all(Array.from({ length: count }, () => add(program)));
+    await Promise.all([many("worker", options.workers ?? 1), many("edge", options.edges ?? 1)]);
+    return {
+      ...{ redisUrl, simulator, workers: members.worker, edges: members.edge },
+      ...{ add, close: () => supervisor.stop() },
+    };
   } catch (error) {
     await supervisor.stop();
     throw error;

@@ -67,13 +67,19 @@ export class Part {
   async stop(limitMs: number): Promise<void> {
     if (this.#ended !== undefined) return;
     this.#child.kill("SIGTERM");
+    // One that was frozen would not hear of it.
+    this.#child.kill("SIGCONT");
     const limit = setTimeout(() => this.kill(), limitMs);
     await this.exited;
     clearTimeout(limit);
   }
 
   kill(): void {
-    if (this.#ended === undefined) this.#child.kill("SIGKILL");
+    this.signal("SIGKILL");
+  }
+
+  signal(signal: "SIGKILL" | "SIGSTOP" | "SIGCONT"): void {
+    if (this.#ended === undefined) this.#child.kill(signal);
   }
 }
 

@@ -1,0 +1,91 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type PrivateCluster, startPrivateCluster } from "../private-cluster.ts";
+import { type PrivateRedis, startPrivateRedis } from "../private-redis.ts";
+
+export type RedisKind = "empty" | "append-only" | "cluster" | "cluster-with-replicas";
+
+/** A Redis that can be hurt. */
+export interface ChaosRedis {
+  readonly url: string;
+  /** kill -9, and after a while the same address again: with its data if it is append-only, else empty. */
+  restart(downMs: number): Promise<void>;
+  /** kill -9 of a primary of the cluster, by its place; it does not come back. */
+  killPrimary(place: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function startChaosRedis(kind: RedisKind): Promise<ChaosRedis> {
+  if (kind === "cluster" || kind === "cluster-with-replicas") {
+    const cluster = await startPrivateCluster({ replicas: kind === "cluster-with-replicas" });
+    return new ClusterToHurt(cluster);
+  }
+  return SingleToHurt.start(kind === "append-only");
+}
+
+class SingleToHurt implements ChaosRedis {
+  readonly #dir: string;
+  readonly #args: readonly string[];
+  #server: PrivateRedis;
+
+  private constructor(dir: string, args: readonly string[], server: PrivateRedis) {
+    this.#dir = dir;
+    this.#args = args;
+    this.#server = server;
+  }
+
+  static async start(isAppendOnly: boolean): Promise<ChaosRedis> {
+    const dir = await mkdtemp(join(tmpdir(), "tts-labs-chaos-"));
+    // Written before each answer, so that kill -9 of the process alone loses nothing that was acknowledged.
+    const args = isAppendOnly ? ["--appendonly", "yes", "--appendfsync", "everysec"] : [];
+    return new SingleToHurt(dir, args, await startPrivateRedis({ dir, args }));
+  }
+
+  get url(): string {
+    return this.#server.url;
+  }
+
+  async restart(downMs: number): Promise<void> {
+    const { port, pid, closed } = this.#server;
+    process.kill(pid, "SIGKILL");
+    await closed;
+    await sleep(downMs);
+    this.#server = await startPrivateRedis({ port, dir: this.#dir, args: this.#args });
+  }
+
+  killPrimary(): Promise<void> {
+    throw new RangeError("a single Redis has no primaries");
+  }
+
+  async close(): Promise<void> {
+    await this.#server.stop();
+    await rm(this.#dir, { recursive: true, force: true });
+  }
+}
+
+class ClusterToHurt implements ChaosRedis {
+  readonly url: string;
+  readonly #cluster: PrivateCluster;
+
+  constructor(cluster: PrivateCluster) {
+    this.#cluster = cluster;
+    this.url = cluster.url;
+  }
+
+  restart(): Promise<void> {
+    throw new RangeError("a cluster is not restarted as a whole");
+  }
+
+  async killPrimary(place: number): Promise<void> {
+    const node = this.#cluster.nodes[place];
+    if (node === undefined) throw new RangeError(`there is no primary ${place}`);
+    process.kill(node.pid, "SIGKILL");
+    await node.closed;
+  }
+
+  close(): Promise<void> {
+    return this.#cluster.stop();
+  }
+}

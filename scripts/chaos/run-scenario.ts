@@ -1,0 +1,192 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Random } from "../random.ts";
+import { type Fleet, type ProgramEnvironments, startFleet } from "../supervisor/fleet.ts";
+import { type Balancer, openBalancer } from "./balancer.ts";
+import { type ChaosRedis, startChaosRedis } from "./chaos-redis.ts";
+import { judge } from "./judge.ts";
+import { type LoadResult, runLoad } from "./load.ts";
+import { noProgress, type Progress } from "./progress.ts";
+import { broken } from "./promises.ts";
+import type { LoadPlan, Scenario, Stage, SystemPlan } from "./scenario.ts";
+import { type Outcome, type Tally, tally } from "./tally.ts";
+import { pickText } from "./texts.ts";
+import { Truths } from "./truth.ts";
+
+export interface RunOptions {
+  readonly utterances: number;
+  /** Default: the scenario's. */
+  readonly sessions?: number;
+  readonly seed: number;
+  /** With what protects taken away: a promise must break. */
+  readonly unprotected?: boolean;
+  readonly progress?: Progress;
+  /** What the programs log, for those who look for a cause. */
+  readonly onLine?: (name: string, line: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface RunResult {
+  readonly scenario: string;
+  readonly unprotected: boolean;
+  readonly balancer: "haproxy" | "own";
+  readonly seconds: number;
+  readonly tally: Tally;
+  /** One sentence per promise not kept. */
+  readonly broken: readonly string[];
+}
+
+/** Harm, load and their end together; a run that needs longer is given up. */
+const RUN_LIMIT_MS = 240_000;
+
+/**
+ * Starts a system of its own, lets sessions speak while harm is done, ends everything, and holds what was heard
+ * against the voice's own rendering.
+ */
+export async function runScenario(scenario: Scenario, options: RunOptions): Promise<RunResult> {
+  const { progress = noProgress, unprotected = false } = options;
+  const system: SystemPlan = { ...scenario.system, ...(unprotected ? scenario.unprotected.system : {}) };
+  const load: LoadPlan = {
+    ...scenario.load,
+    ...(unprotected ? scenario.unprotected.load : {}),
+    ...(options.sessions === undefined ? {} : { sessions: options.sessions }),
+  };
+  progress.phase(`${scenario.name}: starting`);
+  const startedAtMs = performance.now();
+  const signals = [AbortSignal.timeout(RUN_LIMIT_MS), ...(options.signal ? [options.signal] : [])];
+  const stand = await openStand(system, options.onLine);
+  let run: { readonly result: LoadResult; readonly strikesAtMs: readonly number[] };
+  try {
+    run = await play(scenario, stand, load, { ...options, progress, signal: AbortSignal.any(signals) });
+  } finally {
+    progress.phase(`${scenario.name}: ending`);
+    await stand.close();
+  }
+  options.signal?.throwIfAborted();
+  progress.phase(`${scenario.name}: listening to what was heard`);
+  const outcomes = await judgeAll(run.result);
+  const figures = tally({ ...run.result, outcomes, strikesAtMs: run.strikesAtMs, sessions: load.sessions });
+  progress.stop();
+  return {
+    scenario: scenario.name,
+    unprotected,
+    balancer: stand.balancer.kind,
+    seconds: Math.round((performance.now() - startedAtMs) / 100) / 10,
+    tally: figures,
+    broken: broken(figures, scenario.promises),
+  };
+}
+
+interface Stand {
+  readonly redis: ChaosRedis;
+  readonly fleet: Fleet;
+  readonly balancer: Balancer;
+  close(): Promise<void>;
+}
+
+async function openStand(plan: SystemPlan, onLine: RunOptions["onLine"]): Promise<Stand> {
+  const closers: (() => Promise<void>)[] = [];
+  const close = async () => {
+    for (let closer = closers.pop(); closer !== undefined; closer = closers.pop()) await closer();
+  };
+  try {
+    const redis = await startChaosRedis(plan.redis);
+    closers.push(() => redis.close());
+    const { edges, workers } = plan;
+    const env = withDefaults(plan.env);
+    const fleet = await startFleet({
+      ...{ redisUrl: redis.url, edges, workers, env },
+      ...(onLine === undefined ? {} : { onLine }),
+    });
+    closers.push(() => fleet.close());
+    const balancer = await openBalancer(fleet.edges);
+    closers.push(() => balancer.close());
+    return { redis, fleet, balancer, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Nobody waits long for the end of a run; speech is generated slowly enough to be hit in its middle. */
+const withDefaults = (env: ProgramEnvironments): ProgramEnvironments => ({
+  simulator: { SIMULATOR_GENERATION_SPEED: "4", ...env.simulator },
+  worker: { ...env.worker },
+  edge: { ...env.edge },
+});
+
+async function play(
+  scenario: Scenario,
+  { redis, fleet, balancer: { door } }: Stand,
+  load: LoadPlan,
+  options: RunOptions & { readonly progress: Progress; readonly signal: AbortSignal },
+): Promise<{ result: LoadResult; strikesAtMs: readonly number[] }> {
+  const { progress, utterances, seed } = options;
+  const strikesAtMs: number[] = [];
+  const random = new Random(seed);
+  const over = new AbortController();
+  const signal = AbortSignal.any([options.signal, over.signal]);
+  const waiting = new Set<() => void>();
+  let ended = 0;
+  let isCalm = false;
+  const stage: Stage = {
+    ...{ fleet, redis, door, random, signal },
+    get enough() {
+      return ended >= utterances || signal.aborted;
+    },
+    ended: async (count) => {
+      while (ended < count && !stage.enough) {
+        await new Promise<void>((resolve) => {
+          waiting.add(resolve);
+          signal.addEventListener("abort", () => resolve(), { once: true });
+        });
+      }
+    },
+    pause: async (ms) => {
+      const untilMs = performance.now() + ms;
+      while (performance.now() < untilMs && !stage.enough) await sleep(Math.min(100, ms));
+    },
+    struck: (what) => {
+      strikesAtMs.push(performance.now());
+      progress.struck(what);
+    },
+  };
+  progress.begin(scenario.name, utterances);
+  const harm = scenario.harm(stage).finally(() => {
+    isCalm = true;
+  });
+  const speaking = runLoad({
+    ...load,
+    url: door.url,
+    ...{ utterances, signal: options.signal, random: new Random(seed + 2) },
+    text: (session, turn) => scenario.text?.(session, turn) ?? pickText(textDice(seed, session, turn)),
+    before: async (session, turn, spoken) => scenario.before?.(stage, session, turn, spoken),
+    onEnded: () => {
+      ended += 1;
+      progress.ended(ended);
+      for (const wake of waiting) wake();
+      waiting.clear();
+    },
+    isCalm: () => isCalm,
+  });
+  try {
+    // Should the harm fail, the load need not go on.
+    const [result] = await Promise.all([speaking, harm]);
+    return { result, strikesAtMs };
+  } finally {
+    over.abort();
+    await Promise.allSettled([harm]);
+  }
+}
+
+/** What is said depends on the seed alone, not on who happens to be first. */
+const textDice = (seed: number, session: number, turn: number): Random =>
+  new Random(seed * 1_000_003 + session * 1_009 + turn);
+
+async function judgeAll({ heard }: LoadResult): Promise<Outcome[]> {
+  const truths = new Truths();
+  const outcomes: Outcome[] = [];
+  for (const utterance of heard) {
+    outcomes.push({ heard: utterance, verdict: await judge(utterance, truths) });
+  }
+  return outcomes;
+}

@@ -1,0 +1,21 @@
+import type { Scenario } from "./scenario.ts";
+import { cutClient, killEdge } from "./scenarios/edges.ts";
+import { providerDrop, providerHang, providerSilent } from "./scenarios/provider.ts";
+import { redisFailover, restartRedis, restartRedisEmpty } from "./scenarios/redis.ts";
+import { rollingRestart } from "./scenarios/rolling-restart.ts";
+import { freezeWorker, killWorker } from "./scenarios/workers.ts";
+
+/** In the order of `--list`. */
+export const SCENARIOS: readonly Scenario[] = [
+  killWorker,
+  freezeWorker,
+  killEdge,
+  cutClient,
+  restartRedis,
+  restartRedisEmpty,
+  redisFailover,
+  providerDrop,
+  providerHang,
+  providerSilent,
+  rollingRestart,
+];

@@ -1,0 +1,47 @@
+import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
+import { renderSpeech } from "@tts-labs/simulator/render";
+
+/** A word of a text, and the sample at which the voice begins it. */
+export interface TrueWord {
+  /** Index in the text, in UTF-16 code units. */
+  readonly char: number;
+  readonly firstSample: number;
+}
+
+/** What a voice makes of a text when nothing goes wrong. */
+export interface Truth {
+  readonly pcm: Buffer;
+  readonly samples: number;
+  readonly words: readonly TrueWord[];
+}
+
+const SAMPLES_PER_MS = 24;
+
+/** The simulator's own renderings, each made once: a run has some dozens of texts, and their rests at splices. */
+export class Truths {
+  readonly #known = new Map<string, Promise<Truth>>();
+
+  of(text: string, voice: string): Promise<Truth> {
+    const key = `${voice} ${text}`;
+    const known = this.#known.get(key) ?? render(text, voice);
+    this.#known.set(key, known);
+    return known;
+  }
+}
+
+async function render(text: string, voice: string): Promise<Truth> {
+  if (text.trim() === "") return { pcm: Buffer.alloc(0), samples: 0, words: [] };
+  const { pcm, alignment } = await renderSpeech({ text, voice, sampleRateHz: SAMPLES_PER_MS * 1000 });
+  const words: TrueWord[] = [];
+  let char = 0;
+  let inWord = false;
+  for (const [i, aligned] of alignment.chars.entries()) {
+    const isSpace = aligned.trim() === "";
+    if (!isSpace && !inWord) {
+      words.push({ char, firstSample: Math.round((alignment.startMs[i] ?? 0) * SAMPLES_PER_MS) });
+    }
+    inWord = !isSpace;
+    char += aligned.length;
+  }
+  return { pcm, samples: pcm.byteLength / BYTES_PER_SAMPLE, words };
+}

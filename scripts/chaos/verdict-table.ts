@@ -1,0 +1,44 @@
+import type { RunResult } from "./run-scenario.ts";
+
+const COLUMNS: readonly (readonly [heading: string, cell: (run: RunResult) => string | number])[] = [
+  ["scenario", (run) => run.scenario + (run.unprotected ? " (unprotected)" : "")],
+  ["utterances", (run) => run.tally.utterances],
+  ["strikes", (run) => run.tally.strikes],
+  ["lost", (run) => run.tally.lost],
+  ["told", (run) => run.tally.lostTold],
+  ["twice", (run) => run.tally.duplicated],
+  ["misplaced", (run) => run.tally.reordered + run.tally.wrong],
+  ["words -/+", (run) => `${run.tally.wordsMissing}/${run.tally.wordsRepeated}`],
+  ["stuck", (run) => run.tally.sessionsStuck],
+  ["errors", (run) => run.tally.failed + run.tally.disconnected],
+  ["splices", (run) => run.tally.splices],
+  ["silence", (run) => seconds(run.tally.longestSilenceMs)],
+  ["recovery", (run) => seconds(run.tally.longestRecoveryMs)],
+  ["takeover p50/p99", (run) => takeover(run)],
+  ["held", (run) => (run.broken.length === 0 ? "yes" : "NO")],
+];
+
+/** For people: one line per run, then what did not hold. */
+export function verdictTable(runs: readonly RunResult[]): string {
+  const rows = [
+    COLUMNS.map(([heading]) => heading),
+    ...runs.map((run) => COLUMNS.map(([, cell]) => String(cell(run)))),
+  ];
+  const widths = COLUMNS.map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
+  const lines = rows.map((row) =>
+    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join("  "),
+  );
+  const notes = runs.flatMap((run) => {
+    const errors = Object.entries(run.tally.errors).map(([code, count]) => `${count} × ${code}`);
+    return [
+      ...run.broken.map((sentence) => `${run.scenario}: ${sentence}`),
+      ...(errors.length > 0 ? [`${run.scenario}: errors: ${errors.join(", ")}`] : []),
+    ];
+  });
+  return [...lines, ...(notes.length > 0 ? ["", ...notes] : [])].join("\n");
+}
+
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
+
+const takeover = ({ tally }: RunResult): string =>
+  tally.takeovers === 0 ? "–" : `${seconds(tally.takeoverP50Ms)} / ${seconds(tally.takeoverP99Ms)}`;
