@@ -23,7 +23,7 @@ export interface RunLimits {
 }
 
 /** How a run ended, as a closed set: a label. */
-export type RunOutcome = "completed" | "cancelled" | "abandoned" | ErrorCode;
+export type RunOutcome = "completed" | "cancelled" | "abandoned" | "handed-over" | ErrorCode;
 
 export interface RunObserver extends AudioWriterObserver {
   began(): void;

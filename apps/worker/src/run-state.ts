@@ -17,7 +17,9 @@ export type RunState =
   | { readonly kind: "finishing"; readonly attempt: number; readonly samples: number }
   | { readonly kind: "ended"; readonly outcome: Outcome }
   /** Another worker owns the utterance, or ended it before: there is nobody to tell. */
-  | { readonly kind: "abandoned" };
+  | { readonly kind: "abandoned" }
+  /** This process is going away: another worker is to go on from what has been stored. */
+  | { readonly kind: "handed-over" };
 
 export type RunEvent =
   /** The first word has come. */
@@ -63,21 +65,26 @@ export function nextRunState(state: RunState, event: RunEvent): RunState {
     case "fault":
       return afterFault(state, event.error);
     case "abort":
-      return event.error.code === "lease.lost" ? { kind: "abandoned" } : failed(event.error);
+      return afterAbort(event.error);
     case "found-ended":
       return { kind: "abandoned" };
   }
 }
 
-export type OverState = Extract<RunState, { kind: "ended" | "abandoned" }>;
+export type OverState = Extract<RunState, { kind: "ended" | "abandoned" | "handed-over" }>;
 
 export const isOver = (state: RunState): state is OverState =>
-  state.kind === "ended" || state.kind === "abandoned";
+  state.kind === "ended" || state.kind === "abandoned" || state.kind === "handed-over";
 
 type AudioState = Extract<RunState, { kind: "speaking" | "finishing" }>;
 
 const withAudio = (state: RunState): state is AudioState =>
   state.kind === "speaking" || state.kind === "finishing";
+
+function afterAbort(error: GatewayError): RunState {
+  if (error.code === "lease.lost") return { kind: "abandoned" };
+  return error.code === "draining" ? { kind: "handed-over" } : failed(error);
+}
 
 const failed = (error: GatewayError): RunState => ({ kind: "ended", outcome: toOutcome(error) });
 

@@ -12,6 +12,7 @@ import { watchLease } from "./lease-watch.ts";
 import type { RunOutcome, RunRoles } from "./run-roles.ts";
 import { isOver, nextRunState, type OverState, type RunEvent, type RunState } from "./run-state.ts";
 import { RunTiming } from "./run-timing.ts";
+import type { Slot } from "./slots.ts";
 import type { Synthesis } from "./synthesizer.ts";
 import { TextFeed } from "./text-feed.ts";
 
@@ -32,7 +33,7 @@ import { TextFeed } from "./text-feed.ts";
  * learns that the utterance is over (cancel, text timeout, lease lost, storage, draining), aborts `#stop` with
  * the reason; the way above then unwinds, closing its socket at once. So there is one place that ends: `run`,
  * which releases everything, and then tells the outcome as the end of the audio stream, once; only a worker
- * that has lost its lease tells nobody. While Redis is away, claims and ends are repeated by the stream store,
+ * that has lost its lease, or hands the utterance over since its process ends, tells nobody. While Redis is away, claims and ends are repeated by the stream store,
  * within its own bound.
  *
  * A provider fault is retried on a fresh socket while nothing has been appended, with the same text from its
@@ -51,6 +52,7 @@ export class UtteranceRun {
   #error: GatewayError | undefined;
   #writer: StreamWriter | undefined;
   #audio: AudioWriter | undefined;
+  #slot: Slot | undefined;
   #attempts = 0;
   #opening: Synthesis["opening"] | undefined;
   /** Changes to the live view, in order; none fails. */
@@ -144,7 +146,8 @@ export class UtteranceRun {
     const { slots, limits, observer } = this.#roles;
     this.#on({ kind: "words" });
     this.#timing.words();
-    const release = await slots.acquire(this.#job.speech, this.#stop.signal);
+    const slot = await slots.acquire(this.#job.speech, this.#stop.signal);
+    this.#slot = slot;
     try {
       this.#timing.slot();
       this.#on({ kind: "slot" });
@@ -157,7 +160,7 @@ export class UtteranceRun {
       });
       while (this.#state.kind === "waiting-socket") await this.#attempt(this.#state.after, feed, this.#audio);
     } finally {
-      release();
+      slot.release();
     }
   }
 
@@ -204,12 +207,13 @@ export class UtteranceRun {
     const { speech } = this.#job;
     this.#attempts += 1;
     let synthesis: Synthesis;
-    if (after === undefined) synthesis = await synthesizer.open(speech, signal);
+    if (after === undefined) synthesis = await synthesizer.open(speech, signal, this.#slot?.keyId);
     else {
       observer.retried(after.code);
       const isOverloaded = after.code === "provider.overloaded";
       if (isOverloaded) await sleep(limits.overloadPauseMs, undefined, { signal });
-      synthesis = await synthesizer.openFresh(speech, signal);
+      await this.#slot?.move();
+      synthesis = await synthesizer.openFresh(speech, signal, this.#slot?.keyId);
     }
     this.#timing.socket();
     this.#opening = synthesis.opening;
@@ -222,7 +226,7 @@ export class UtteranceRun {
     const writer = this.#writer;
     if (!isOver(this.#state)) this.#on({ kind: "abort", error: RUN_IS_OVER });
     const over = this.#state as OverState;
-    if (over.kind === "abandoned" || writer === undefined) return over;
+    if (over.kind !== "ended" || writer === undefined) return over;
     const samples = this.#audio?.appendedSamples ?? 0;
     const result = encodeUtteranceResult({ outcome: over.outcome, samples, characters });
     try {
@@ -265,6 +269,6 @@ export class UtteranceRun {
 const RUN_IS_OVER = new GatewayError("internal", "The run is over.");
 
 function toRunOutcome(over: OverState): RunOutcome {
-  if (over.kind === "abandoned") return "abandoned";
+  if (over.kind !== "ended") return over.kind;
   return over.outcome.kind === "failed" ? over.outcome.code : over.outcome.kind;
 }

@@ -229,6 +229,28 @@ describe("a consumer that drains", () => {
     await consumer.close();
   });
 
+  test("gives back at once the job of a run that says so, ahead of those that wait", async () => {
+    const keys = newKeys();
+    const leaving = await openConsumer(keys, async (_job, signal) => {
+      throw await untilAborted(signal);
+    });
+    const queue = openQueue(keys);
+    const [first, second] = [newJob(), newJob()];
+    await queue.add(first);
+    await vi.waitFor(() => expect(leaving.running).toBe(1));
+    const hurry = new AbortController();
+    const draining = leaving.drain(60_000, hurry.signal);
+    await queue.add(second);
+    hurry.abort();
+    await draining;
+    expect(await queue.depth()).toEqual({ waiting: 2, active: 0 });
+    const taken: string[] = [];
+    const next = await openConsumer(keys, async (job) => void taken.push(job.utteranceId));
+    await vi.waitFor(() => expect(taken).toHaveLength(2));
+    expect(taken).toEqual([first.utteranceId, second.utteranceId]);
+    await next.close();
+  });
+
   test("hands on at once a job it had already been waiting for", async () => {
     const keys = newKeys();
     const queue = openQueue(keys);

@@ -5,7 +5,7 @@ import { type Simulator, startSimulator } from "@tts-labs/simulator/main";
 import { renderSpeech } from "@tts-labs/simulator/render";
 import { defaultWorkerConfig } from "@tts-labs/worker/config";
 import { type RunningWorker, startWorker } from "@tts-labs/worker/main";
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, test, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFinished, test, vi } from "vitest";
 import { HandEdge, SPEECH } from "../../harness/hand-edge.ts";
 
 const keyPrefix = `worker-${randomBytes(4).toString("hex")}`;
@@ -194,15 +194,20 @@ describe("a worker that drains", () => {
     }
   });
 
-  test("ends what does not finish in time with a retryable error", async () => {
+  test("hands over what does not finish in time, without waiting for its lease to run out", async () => {
     const own = `${keyPrefix}-drain-late`;
     const leaving = await startWorker({ ...config(), keyPrefix: own, drainMs: 50 }, silentLogger);
     const hand = await HandEdge.open(inject("redisUrl"), own);
     try {
-      const utterance = await hand.utterance([{ kind: "text", text: "Its text never ends. " }]);
+      const utterance = await hand.utterance([{ kind: "text", text: "Its text is not" }]);
       await vi.waitFor(async () => expect((await hand.queue.depth()).active).toBe(1));
       await leaving.close();
-      expect((await utterance.listen()).result.outcome).toMatchObject({ code: "draining", retryable: true });
+      expect(await hand.queue.depth()).toEqual({ waiting: 1, active: 0 });
+      const next = await startWorker({ ...config(), keyPrefix: own }, silentLogger);
+      onTestFinished(() => next.close());
+      await utterance.send({ kind: "text", text: " complete yet." });
+      await utterance.send({ kind: "end" });
+      expect((await utterance.listen()).result.outcome).toEqual({ kind: "completed" });
     } finally {
       await hand.close();
       await leaving.close();

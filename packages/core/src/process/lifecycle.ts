@@ -44,19 +44,28 @@ export class Lifecycle {
   }
 }
 
+/** A terminal's Ctrl-C may reach a process twice at once, from the terminal and from its parent: that is one. */
+const ONE_SIGNAL_MS = 1_000;
+
 /**
- * Runs `shutDown` once on SIGTERM or SIGINT, then exits. A terminal's Ctrl-C may reach a process twice at
- * once (from the terminal and from its parent), so a second signal forces the exit only after a second.
+ * Runs `shutDown` once on SIGTERM or SIGINT, then exits. A second signal means "skip to the end": `hurry` is
+ * aborted, and what would have been waited for is not. A third one exits on the spot.
  */
-export function shutDownOnSignal(shutDown: (signal: NodeJS.Signals) => Promise<void>): void {
-  let beganAtMs: number | undefined;
+export function shutDownOnSignal(
+  shutDown: (signal: NodeJS.Signals, hurry: AbortSignal) => Promise<void>,
+): void {
+  const hurry = new AbortController();
+  let lastAtMs: number | undefined;
   const onSignal = (signal: NodeJS.Signals) => {
-    if (beganAtMs !== undefined) {
-      if (Date.now() - beganAtMs > 1_000) process.exit(130);
+    if (lastAtMs !== undefined) {
+      if (Date.now() - lastAtMs <= ONE_SIGNAL_MS) return;
+      if (hurry.signal.aborted) process.exit(130);
+      lastAtMs = Date.now();
+      hurry.abort();
       return;
     }
-    beganAtMs = Date.now();
-    shutDown(signal).then(
+    lastAtMs = Date.now();
+    shutDown(signal, hurry.signal).then(
       () => process.exit(0),
       () => process.exit(1),
     );

@@ -1,4 +1,5 @@
 import { type Job, WaitingError, Worker } from "bullmq";
+import { settleable } from "../async/settleable.ts";
 import { GatewayError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { RedisConnection } from "../redis/client.ts";
@@ -35,10 +36,10 @@ export interface UtteranceConsumer {
   readonly ready: Promise<void>;
   readonly running: number;
   /**
-   * Takes no new jobs; runs go on for up to `limitMs`, the rest are aborted with `draining`, then it closes.
-   * May be called twice.
+   * Takes no new jobs; runs go on for up to `limitMs`, or until `hurry` is aborted; the rest are aborted with
+   * `draining`, and give their jobs back; then it closes. May be called twice.
    */
-  drain(limitMs: number): Promise<void>;
+  drain(limitMs: number, hurry?: AbortSignal): Promise<void>;
   /** `drain(0)`. */
   close(): Promise<void>;
 }
@@ -89,8 +90,8 @@ class BullmqUtteranceConsumer implements UtteranceConsumer {
     return this.#runs.size;
   }
 
-  drain(limitMs: number): Promise<void> {
-    this.#draining ??= this.#drain(limitMs);
+  drain(limitMs: number, hurry?: AbortSignal): Promise<void> {
+    this.#draining ??= this.#drain(limitMs, hurry);
     return this.#draining;
   }
 
@@ -104,9 +105,8 @@ class BullmqUtteranceConsumer implements UtteranceConsumer {
     lock: AbortSignal | undefined,
   ): Promise<void> {
     if (this.#draining !== undefined) {
-      // BullMQ's paused worker still takes the job it had begun to wait for: it goes back, to be another's.
-      await job.moveToWait(token);
-      throw new WaitingError();
+      // BullMQ's paused worker still takes the job it had begun to wait for.
+      await giveBack(job, token);
     }
     const run = new AbortController();
     const onLockLost = () => run.abort(new GatewayError("lease.lost"));
@@ -115,6 +115,7 @@ class BullmqUtteranceConsumer implements UtteranceConsumer {
     try {
       await this.#options.run(job.data, run.signal);
     } catch (err) {
+      if (err instanceof GatewayError && err.code === "draining") await giveBack(job, token);
       this.#options.logger.error({ err, jobId: job.id }, "job failed");
     } finally {
       lock?.removeEventListener("abort", onLockLost);
@@ -123,24 +124,31 @@ class BullmqUtteranceConsumer implements UtteranceConsumer {
     }
   }
 
-  async #drain(limitMs: number): Promise<void> {
+  async #drain(limitMs: number, hurry: AbortSignal | undefined): Promise<void> {
     await this.#worker.pause(true);
-    if (!(await this.#idleWithin(limitMs))) {
+    if (!(await this.#idleWithin(limitMs, hurry))) {
       for (const run of this.#runs) run.abort(new GatewayError("draining"));
       await this.#idleWithin(ABORT_LIMIT_MS);
     }
     await this.#worker.close(this.#runs.size > 0);
   }
 
-  async #idleWithin(limitMs: number): Promise<boolean> {
-    if (this.#runs.size === 0) return true;
-    let timer: NodeJS.Timeout | undefined;
-    const idle = new Promise<void>((resolve) => {
-      this.#onIdle = resolve;
-      timer = setTimeout(resolve, limitMs);
-    });
-    await idle;
+  async #idleWithin(limitMs: number, hurry?: AbortSignal): Promise<boolean> {
+    if (this.#runs.size === 0 || hurry?.aborted) return this.#runs.size === 0;
+    const { promise, resolve } = settleable<void>();
+    const timer = setTimeout(resolve, limitMs);
+    const onHurry = () => resolve();
+    hurry?.addEventListener("abort", onHurry, { once: true });
+    this.#onIdle = resolve;
+    await promise;
     clearTimeout(timer);
+    hurry?.removeEventListener("abort", onHurry);
     return this.#runs.size === 0;
   }
+}
+
+/** To the head of the queue, without its lock: another worker has it at once, not when the lock has run out. */
+async function giveBack(job: Job<UtteranceJob>, token: string | undefined): Promise<never> {
+  await job.moveToWait(token);
+  throw new WaitingError();
 }

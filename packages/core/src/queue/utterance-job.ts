@@ -19,5 +19,9 @@ export interface UtteranceQueue {
   close(): Promise<void>;
 }
 
-/** The worker's side: runs `run` for each job, at most `concurrency` at once; `signal` fires when the lease is lost. */
+/**
+ * The worker's side: runs `run` for each job, at most `concurrency` at once; `signal` fires when the lease is lost,
+ * or with `draining` when the process is out of time. A run that rejects with `draining` gives its job back, to be
+ * taken at once by another worker; a run tells every other outcome by itself.
+ */
 export type RunUtteranceJob = (job: UtteranceJob, signal: AbortSignal) => Promise<void>;
