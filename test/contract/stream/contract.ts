@@ -4,6 +4,7 @@ import { claiming } from "./themes/claim.ts";
 import { ending } from "./themes/ending.ts";
 import { order } from "./themes/order.ts";
 import { position } from "./themes/position.ts";
+import { succession } from "./themes/succession.ts";
 import { waking } from "./themes/waking.ts";
 
 /** What every store of streams must do: the promises of packages/core/src/stream/stream.ts, one theme a file. */
@@ -12,6 +13,7 @@ export function streamContract(open: OpenStores): void {
   waking(open);
   bound(open);
   claiming(open);
+  succession(open);
   position(open);
   ending(open);
 }

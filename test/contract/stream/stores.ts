@@ -34,6 +34,7 @@ const TEST_SETTINGS: StreamSettings = {
   heartbeatMs: 200,
   readerStaleMs: 1_000,
   readerGoneMs: 300,
+  ownerGoneMs: 150,
 };
 
 export const openMemoryStores: OpenStores = async (options = {}) => {

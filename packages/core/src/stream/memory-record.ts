@@ -29,12 +29,16 @@ export class MemoryRecord {
   waiter: Sleeper | undefined;
   end: StreamEnd | undefined;
   owner = "";
+  /** `performance.now()` until which the owner counts as alive. */
+  ownerAliveUntilMs = 0;
   maxBytes = Number.POSITIVE_INFINITY;
   /** Everything up to here has been released by all readers, and is gone. */
   trimmed: { readonly seq: number; readonly endBytes: number } = { seq: 0, endBytes: 0 };
   /** By fence - 1. */
   readonly #incarnations: Incarnation[] = [];
   #entries: StoredEntry[] = [];
+  /** The last of those released. */
+  #lastReleased: StoredEntry | undefined;
 
   get exists(): boolean {
     return this.#incarnations.length > 0;
@@ -51,6 +55,11 @@ export class MemoryRecord {
     return { seq: Math.max(this.trimmed.seq, base), endBytes: last?.endBytes ?? this.trimmed.endBytes };
   }
 
+  /** The last entry stored, also where it has been released. */
+  get last(): StoredEntry | undefined {
+    return this.#entries.at(-1) ?? this.#lastReleased;
+  }
+
   get storedBytes(): number {
     return this.tail.endBytes - this.trimmed.endBytes;
   }
@@ -61,9 +70,11 @@ export class MemoryRecord {
       incarnation.seal = Math.min(incarnation.seal ?? base, base);
     }
     this.#entries = this.#entries.filter((entry) => entry.seq <= base);
+    if ((this.#lastReleased?.seq ?? 0) > base) this.#lastReleased = undefined;
     if (this.trimmed.seq > base) this.trimmed = { seq: base, endBytes: this.trimmed.endBytes };
     this.#incarnations.push({ base, seal: undefined });
     this.owner = options.owner;
+    this.ownerAliveUntilMs = 0;
     this.maxBytes = options.maxBytes;
     this.end = undefined;
     this.ringReaders();
@@ -136,6 +147,7 @@ export class MemoryRecord {
     const last = this.#entries[count - 1];
     if (last === undefined) return;
     this.trimmed = { seq: last.seq, endBytes: last.endBytes };
+    this.#lastReleased = last;
     this.#entries.splice(0, count);
   }
 }

@@ -5,7 +5,14 @@ import type { MemoryStreams } from "./memory-streams.ts";
 import { MemoryWriter } from "./memory-writer.ts";
 import { type StreamObserver, silentObserver } from "./observer.ts";
 import { DEFAULT_STREAM_SETTINGS, type StreamSettings } from "./settings.ts";
-import type { ClaimOptions, ReaderOptions, StreamInfo, StreamRef, StreamStore } from "./stream.ts";
+import type {
+  ClaimOptions,
+  ReaderOptions,
+  StreamEntry,
+  StreamInfo,
+  StreamRef,
+  StreamStore,
+} from "./stream.ts";
 
 /** Streams of one process, for tests: the contract of `stream.ts` without Redis. */
 export function openMemoryStreams(
@@ -55,8 +62,13 @@ class MemoryStreamStore implements StreamStore, MemoryStreams {
       owner: record.owner,
       lastSeq: record.tail.seq,
       storedBytes: record.storedBytes,
+      ownerAlive: performance.now() < record.ownerAliveUntilMs,
       end: record.end,
     };
+  }
+
+  async last(stream: StreamRef): Promise<StreamEntry | undefined> {
+    return this.#records.get(nameOf(stream))?.last;
   }
 
   async expire(stream: StreamRef, ttlMs: number): Promise<void> {

@@ -69,6 +69,7 @@ export class MemoryWriter implements StreamWriter {
 
   async assertCurrent(): Promise<void> {
     this.#assertCurrent();
+    this.#record.ownerAliveUntilMs = performance.now() + this.#streams.settings.ownerGoneMs;
   }
 
   async end(result: string): Promise<void> {

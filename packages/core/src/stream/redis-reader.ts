@@ -194,7 +194,9 @@ export class RedisReader implements StreamReader, OpenEnd {
     this.#unproven = false;
     this.#hold.met(meta.maxBytes, meta.writerWaits);
     const found = parseEntries(replyAt(replies, 2));
-    const whole = meta.seal === undefined ? found : found.filter((entry) => entry.seq <= (meta.seal ?? 0));
+    // Beyond the seal is a stale owner's; what was released counts as gone, though the last of it is kept.
+    const { trimmedSeq, seal = Number.POSITIVE_INFINITY } = meta;
+    const whole = found.filter((entry) => entry.seq > trimmedSeq && entry.seq <= seal);
     const gap = whole.findIndex((entry, index) => entry.seq !== this.#seq + 1 + index);
     const entries = gap < 0 ? whole : whole.slice(0, gap);
     if (entries.length > 0) {

@@ -10,11 +10,18 @@ import { TickBatch } from "../redis/tick-batch.ts";
 import { encodeEpoch } from "./epoch.ts";
 import { type StreamObserver, silentObserver } from "./observer.ts";
 import { RedisReader } from "./redis-reader.ts";
-import { parseTail, replyAt } from "./redis-replies.ts";
+import { parseEntries, parseTail, replyAt } from "./redis-replies.ts";
 import { type OpenEnd, type RedisStreams, scripts } from "./redis-streams.ts";
 import { RedisWriter } from "./redis-writer.ts";
 import { DEFAULT_STREAM_SETTINGS, type StreamSettings } from "./settings.ts";
-import type { ClaimOptions, ReaderOptions, StreamInfo, StreamRef, StreamStore } from "./stream.ts";
+import type {
+  ClaimOptions,
+  ReaderOptions,
+  StreamEntry,
+  StreamInfo,
+  StreamRef,
+  StreamStore,
+} from "./stream.ts";
 import { parsePlace, StreamKeys } from "./stream-keys.ts";
 
 export interface RedisStreamOptions {
@@ -118,7 +125,10 @@ class RedisStreamStore implements StreamStore {
       )[];
       if (life == null || base == null) return undefined;
       const key = keys.entries(Number(fence));
-      const info = await batch.run(keys.slot, [{ name: "xinfo", args: ["STREAM", key] }]);
+      const info = await batch.run(keys.slot, [
+        { name: "xinfo", args: ["STREAM", key] },
+        { name: "get", args: [keys.owner] },
+      ]);
       const tail = parseTail(info[0]) ?? parsePlace(base);
       return {
         epoch: encodeEpoch(life, Number(fence)),
@@ -126,8 +136,30 @@ class RedisStreamStore implements StreamStore {
         owner: owner ?? "",
         lastSeq: tail.seq,
         storedBytes: tail.bytes - Number(trimmedBytes ?? 0),
+        ownerAlive: replyAt(info, 1) === fence,
         end: endSeq == null ? undefined : { lastSeq: Number(endSeq), result: endResult ?? "" },
       };
+    });
+  }
+
+  async last(stream: StreamRef): Promise<StreamEntry | undefined> {
+    const { batch, settings } = this.#streams;
+    const keys = new StreamKeys(this.#keys, stream);
+    return retryStorage(settings.storageRetryMs, undefined, async () => {
+      const newest = Number(
+        replyAt(await batch.run(keys.slot, [{ name: "hget", args: [keys.meta, "fence"] }]), 0),
+      );
+      // An owner may have gone before it had anything to say.
+      for (let fence = newest; fence > 0; fence -= 1) {
+        const sealed = [{ name: "hget", args: [keys.meta, `s:${fence}`] }] as const;
+        const seal = replyAt(await batch.run(keys.slot, sealed), 0);
+        const upTo = seal === null ? "+" : String(seal);
+        const args = [keys.entries(fence), upTo, "-", "COUNT", 1];
+        const found = await batch.run(keys.slot, [{ name: "xrevrange", args, binary: true }]);
+        const [entry] = parseEntries(replyAt(found, 0));
+        if (entry !== undefined) return entry;
+      }
+      return undefined;
     });
   }
 

@@ -12,6 +12,7 @@ export const scripts = {
   room: new Script("room"),
   end: new Script("end"),
   expire: new Script("expire"),
+  hold: new Script("hold"),
 };
 
 /** What a Redis store's writers and readers share. */

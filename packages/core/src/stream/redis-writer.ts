@@ -84,12 +84,12 @@ export class RedisWriter implements StreamWriter, OpenEnd {
   }
 
   async assertCurrent(): Promise<void> {
-    const { batch, settings } = this.#streams;
-    const fence = await retryStorage(settings.storageRetryMs, undefined, async () =>
-      replyAt(await batch.run(this.#keys.slot, [{ name: "hget", args: [this.#keys.meta, "fence"] }]), 0),
+    const { redis, settings } = this.#streams;
+    const [status] = await retryStorage(settings.storageRetryMs, undefined, () =>
+      scripts.hold.run(redis, [this.#keys.meta, this.#keys.owner], [this.fence, settings.ownerGoneMs]),
     );
-    if (fence === null) throw new GatewayError("stream.lost");
-    if (fence !== String(this.fence)) throw new GatewayError("lease.lost");
+    if (status === "gone") throw new GatewayError("stream.lost");
+    if (status === "stale") throw new GatewayError("lease.lost");
   }
 
   async end(result: string): Promise<void> {

@@ -10,6 +10,8 @@ export interface StreamSettings {
   readonly readerStaleMs: number;
   /** A writer without room and without a living reader waits so long, then fails with `stream.reader_gone`. */
   readonly readerGoneMs: number;
+  /** An owner that has not looked at its record for so long is taken for dead. Several looks. */
+  readonly ownerGoneMs: number;
 }
 
 export const DEFAULT_STREAM_SETTINGS: StreamSettings = {
@@ -18,6 +20,7 @@ export const DEFAULT_STREAM_SETTINGS: StreamSettings = {
   heartbeatMs: 5_000,
   readerStaleMs: 16_000,
   readerGoneMs: 30_000,
+  ownerGoneMs: 4_000,
 };
 
 /** Most entries of one read, whatever is asked for: with entries of 16 KiB a reply of a megabyte. */

@@ -10,12 +10,14 @@ import type { StreamRef } from "./stream.ts";
  * | `meta` | hash | `life`, `fence`, `token` of the last claim, `owner`, `max`, `base`; `s:<fence>` seals; `trimmed`, `trimmedBytes`; `waiter`; `endSeq`, `endResult` |
  * | `readers` | hash | by name: `<released seq> <released bytes> <seen at> <token>` |
  * | `sleepers` | set | whom to ring after an append |
+ * | `owner` | string | fence of the owner, for as long as it is known to live |
  * | `entries:<fence>` | stream | one incarnation's entries; id = `<seq>-<bytes of all entries up to and including it>` |
  */
 export class StreamKeys {
   readonly meta: string;
   readonly readers: string;
   readonly sleepers: string;
+  readonly owner: string;
   readonly slot: number;
   readonly #entries: string;
 
@@ -23,6 +25,7 @@ export class StreamKeys {
     this.meta = keys.stream(stream, "meta");
     this.readers = keys.stream(stream, "readers");
     this.sleepers = keys.stream(stream, "sleepers");
+    this.owner = keys.stream(stream, "owner");
     this.#entries = keys.stream(stream, "entries");
     this.slot = slotOf(this.meta);
   }

@@ -92,7 +92,7 @@ export interface StreamWriter {
   append(entries: readonly EntryData[], signal?: AbortSignal): Promise<number>;
   /** Bytes that may be appended now without waiting, as far as the writer knows. */
   readonly freeBytes: number;
-  /** Looks at the record. @throws GatewayError `lease.lost` when a higher fence exists. */
+  /** Looks at the record, and shows that its owner lives. @throws GatewayError `lease.lost` when a higher fence exists. */
   assertCurrent(): Promise<void>;
   /** Makes the end durable and wakes readers. Safe to repeat. @throws GatewayError `lease.lost`, `storage.*` */
   end(result: string): Promise<void>;
@@ -127,6 +127,8 @@ export interface StreamInfo {
   readonly lastSeq: number;
   /** Stored bytes, not yet trimmed. */
   readonly storedBytes: number;
+  /** The owner has looked at its record (`assertCurrent`) not long ago. */
+  readonly ownerAlive: boolean;
   readonly end: StreamEnd | undefined;
 }
 
@@ -136,6 +138,11 @@ export interface StreamStore {
   reader(stream: StreamRef, options: ReaderOptions): StreamReader;
   /** `undefined` where there is no such stream. */
   inspect(stream: StreamRef): Promise<StreamInfo | undefined>;
+  /**
+   * The last entry stored, also where all readers have released it: a new owner reads there where to go on.
+   * `undefined` where there is none, or Redis has lost it.
+   */
+  last(stream: StreamRef): Promise<StreamEntry | undefined>;
   /** Lets the stream's keys go after `ttlMs`, 0 at once. */
   expire(stream: StreamRef, ttlMs: number): Promise<void>;
   /** Wakes every sleeper with `storage.unavailable`; may be called twice. Does not close the Redis connections given to it. */

@@ -101,6 +101,7 @@ function countingEnds(streams: StreamStore, ends: string[]): StreamStore {
   return {
     reader: (...args) => streams.reader(...args),
     inspect: (...args) => streams.inspect(...args),
+    last: (...args) => streams.last(...args),
     expire: (...args) => streams.expire(...args),
     close: () => streams.close(),
     claim: async (stream, options) => {

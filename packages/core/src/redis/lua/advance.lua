@@ -1,4 +1,5 @@
--- A reader's place: taken, moved, shown to be alive, or given up. Trims what every living reader has released.
+-- A reader's place: taken, moved, shown to be alive, or given up. Trims what every living reader has released, but
+-- for the last entry of that: where nothing follows it, it tells a new owner where to go on.
 --
 -- KEYS  1 meta  2 readers  3 sleepers  4 entries of the reader's incarnation  5 entries of the one before (or 4 again)
 -- ARGV  1 'attach', 'advance' or 'detach'  2 name of the reader  3 its token  4 released seq
@@ -61,8 +62,8 @@ end
 local waiter = ''
 if exists then
   if lowest and lowest > trimmed then
-    redis.call('XTRIM', entries, 'MINID', number(lowest + 1))
-    if before ~= entries then redis.call('XTRIM', before, 'MINID', number(lowest + 1)) end
+    redis.call('XTRIM', entries, 'MINID', number(lowest))
+    if before ~= entries then redis.call('XTRIM', before, 'MINID', number(lowest)) end
     redis.call('HSET', meta, 'trimmed', number(lowest), 'trimmedBytes', number(math.max(lowestBytes, trimmedBytes)))
   end
   waiter = redis.call('HGET', meta, 'waiter') or ''
