@@ -27,7 +27,7 @@ export const workerEnvironment = {
     max: 10_000,
   }),
   drainMs: duration("WORKER_DRAIN_MS", {
-    about: "How long utterances may go on after SIGTERM; the rest end with a retryable error.",
+    about: "How long utterances may go on after SIGTERM; the rest are handed over to other workers.",
     default: 30_000,
   }),
   // The provider.
@@ -36,6 +36,28 @@ export const workerEnvironment = {
     default: "https://api.elevenlabs.io",
   }),
   apiKey: secret("ELEVENLABS_API_KEY", { about: "Key of the ElevenLabs account." }),
+  apiKeys: secret("ELEVENLABS_API_KEYS", {
+    about: "Further keys, separated by commas: key, or key:slots where its plan allows another number.",
+  }),
+  providerSlots: integer("PROVIDER_SLOTS", {
+    about: "Utterances one key's plan lets generate at once, all workers together; 0 is any number.",
+    default: 0,
+    max: 99_999,
+  }),
+  slotWaitMs: duration("PROVIDER_SLOT_WAIT_MS", {
+    about: "How long an utterance waits for a slot before it fails with capacity.slot_timeout.",
+    default: 30_000,
+    min: 1,
+  }),
+  breakerFaults: integer("BREAKER_FAULTS", {
+    about: "Provider faults in a row, seen by any worker, after which it is left alone; 0 is never.",
+    default: 3,
+  }),
+  breakerOpenMs: duration("BREAKER_OPEN_MS", {
+    about: "How long a provider that failed is left alone; then one utterance tries it.",
+    default: 60_000,
+    min: 1,
+  }),
   connectTimeoutMs: duration("PROVIDER_CONNECT_TIMEOUT_MS", {
     about: "Longest wait for a provider socket.",
     default: 5_000,

@@ -1,9 +1,12 @@
+import { openBreaker } from "@tts-labs/core/breaker/breaker";
+import { SlotGovernor } from "@tts-labs/core/governor/governor";
 import { newNodeId } from "@tts-labs/core/ids";
 import type { Logger } from "@tts-labs/core/logger";
 import { Lifecycle, shutDownOnSignal } from "@tts-labs/core/process/lifecycle";
 import { openLogger } from "@tts-labs/core/process/logger";
 import { toSpeechOptions } from "@tts-labs/core/protocol/speech-options";
 import { openUtteranceConsumer } from "@tts-labs/core/queue/utterance-consumer";
+import { openBell } from "@tts-labs/core/redis/bell";
 import { closeRedis, openRedis, type RedisConnection } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
 import { settleWithin } from "@tts-labs/core/redis/settle-within";
@@ -15,10 +18,13 @@ import {
   type ElevenLabsSynthesizer,
   openElevenLabsSynthesizer,
 } from "./elevenlabs/elevenlabs-synthesizer.ts";
+import { type ProviderKey, toProviderKeys } from "./elevenlabs/provider-keys.ts";
+import { guardSynthesizer } from "./guarded-synthesizer.ts";
 import { utteranceRunner } from "./job-consumer.ts";
 import { openMetrics, type WorkerMetrics } from "./metrics.ts";
 import { type NotReady, openOpsServer } from "./ops-server.ts";
-import { unlimitedSlots } from "./slots.ts";
+import { ProviderHealth } from "./provider-health.ts";
+import { type LeaseSource, localLeases, ProviderSlots } from "./provider-slots.ts";
 import { publishVoices } from "./voices.ts";
 import { followWantedRoutes } from "./wanted-routes.ts";
 
@@ -26,6 +32,8 @@ import { followWantedRoutes } from "./wanted-routes.ts";
 const PROBE_LIMIT_MS = 1_000;
 /** A `prewarm` precedes its text by seconds, and a socket takes a fifth of one. */
 const WANTED_ROUTES_EVERY_MS = 500;
+/** A key that was refused, or whose quota is used up, is not tried for so long where there is another. */
+const REFUSED_KEY_REST_MS = 60_000;
 /** What is left for aborted runs to tell how they ended. */
 const WIND_UP_MS = 6_000;
 
@@ -34,8 +42,11 @@ export interface RunningWorker {
   /** Of `/healthz`, `/readyz` and `/metrics`. */
   readonly opsUrl: string;
   readonly opsPort: number;
-  /** Not ready, no new jobs; what runs may finish within `drainMs`; then sockets, queue, Redis. May be called twice. */
-  close(): Promise<void>;
+  /**
+   * Not ready, no new jobs; what runs may finish within `drainMs`, or until `hurry` is aborted, and is handed over
+   * then; then sockets, queue, Redis. May be called twice.
+   */
+  close(hurry?: AbortSignal): Promise<void>;
 }
 
 /**
@@ -48,6 +59,7 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
   const metrics = openMetrics();
   const lifecycle = new Lifecycle(logger);
   let phase: NotReady | undefined = "starting";
+  let hurry: AbortSignal | undefined;
   try {
     const connect = (purpose: "commands" | "queue" | "subscriber"): RedisConnection =>
       lifecycle.add(`redis ${purpose}`, openRedis({ url: config.redisUrl, purpose, logger }), closeRedis);
@@ -59,13 +71,44 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
       metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
     });
     lifecycle.add("ops server", ops, (it) => it.close());
+    const subscriber = connect("subscriber");
     const streams = await openRedisStreams({
-      ...{ redis, subscriber: connect("subscriber"), keys, nodeId, logger },
+      ...{ redis, subscriber, keys, nodeId, logger },
       observer: metrics.streams,
     });
     lifecycle.add("streams", streams, (it) => it.close());
     const queueRedis = connect("queue");
-    const synthesizer = openSynthesizer(config, metrics, logger);
+    const providerKeys = toProviderKeys({ ...config, slots: config.providerSlots });
+    const circuitOf = (keyId: string) => `${URL.parse(config.elevenLabsUrl)?.host} ${keyId}`;
+    const breaker = await openBreaker({
+      ...{ redis, subscriber, keys, logger },
+      names: providerKeys.map(({ keyId }) => circuitOf(keyId)),
+      settings: { faults: config.breakerFaults, openMs: config.breakerOpenMs },
+      observer: metrics.breaker,
+    });
+    lifecycle.add("breaker", breaker, (it) => it.close());
+    const health = new ProviderHealth(
+      new Map(providerKeys.map(({ keyId }) => [keyId, breaker.circuit(circuitOf(keyId))])),
+      REFUSED_KEY_REST_MS,
+    );
+    const openLeases = async (): Promise<LeaseSource> => {
+      const mayServe = (keyId: string) => health.mayServe(keyId);
+      const keyIds = providerKeys.map(({ keyId }) => keyId);
+      if (providerKeys.every(({ slots }) => slots === 0)) return localLeases(keyIds, mayServe);
+      const bell = await openBell({ redis, subscriber, keys, nodeId: `${nodeId}.slots`, logger });
+      lifecycle.add("slots bell", bell, (it) => it.close());
+      const governor = new SlotGovernor({
+        ...{ redis, bell, keys, provider: "elevenlabs", logger, mayServe },
+        keySlots: providerKeys,
+        settings: { waitMs: config.slotWaitMs },
+        observer: metrics.governor,
+      });
+      return lifecycle.add("slots", governor, (it) => it.close());
+    };
+    const slots = lifecycle.add("provider slots", new ProviderSlots(await openLeases(), health), (it) =>
+      it.close(),
+    );
+    const synthesizer = openSynthesizer(config, { keys: providerKeys, health, metrics, logger });
     lifecycle.add("provider sockets", synthesizer, (it) => it.close());
     const stopVoices = publishVoices({
       list: () => synthesizer.listVoices(),
@@ -83,14 +126,15 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
     const consumer = openUtteranceConsumer({
       ...{ redis: queueRedis, keys, concurrency: config.concurrency, logger },
       run: utteranceRunner({
-        ...{ nodeId, streams, synthesizer, slots: unlimitedSlots, logger },
+        ...{ nodeId, streams, slots, logger },
+        synthesizer: guardSynthesizer(synthesizer, health),
         live: openLiveRegistry({ redis, keys }),
         limits: config,
         observer: metrics.run,
       }),
     });
     const drainLimitMs = config.drainMs + WIND_UP_MS;
-    lifecycle.add("utterances", consumer, (it) => it.drain(config.drainMs), drainLimitMs);
+    lifecycle.add("utterances", consumer, (it) => it.drain(config.drainMs, hurry), drainLimitMs);
     const { voice, model, sampleRateHz, language } = config;
     const defaults = { voice, model, sampleRateHz, ...(language === undefined ? {} : { language }) };
     synthesizer.prewarm(toSpeechOptions({}, defaults));
@@ -101,8 +145,9 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
       nodeId,
       opsUrl: ops.url,
       opsPort: ops.port,
-      close: () => {
+      close: (hurriedBy) => {
         phase = "draining";
+        hurry ??= hurriedBy;
         return lifecycle.close();
       },
     };
@@ -112,14 +157,23 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
   }
 }
 
+interface SynthesizerParts {
+  readonly keys: readonly ProviderKey[];
+  readonly health: ProviderHealth;
+  readonly metrics: WorkerMetrics;
+  readonly logger: Logger;
+}
+
 function openSynthesizer(
   config: WorkerConfig,
-  metrics: WorkerMetrics,
-  logger: Logger,
+  { keys, health, metrics, logger }: SynthesizerParts,
 ): ElevenLabsSynthesizer {
+  const [first, ...further] = keys.map(({ secret }) => secret);
   return openElevenLabsSynthesizer({
     url: config.elevenLabsUrl,
-    apiKey: config.apiKey,
+    apiKey: first,
+    furtherKeys: further.filter((secret) => secret !== undefined),
+    mayWarm: (keyId) => health.mayWarm(keyId),
     deadlines: {
       connectMs: config.connectTimeoutMs,
       firstAudioMs: config.firstAudioTimeoutMs,
@@ -157,9 +211,9 @@ if (process.argv[1] === import.meta.filename) {
   process.on("unhandledRejection", (err) => logger.error({ err }, "unhandled rejection"));
   try {
     const worker = await startWorker(parseWorkerConfig(process.env), logger);
-    shutDownOnSignal(async (signal) => {
+    shutDownOnSignal(async (signal, hurry) => {
       logger.info({ signal }, "worker is draining");
-      await worker.close();
+      await worker.close(hurry);
     });
   } catch (err) {
     logger.error({ err }, "worker can't start");

@@ -1,4 +1,6 @@
 import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
+import type { BreakerObserver } from "@tts-labs/core/breaker/observer";
+import type { GovernorObserver } from "@tts-labs/core/governor/observer";
 import type { StreamObserver } from "@tts-labs/core/stream/observer";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { ProviderObserver } from "./elevenlabs/observer.ts";
@@ -10,6 +12,8 @@ const LATENCY_BUCKETS = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 
 export interface WorkerMetrics {
   readonly run: RunObserver;
   readonly provider: ProviderObserver;
+  readonly breaker: BreakerObserver;
+  readonly governor: GovernorObserver;
   readonly streams: StreamObserver;
   readonly contentType: string;
   text(): Promise<string>;
@@ -22,6 +26,8 @@ export function openMetrics(): WorkerMetrics {
   return {
     run: runMetrics(registry),
     provider: providerMetrics(registry),
+    breaker: breakerMetrics(registry),
+    governor: governorMetrics(registry),
     streams: streamMetrics(registry),
     contentType: registry.contentType,
     text: () => registry.metrics(),
@@ -95,6 +101,51 @@ function providerMetrics(registry: Registry): ProviderObserver {
     retired: (reason) => retired.inc({ reason }),
     warm: (count) => warm.set(count),
     full: (bound) => full.inc({ bound }),
+  };
+}
+
+/** A circuit's name holds its key's id, never the key; there are as many as keys are configured. */
+function breakerMetrics(registry: Registry): BreakerObserver {
+  const { counter } = metersOf(registry);
+  const changes = counter(
+    "tts_worker_circuit_changes_total",
+    "Circuits that opened or closed, as this worker has learnt it.",
+    "circuit",
+    "state",
+  );
+  const refused = counter("tts_worker_circuit_refused_total", "Utterances turned away.", "circuit");
+  const probes = counter("tts_worker_circuit_probes_total", "Probes made by this worker.", "circuit");
+  const open = new Gauge({
+    name: "tts_worker_circuit_open",
+    help: "1 while the provider is left alone.",
+    labelNames: ["circuit"],
+    registers: [registry],
+  });
+  return {
+    changed: (circuit, state) => {
+      changes.inc({ circuit, state });
+      open.set({ circuit }, state === "open" ? 1 : 0);
+    },
+    refused: (circuit) => refused.inc({ circuit }),
+    probed: (circuit) => probes.inc({ circuit }),
+  };
+}
+
+function governorMetrics(registry: Registry): GovernorObserver {
+  const { counter, gauge, histogram } = metersOf(registry);
+  const waits = histogram("tts_worker_slot_wait_seconds", "Waits for a provider slot that was had.");
+  const timeouts = counter("tts_worker_slot_timeouts_total", "Waits for a provider slot that were too long.");
+  const lost = counter("tts_worker_slot_leases_lost_total", "Slots whose lease expired while in use.");
+  const heldNow = gauge("tts_worker_slots_held", "Provider slots in use by this worker.");
+  const waitingNow = gauge("tts_worker_slots_waiting", "Utterances of this worker that wait for a slot.");
+  return {
+    granted: (waitedMs) => waits.observe(waitedMs / 1_000),
+    timedOut: () => timeouts.inc(),
+    lostLeases: (count) => lost.inc(count),
+    counts: (held, waiting) => {
+      heldNow.set(held);
+      waitingNow.set(waiting);
+    },
   };
 }
 

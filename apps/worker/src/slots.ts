@@ -1,21 +1,25 @@
 import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
 
-/**
- * The provider's concurrent generations: who speaks holds one. How many there are is the plan's business;
- * `WORKER_CONCURRENCY` keeps one worker within it.
- */
-export interface Slots {
-  /**
-   * Waits for a slot. What comes back gives it up; safe to repeat.
-   * @throws GatewayError `capacity.slot_timeout`, or the signal's reason
-   */
-  acquire(speech: SpeechOptions, signal: AbortSignal): Promise<() => void>;
+/** One of the provider's concurrent generations: who speaks holds one, from its first words to its end. */
+export interface Slot {
+  /** The provider key that it counts for; the socket must be opened with it. `undefined`: any. */
+  readonly keyId: string | undefined;
+  /** To another key, where one has a free slot now: what failed with one key may work with another. */
+  move(): Promise<boolean>;
+  /** Safe to repeat. */
+  release(): void;
 }
 
-/** As many as there are runs. */
+/** How many there are is the plan's business. */
+export interface Slots {
+  /** @throws GatewayError `capacity.slot_timeout`, `provider.circuit_open`, or the signal's reason */
+  acquire(speech: SpeechOptions, signal: AbortSignal): Promise<Slot>;
+}
+
+/** As many as there are runs, of any key. */
 export const unlimitedSlots: Slots = {
   acquire: async (_speech, signal) => {
     signal.throwIfAborted();
-    return () => {};
+    return { keyId: undefined, move: async () => false, release: () => {} };
   },
 };

@@ -11,11 +11,12 @@ export interface Synthesizer {
   readonly provider: string;
   /**
    * Makes ready to speak one utterance: a pre-warmed socket, or a fresh one.
+   * @param keyId the provider key to use; without it the first one
    * @throws GatewayError `provider.*`, or the signal's reason
    */
-  open(speech: SpeechOptions, signal: AbortSignal): Promise<Synthesis>;
+  open(speech: SpeechOptions, signal: AbortSignal, keyId?: string): Promise<Synthesis>;
   /** Like `open`, but never a pre-warmed socket: for the one retry after a socket failed. */
-  openFresh(speech: SpeechOptions, signal: AbortSignal): Promise<Synthesis>;
+  openFresh(speech: SpeechOptions, signal: AbortSignal, keyId?: string): Promise<Synthesis>;
   /** This route will be wanted soon. */
   prewarm(speech: SpeechOptions): void;
   /** Ends every run and socket. May be called twice. */

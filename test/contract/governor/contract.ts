@@ -115,13 +115,13 @@ export function governorContract(url: () => string): void {
     expect((await waiting).keyId).toBe("small");
   });
 
-  test("no slot of a key that is not usable is handed out", async () => {
+  test("no slot of a key that may not serve is handed out", async () => {
     const keySlots = [
       { keyId: "sick", slots: 5 },
       { keyId: "well", slots: 1 },
     ];
     let usable = false;
-    const member = await fleet.join(keySlots, { usable: (keyId) => usable || keyId === "well" });
+    const member = await fleet.join(keySlots, { mayServe: (keyId) => usable || keyId === "well" });
     expect((await acquire(member)).keyId).toBe("well");
     const waiting = acquire(member);
     await vi.waitFor(async () => expect(await member.queued()).toBe(1));

@@ -20,7 +20,7 @@ export interface Member {
   close(): Promise<void>;
 }
 
-export type MemberOptions = Partial<Pick<GovernorOptions, "keySlots" | "settings" | "usable" | "observer">>;
+export type MemberOptions = Partial<Pick<GovernorOptions, "keySlots" | "settings" | "mayServe" | "observer">>;
 
 /** Members that share slots over the Redis at `url`, under a key prefix of their own. */
 export class Fleet {

@@ -5,7 +5,7 @@ import type { Synthesis, Synthesizer } from "../synthesizer.ts";
 import { DEFAULT_DEADLINES, type ProviderDeadlines } from "./deadlines.ts";
 import { type ProviderObserver, silentObserver } from "./observer.ts";
 import { DEFAULT_POOL, type Opened, type PoolOptions, SocketPool } from "./pool.ts";
-import { type RouteOrigin, toKeyId, toRoute } from "./route.ts";
+import { toKeyId, toRoute } from "./route.ts";
 import { SingleUseSocket } from "./single-use-socket.ts";
 import { listVoices, type ProviderVoice } from "./voices.ts";
 
@@ -13,6 +13,10 @@ export interface ElevenLabsOptions {
   /** `https://api.elevenlabs.io`, a residency host, or `http://…` of a simulator. */
   readonly url: string;
   readonly apiKey: string | undefined;
+  /** Further keys that `open` may be told to use. */
+  readonly furtherKeys?: readonly string[];
+  /** Whether sockets may be opened ahead with a key; without it always. */
+  readonly mayWarm?: (keyId: string) => boolean;
   readonly deadlines?: Partial<ProviderDeadlines>;
   readonly pool?: Partial<PoolOptions>;
   /** Audio held per utterance before its socket is no longer read; default 64 KiB, 1.4 s at 24 kHz. */
@@ -40,28 +44,39 @@ export function openElevenLabsSynthesizer(options: ElevenLabsOptions): ElevenLab
   if (!/^(https?|wss?):$/.test(URL.parse(url)?.protocol ?? "")) {
     throw new GatewayError("config.invalid", "The provider's address is not an http(s) or ws(s) URL.");
   }
-  if (apiKey !== undefined && !/^[\x21-\x7e]+$/.test(apiKey)) {
-    throw new GatewayError("config.invalid", "The provider's key holds characters that no header can carry.");
+  const secrets = new Map([apiKey, ...(options.furtherKeys ?? [])].map((key) => [toKeyId(key), key]));
+  for (const key of secrets.values()) {
+    if (key !== undefined && !/^[\x21-\x7e]+$/.test(key)) {
+      throw new GatewayError(
+        "config.invalid",
+        "A key of the provider holds characters that no header can carry.",
+      );
+    }
   }
   const deadlines: ProviderDeadlines = { ...DEFAULT_DEADLINES, ...options.deadlines };
-  const origin: RouteOrigin = {
-    url,
-    keyId: toKeyId(apiKey),
-    inactivityTimeoutS: options.inactivityTimeoutS ?? DEFAULT_INACTIVITY_TIMEOUT_S,
-  };
+  const inactivityTimeoutS = options.inactivityTimeoutS ?? DEFAULT_INACTIVITY_TIMEOUT_S;
+  const toRouteOf = (speech: SpeechOptions, keyId = toKeyId(apiKey)) =>
+    toRoute(speech, { url, keyId, inactivityTimeoutS });
   const highWaterBytes = options.highWaterBytes ?? DEFAULT_HIGH_WATER_BYTES;
   const pool = new SocketPool({
     options: { ...DEFAULT_POOL, ...options.pool },
-    connect: (route) => new SingleUseSocket(route, { apiKey, deadlines, highWaterBytes, logger, observer }),
+    connect: (route) =>
+      new SingleUseSocket(route, {
+        ...{ deadlines, highWaterBytes, logger, observer },
+        apiKey: secrets.get(route.keyId),
+      }),
+    ...(options.mayWarm === undefined ? {} : { mayWarm: options.mayWarm }),
     observer,
     logger,
   });
   return {
     provider: "elevenlabs",
-    open: async (speech: SpeechOptions, signal) =>
-      toSynthesis(await pool.open(toRoute(speech, origin), signal)),
-    openFresh: async (speech, signal) => toSynthesis(await pool.openFresh(toRoute(speech, origin), signal)),
-    prewarm: (speech) => pool.prewarm(toRoute(speech, origin)),
+    open: async (speech, signal, keyId) => toSynthesis(await pool.open(toRouteOf(speech, keyId), signal)),
+    openFresh: async (speech, signal, keyId) =>
+      toSynthesis(await pool.openFresh(toRouteOf(speech, keyId), signal)),
+    prewarm: (speech) => {
+      for (const keyId of secrets.keys()) pool.prewarm(toRouteOf(speech, keyId));
+    },
     listVoices: () => listVoices({ url, apiKey, timeoutMs: deadlines.connectMs + deadlines.firstAudioMs }),
     close: () => pool.close(),
   };

@@ -32,6 +32,8 @@ export interface Opened {
 export interface PoolParts {
   readonly options: PoolOptions;
   readonly connect: (route: Route) => SingleUseSocket;
+  /** Whether sockets may be opened ahead with a key; a provider that is to be left alone gets none. */
+  readonly mayWarm?: (keyId: string) => boolean;
   readonly observer: ProviderObserver;
   readonly logger: Logger;
 }
@@ -149,13 +151,18 @@ export class SocketPool {
     }
     return new Shelf(route, key, this.#parts.options, {
       observer: this.#parts.observer,
-      connect: (shelf) => (this.#hasRoomFor(shelf) ? this.#connect(route) : undefined),
+      connect: (shelf) =>
+        this.#mayWarm(route) && this.#hasRoomFor(shelf) ? this.#connect(route) : undefined,
       changed: () => this.#parts.observer.warm(this.#count((shelf) => shelf.warm)),
       emptied: (shelf) => {
         shelf.close("unused");
         if (this.#shelves.get(key) === shelf) this.#shelves.delete(key);
       },
     });
+  }
+
+  #mayWarm({ keyId }: Route): boolean {
+    return this.#parts.mayWarm?.(keyId) ?? true;
   }
 
   /** A busier route may have the place of one that has been unused for longer. */

@@ -40,7 +40,7 @@ export interface GovernorOptions {
   readonly keySlots: readonly KeySlots[];
   readonly settings?: Partial<GovernorSettings>;
   /** Whether slots of a key may be handed out; a key whose circuit is open would waste them. */
-  readonly usable?: (keyId: string) => boolean;
+  readonly mayServe?: (keyId: string) => boolean;
   readonly logger: Logger;
   readonly observer?: GovernorObserver;
 }
@@ -215,7 +215,7 @@ export class SlotGovernor {
         held: renewed,
         wanted,
         moving: held.filter((ticket) => ticket.wantsToMove),
-        usable: this.#options.usable ?? (() => true),
+        mayServe: this.#options.mayServe ?? (() => true),
       });
       for (const name of dropped) this.#dropped.delete(name);
       this.#take(told);

@@ -19,7 +19,7 @@ export interface Telling {
   readonly wanted: readonly string[];
   readonly moving: readonly Place[];
   /** Whether slots of a key may be handed out now. */
-  readonly usable: (keyId: string) => boolean;
+  readonly mayServe: (keyId: string) => boolean;
 }
 
 export interface Place {
@@ -76,11 +76,11 @@ export class SlotsRecord {
 
   /** @throws GatewayError `storage.*`: it may or may not have happened, and may be told again */
   async exchange(telling: Telling): Promise<Told> {
-    const { epoch = "", dropped, held, wanted, moving, usable } = telling;
+    const { epoch = "", dropped, held, wanted, moving, mayServe } = telling;
     const places = (list: readonly Place[]) => list.flatMap(({ ticket, key }) => [ticket, key + 1]);
     const answer = await script.run(this.#redis, this.#names, [
       ...[epoch, crypto.randomUUID(), this.#leaseMs, KEYS_TTL_MS, MAX_GRANTS],
-      ...this.#keys.map(({ keyId, slots }) => (usable(keyId) ? slots : -1)),
+      ...this.#keys.map(({ keyId, slots }) => (mayServe(keyId) ? slots : -1)),
       ...[dropped.length, ...dropped, held.length, ...places(held)],
       ...[wanted.length, ...wanted, moving.length, ...places(moving)],
     ]);

@@ -1,0 +1,76 @@
+import type { Permit } from "@tts-labs/core/breaker/circuit";
+import { type ErrorCode, GatewayError, toGatewayError } from "@tts-labs/core/errors";
+import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
+import type { ProviderHealth } from "./provider-health.ts";
+import type { Synthesis, SynthesisAudio, Synthesizer } from "./synthesizer.ts";
+
+/** What is wrong with the key rather than with the provider or the request. */
+const OF_THE_KEY: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "provider.invalid_key",
+  "provider.quota_exceeded",
+]);
+
+/**
+ * A synthesizer that asks the circuit of its key first and tells it what came of it. One socket, one verdict:
+ * its first audio is a success, an end before that is judged by its error. What breaks off after audio is not
+ * counted, as the run goes on with a fresh socket at once, and that one tells how the provider is.
+ *
+ * The probe is made on a fresh socket, so that connecting is tried too. A fault of the key sets the key aside
+ * and may be retried, where there is another one.
+ */
+export function guardSynthesizer(inner: Synthesizer, health: ProviderHealth): Synthesizer {
+  const open = async (
+    how: "open" | "openFresh",
+    speech: SpeechOptions,
+    signal: AbortSignal,
+    keyId: string | undefined,
+  ): Promise<Synthesis> => {
+    const permit = await health.circuit(keyId).admit();
+    const toError = (cause: unknown) => {
+      const error = toGatewayError(cause);
+      permit.failed(error);
+      if (!OF_THE_KEY.has(error.code) || !health.rest(keyId)) return error;
+      const { message, facts } = error;
+      return new GatewayError(error.code, message, { cause: error, facts, retryable: true });
+    };
+    try {
+      const synthesis = await inner[permit.isProbe ? "openFresh" : how](speech, signal, keyId);
+      return guard(synthesis, permit, toError);
+    } catch (error) {
+      throw toError(error);
+    }
+  };
+  return {
+    provider: inner.provider,
+    open: (speech, signal, keyId) => open("open", speech, signal, keyId),
+    openFresh: (speech, signal, keyId) => open("openFresh", speech, signal, keyId),
+    prewarm: (speech) => inner.prewarm(speech),
+    close: () => inner.close(),
+  };
+}
+
+function guard(inner: Synthesis, permit: Permit, toError: (cause: unknown) => GatewayError): Synthesis {
+  async function* events(): AsyncGenerator<SynthesisAudio> {
+    try {
+      for await (const chunk of inner.events) {
+        if (chunk.pcm.byteLength > 0) permit.succeeded();
+        yield chunk;
+      }
+    } catch (error) {
+      throw toError(error);
+    } finally {
+      permit.dropped();
+    }
+  }
+  return {
+    opening: inner.opening,
+    events: events(),
+    speak: (text) => inner.speak(text),
+    flush: () => inner.flush(),
+    end: () => inner.end(),
+    abort: (reason) => {
+      permit.dropped();
+      inner.abort(reason);
+    },
+  };
+}
