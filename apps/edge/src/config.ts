@@ -60,6 +60,19 @@ export const edgeEnvironment = {
     default: 30_000,
     min: 1,
   }),
+  drainSettleMs: duration("DRAIN_SETTLE_MS", {
+    about:
+      "Milliseconds from SIGTERM, when /readyz says 404, to the last new connection: the balancer must see it.",
+    default: 0,
+  }),
+  drainSpreadMs: duration("DRAIN_SPREAD_MS", {
+    about: "Milliseconds over which a leaving edge's clients are told to come back.",
+    default: 5_000,
+  }),
+  drainLimitMs: duration("DRAIN_LIMIT_MS", {
+    about: "Milliseconds a leaving edge waits for its clients to move; the rest are cut off (4001).",
+    default: 25_000,
+  }),
   socketIdleTimeoutS: integer("SOCKET_IDLE_TIMEOUT_S", {
     about: "Seconds after which a WebSocket that answers no ping is closed.",
     default: 60,

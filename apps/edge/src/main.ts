@@ -15,6 +15,7 @@ import { openRedisStreams } from "@tts-labs/core/stream/redis-stream";
 import type { StreamStore } from "@tts-labs/core/stream/stream";
 import { BackgroundWork } from "./background-work.ts";
 import { type EdgeConfig, parseEdgeConfig } from "./config.ts";
+import { Drain } from "./drain.ts";
 import { openMetrics } from "./metrics.ts";
 import { openPageRoutes, type PageRoutes } from "./page-routes.ts";
 import { listen } from "./server.ts";
@@ -25,6 +26,7 @@ import { RedisWantedRoutes } from "./wanted-routes.ts";
 
 /** Longest wait at closing for cancels and records under way. */
 const SETTLE_LIMIT_MS = 5_000;
+const NEVER = new AbortController().signal;
 
 export interface Edge {
   readonly nodeId: string;
@@ -34,6 +36,11 @@ export interface Edge {
   counts(): { readonly sessions: number; readonly utterances: number; readonly backgroundWork: number };
   /** Not ready any more, and takes no new sessions; those there are go on. */
   drain(): void;
+  /**
+   * Not ready, then no new connections; clients are told to move, spread out, and followed by a close once they have
+   * left, at the limit, or when hurried. May be called twice.
+   */
+  leave(hurry?: AbortSignal): Promise<void>;
   /** Stops listening, sends every client away with `draining` (4001), lets go of everything. May be called twice. */
   close(): Promise<void>;
 }
@@ -73,7 +80,8 @@ export async function startEdge(config: EdgeConfig, logger: Logger): Promise<Edg
       page: await openPageRoutes(),
     });
     lifecycle.add("edge", edge, () => edge.close(), 2 * SETTLE_LIMIT_MS);
-    return { ...edge, close: () => lifecycle.close() };
+    const close = () => lifecycle.close();
+    return { ...edge, close, leave: (hurry) => edge.leave(hurry).then(close) };
   } catch (error) {
     await lifecycle.close();
     throw error;
@@ -100,6 +108,14 @@ export async function openEdge(
     maxSessions: config.maxSessions,
   });
   const settings = { ...config, defaults };
+  const departure = new Drain({
+    settings: config,
+    refuse: () => {
+      server.stopListening();
+      registry.drain();
+    },
+    sessions: () => registry.all,
+  });
   const server = await listen({
     ...config,
     native: { registry, settings, observer, logger },
@@ -110,7 +126,7 @@ export async function openEdge(
       info: settings,
       metrics: () => observer.expose(),
       readiness: async () => {
-        if (registry.isDraining) return "draining";
+        if (registry.isDraining || departure.hasBegun) return "draining";
         return (await ground.isStorageThere()) ? "ready" : "storage-away";
       },
     },
@@ -130,6 +146,7 @@ export async function openEdge(
       backgroundWork: background.pending,
     }),
     drain: () => registry.drain(),
+    leave: (hurry = NEVER) => departure.leave(hurry).then(() => lifecycle.close()),
     close: () => lifecycle.close(),
   };
 }
@@ -138,7 +155,10 @@ if (process.argv[1] === import.meta.filename) {
   const logger = openLogger({ name: "edge", level: process.env["LOG_LEVEL"] || "info" });
   try {
     const edge = await startEdge(parseEdgeConfig(process.env), logger);
-    shutDownOnSignal(() => edge.close());
+    shutDownOnSignal(async (signal, hurry) => {
+      logger.info({ signal, ...edge.counts() }, "edge is leaving");
+      await edge.leave(hurry);
+    });
     logger.info({ node: edge.nodeId, url: edge.url }, "edge listening");
   } catch (thrown) {
     const error = toGatewayError(thrown);

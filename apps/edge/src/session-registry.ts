@@ -33,6 +33,11 @@ export class SessionRegistry {
     return this.#sessions.size;
   }
 
+  /** Those open now. */
+  get all(): readonly Session[] {
+    return [...this.#sessions.values()];
+  }
+
   get utterances(): number {
     let sum = 0;
     for (const session of this.#sessions.values()) sum += session.unfinished;

@@ -60,6 +60,9 @@ export class Session {
     this.dialect = options.dialect;
   }
 
+  /** Whether another edge can go on with it where this one stops. */
+  readonly isResumable: boolean = false;
+
   get unfinished(): number {
     return this.#utterances.length;
   }
@@ -154,6 +157,11 @@ export class Session {
     this.#listed = services.registry.putSession(record, settings.liveTtlMs);
     services.background.add("session listed", this.#listed);
     for (const utterance of this.#utterances) utterance.refresh();
+  }
+
+  /** Tells the client to come back in so long: this edge is going away. */
+  announceDraining(reconnectInMs: number): void {
+    this.#options.outbound.now({ type: "draining", reconnect_in_ms: reconnectInMs });
   }
 
   /** Ends the connection, and with it the session. */
