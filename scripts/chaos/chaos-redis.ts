@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type PrivateCluster, startPrivateCluster } from "../private-cluster.ts";
 import { type PrivateRedis, startPrivateRedis } from "../private-redis.ts";
 
@@ -10,8 +9,10 @@ export type RedisKind = "empty" | "append-only" | "cluster" | "cluster-with-repl
 /** A Redis that can be hurt. */
 export interface ChaosRedis {
   readonly url: string;
-  /** kill -9, and after a while the same address again: with its data if it is append-only, else empty. */
-  restart(downMs: number): Promise<void>;
+  /** kill -9; resolves when it is gone. */
+  kill(): Promise<void>;
+  /** The same address again: with its data if it is append-only, else empty. */
+  start(): Promise<void>;
   /** kill -9 of a primary of the cluster, by its place; it does not come back. */
   killPrimary(place: number): Promise<void>;
   close(): Promise<void>;
@@ -47,11 +48,13 @@ class SingleToHurt implements ChaosRedis {
     return this.#server.url;
   }
 
-  async restart(downMs: number): Promise<void> {
-    const { port, pid, closed } = this.#server;
-    process.kill(pid, "SIGKILL");
-    await closed;
-    await sleep(downMs);
+  async kill(): Promise<void> {
+    process.kill(this.#server.pid, "SIGKILL");
+    await this.#server.closed;
+  }
+
+  async start(): Promise<void> {
+    const { port } = this.#server;
     this.#server = await startPrivateRedis({ port, dir: this.#dir, args: this.#args });
   }
 
@@ -74,7 +77,11 @@ class ClusterToHurt implements ChaosRedis {
     this.url = cluster.url;
   }
 
-  restart(): Promise<void> {
+  kill(): Promise<void> {
+    throw new RangeError("a cluster is not killed as a whole");
+  }
+
+  start(): Promise<void> {
     throw new RangeError("a cluster is not restarted as a whole");
   }
 

@@ -151,7 +151,8 @@ async function play(
     },
   };
   progress.begin(scenario.name, utterances);
-  const harm = scenario.harm(stage).finally(() => {
+  const doHarm = (options.unprotected ? scenario.unprotected.harm : undefined) ?? scenario.harm;
+  const harm = doHarm(stage).finally(() => {
     isCalm = true;
   });
   const speaking = runLoad({

@@ -50,6 +50,8 @@ export interface Scenario {
     readonly about: string;
     readonly system?: Partial<SystemPlan>;
     readonly load?: Partial<LoadPlan>;
+    /** Where the harm itself is what must not go further. */
+    readonly harm?: (stage: Stage) => Promise<void>;
   };
   /** What the sessions say; default: texts of 3 to 10 s, half of them word by word. */
   readonly text?: (session: number, turn: number) => SpokenText;

@@ -12,9 +12,10 @@ const system = {
   edges: 2,
   workers: 3,
   env: {
-    // No socket is opened ahead: the next connection is the utterance's.
+    // No socket is opened ahead: the next connection is the utterance's. The breaker would rightly open.
     worker: {
       POOL_WARM_SOCKETS: "0",
+      BREAKER_FAULTS: "0",
       PROVIDER_FIRST_AUDIO_TIMEOUT_MS: "1500",
       PROVIDER_GAP_TIMEOUT_MS: "1500",
     },
