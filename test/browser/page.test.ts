@@ -2,7 +2,8 @@ import { openPageRoutes } from "@tts-labs/edge/page-routes";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { findChromium, launchChromium } from "../harness/chromium.ts";
-import { FakeEdge, type FakeEdgeOptions, humOf } from "../harness/fake-edge.ts";
+import { FakeEdge, type FakeEdgeOptions } from "../harness/fake-edge.ts";
+import { humOf } from "../harness/hum.ts";
 import { PageVisit } from "../harness/page-visit.ts";
 
 const chromiumPath = findChromium();
@@ -152,20 +153,34 @@ describe.skipIf(chromiumPath === undefined)("the page, with an edge that hums", 
     expect(await person.page.getByRole("alert").isVisible()).toBe(false);
   });
 
-  it("says when the server is away, and comes back by itself", async () => {
+  it("says that it looks for the server, and begins anew with one that does not know it", async () => {
     const { edge, visit: person } = await visit();
     const { port } = new URL(edge.url);
     await edge.close();
-    await person.until("the server is away", ({ link }) => link === "away");
-    expect(await person.page.locator("#connection").textContent()).toContain("Server away");
-    expect(await person.page.getByRole("button", { name: /^Speak/ }).isDisabled()).toBe(true);
+    await person.until("it looks for the server", ({ link }) => link === "reconnecting");
+    expect(await person.page.locator("#connection").textContent()).toContain("Reconnecting");
     edges.push(await FakeEdge.start({ page: await openPageRoutes() }, Number(port)));
     await person.until("the page is connected again", ({ link }) => link === "open");
     await person.speak("Hallo");
     await person.until("it has been heard", ({ outcome }) => outcome === "completed");
   });
 
-  it("plays what has come when the server goes away, and says so at once", async () => {
+  it("plays to the end without a gap when the connection is cut in the middle: each sample once", async () => {
+    const cuts = [48_000, 52_800, 57_600];
+    const { edge, visit: person } = await visit({ troubles: { cutAt: cuts } });
+    await person.speak(SENTENCE);
+    const end = await person.until("it has been heard", ({ outcome }) => outcome !== undefined);
+    const samples = humOf(SENTENCE).pcm.length;
+    expect(end.outcome).toBe("completed");
+    expect(end.figures).toMatchObject({ underruns: 0, playedSamples: samples, receivedSamples: samples });
+    expect(end.words.every(({ litAtMs }) => litAtMs !== undefined)).toBe(true);
+    const resumes = edge.received.filter(({ type }) => type === "resume");
+    expect(resumes.map((message) => message.type === "resume" && message.sample)).toEqual(cuts);
+    expect(await person.page.locator("#connection").textContent()).toContain("Connected again");
+    expect(person.complaints).toEqual([]);
+  });
+
+  it("plays what has come while it looks for the server, and says when the rest is lost", async () => {
     const { edge, visit: person } = await visit({
       onMessage: (message, connection) => {
         if (message.type !== "text") return message.type === "stream_end";
@@ -183,15 +198,34 @@ describe.skipIf(chromiumPath === undefined)("the page, with an edge that hums", 
     });
     await person.speak("Hallo");
     await person.until("it speaks", ({ figures }) => figures.heardMs > 100);
+    const { port } = new URL(edge.url);
     await edge.close();
-    const alert = person.page.getByRole("alert");
-    await alert.filter({ hasText: "The connection to the server was lost." }).waitFor();
+    const away = await person.until("it looks for the server", ({ link }) => link === "reconnecting");
+    expect(away.activity).toBe("speaking");
+    await person.until("all that came is heard", ({ figures }) => figures.playedSamples === 48_000);
     expect((await person.state()).activity).toBe("speaking");
+    // One that has forgotten the session: the rest will never come.
+    edges.push(await FakeEdge.start({ page: await openPageRoutes() }, Number(port)));
     const end = await person.until("it is over", ({ outcome }) => outcome !== undefined);
-    expect(end).toMatchObject({
-      outcome: "client.disconnected",
-      figures: { playedSamples: 48_000, underruns: 0 },
-    });
+    expect(end).toMatchObject({ outcome: "session.unknown", figures: { playedSamples: 48_000 } });
+    expect(await person.page.getByRole("alert").textContent()).toContain("There is no such session");
+  });
+
+  it("stopped on speech that has all come, keeps the words heard lit and tells how many", async () => {
+    const { visit: person } = await visit();
+    await person.speak(SENTENCE);
+    await person.until("three words are heard", ({ words }) => words[2]?.litAtMs !== undefined);
+    await person.page.keyboard.press("Escape");
+    const end = await person.until("it is over", ({ outcome }) => outcome !== undefined);
+    expect(end.outcome).toBe("cancelled");
+    const lit = await person.page.locator("#caption .lit").allTextContents();
+    const words = SENTENCE.split(" ");
+    expect(lit.map((word) => word.trim())).toEqual(words.slice(0, lit.length));
+    expect(lit.length).toBeGreaterThanOrEqual(3);
+    expect(lit.length).toBeLessThan(words.length);
+    const totals = await person.page.locator("#totals").textContent();
+    expect(totals).toMatch(new RegExp(`^Stopped after \\d\\.\\d s: ${lit.length} of 9 words heard$`));
+    await person.screenshot("stopped");
   });
 
   it("shows a sample sentence in the language of the voice, as long as nobody has written another", async () => {

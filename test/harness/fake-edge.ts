@@ -1,9 +1,10 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { GatewayError } from "@tts-labs/core/errors";
 import { encodeAudioFrame } from "@tts-labs/core/protocol/audio-frame";
 import type { ClientMessage } from "@tts-labs/core/protocol/client-message";
-import { encodeServerMessage } from "@tts-labs/core/protocol/server-message";
+import { encodeServerMessage, toErrorMessage } from "@tts-labs/core/protocol/server-message";
 import type { PageRoutes } from "@tts-labs/edge/page-routes";
 import { WebSocket, WebSocketServer } from "ws";
 import { type FakeConnection, FakeSession, type FakeTroubles } from "./fake-session.ts";
@@ -102,6 +103,7 @@ export class FakeEdge {
       session.attach(connection);
     }
     socket.on("message", (data: Buffer) => {
+      if (socket.readyState !== WebSocket.OPEN || connection.isCut) return;
       const message = JSON.parse(data.toString()) as ClientMessage;
       this.received.push(message);
       if (onMessage?.(message, connection) === true) return;
@@ -115,7 +117,7 @@ export class FakeEdge {
         session.resume(connection, message);
         return;
       }
-      connection.send({ type: "error", code: "session.unknown", message: "Unknown.", retryable: false });
+      connection.send(toErrorMessage(new GatewayError("session.unknown")));
       connection.close(4504);
     });
     socket.on("close", (code) => {
@@ -128,17 +130,19 @@ export class FakeEdge {
 }
 
 function toConnection(socket: WebSocket): FakeConnection {
-  let cut = false;
+  let isCut = false;
   const send = (data: string | Uint8Array) => {
-    if (!cut && socket.readyState === WebSocket.OPEN) socket.send(data);
+    if (!isCut && socket.readyState === WebSocket.OPEN) socket.send(data);
   };
   return {
     send: (message) => send(encodeServerMessage(message)),
     sendFrame: (header, payload) => send(encodeAudioFrame(header, payload)),
     close: (code) => socket.close(code),
+    get isCut() {
+      return isCut;
+    },
     cut: () => {
-      if (cut) return;
-      cut = true;
+      isCut = true;
       // What was sent before arrives: the callback comes when it has been handed to the network.
       socket.ping("", false, () => socket.terminate());
     },

@@ -5,6 +5,8 @@ import { type Deferred, withResolvers } from "./deferred.ts";
 import { fromClose, fromErrorMessage, SpeechError } from "./speech-error.ts";
 
 export interface ConnectionListener {
+  /** The server has greeted; told before anything that follows the greeting. */
+  onOpen(connection: Connection): void;
   onMessage(message: ServerMessage): void;
   onAudio(frame: AudioFrame): void;
   /** Once, whatever the reason; nothing follows. */
@@ -20,6 +22,11 @@ export interface ConnectionTimes {
 }
 
 export type Connected = ServerMessageOf<"connected">;
+
+/** The client has no more to say: the server lets its session go. After any other close it keeps it for a while. */
+const GOODBYE = 1000;
+/** The client will come back on another connection. */
+const SEE_YOU = 4000;
 
 /**
  * One WebSocket to an edge: parses what comes, encodes what goes, notices when the other side has gone. It
@@ -70,9 +77,17 @@ export class Connection {
     );
   }
 
+  /** Ends the session too, on both sides. May be called twice. */
   close(reason: SpeechError): void {
     if (!this.#open) return;
-    this.#socket.close(1000);
+    this.#socket.close(GOODBYE);
+    this.#end(reason);
+  }
+
+  /** Ends this connection; the session is to be resumed. May be called twice. */
+  leave(reason: SpeechError): void {
+    if (!this.#open) return;
+    this.#socket.close(SEE_YOU);
     this.#end(reason);
   }
 
@@ -102,7 +117,7 @@ export class Connection {
   #scheduleHeartbeat(): void {
     const { pingIntervalMs, pongTimeoutMs } = this.#times;
     this.#heartbeat = setTimeout(() => {
-      this.#heartbeat = setTimeout(() => this.close(new SpeechError("client.unresponsive")), pongTimeoutMs);
+      this.#heartbeat = setTimeout(() => this.leave(new SpeechError("client.unresponsive")), pongTimeoutMs);
       void this.ping().then(() => {
         clearTimeout(this.#heartbeat);
         if (this.#open) this.#scheduleHeartbeat();
@@ -135,6 +150,12 @@ export function parseServerMessage(data: unknown): ServerMessage {
   return value as ServerMessage;
 }
 
+export interface OpeningOptions {
+  /** Gives the first message, asked for when the socket is open and not before. */
+  readonly opening?: (() => ClientMessage) | undefined;
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Connects and waits for the server's greeting.
  * @throws SpeechError `client.connect_failed`, `client.connect_timeout`, or what the server closed with
@@ -143,20 +164,28 @@ export function openConnection(
   url: URL,
   times: ConnectionTimes,
   listener: ConnectionListener,
+  { opening, signal }: OpeningOptions = {},
 ): Promise<Connection> {
   const { promise, resolve, reject } = withResolvers<Connection>();
   const socket = new WebSocket(url);
   socket.binaryType = "arraybuffer";
   let refusal: SpeechError | undefined;
   const timer = setTimeout(() => fail(new SpeechError("client.connect_timeout")), times.connectTimeoutMs);
-  const fail = (error: SpeechError) => {
+  const onAbort = () => fail(new SpeechError("client.closed"));
+  const settle = () => {
     clearTimeout(timer);
+    signal?.removeEventListener("abort", onAbort);
+  };
+  signal?.addEventListener("abort", onAbort);
+  const fail = (error: SpeechError) => {
+    settle();
     socket.onerror = () => {};
     socket.onmessage = null;
     socket.onclose = null;
-    socket.close();
+    socket.close(SEE_YOU);
     reject(error);
   };
+  if (opening !== undefined) socket.onopen = () => socket.send(JSON.stringify(opening()));
   // Browsers tell nothing about why, and follow with a close at once; Node 22 leaves it at the error.
   socket.onerror = () => setTimeout(() => fail(new SpeechError("client.connect_failed")), 0);
   socket.onclose = ({ code, reason }) => {
@@ -171,9 +200,11 @@ export function openConnection(
     try {
       const message = parseServerMessage(data);
       if (message.type === "connected") {
-        clearTimeout(timer);
+        settle();
         socket.onerror = () => {};
-        resolve(new Connection(socket, message, times, listener));
+        const connection = new Connection(socket, message, times, listener);
+        listener.onOpen(connection);
+        resolve(connection);
       } else if (message.type === "error") refusal = fromErrorMessage(message);
     } catch (cause) {
       fail(new SpeechError("client.not_understood", undefined, { cause }));

@@ -1,4 +1,4 @@
-import type { TextMessage } from "@tts-labs/core/protocol/client-message";
+import type { WireOptions } from "./sent-text.ts";
 
 /** How an utterance shall sound; whatever is left out, the server decides. Ranges are the provider's. */
 export interface SpeakOptions {
@@ -25,8 +25,6 @@ export interface SpeakOptions {
   readonly seed?: number;
   readonly textNormalization?: "auto" | "on" | "off";
 }
-
-type WireOptions = Omit<TextMessage, "type" | "text">;
 
 /** The fields as they travel; absent ones stay absent, so that the server's defaults hold. */
 export function toWireOptions(options: SpeakOptions): WireOptions {

@@ -1,19 +1,20 @@
 import { MAX_UTTERANCES_PER_SESSION } from "@tts-labs/core/limits";
-import type { AudioFrame } from "@tts-labs/core/protocol/audio-frame";
 import type { ServerMessage } from "@tts-labs/core/protocol/server-message";
-import { type Connected, type Connection, openConnection } from "./connection.ts";
+import type { Connected } from "./connection.ts";
 import { withResolvers } from "./deferred.ts";
+import { Endpoints, type ServerAddress } from "./endpoints.ts";
+import { type Reconnecting, type ResumePosition, SessionLink } from "./session-link.ts";
 import { type SpeakOptions, toWireOptions } from "./speak-options.ts";
 import { fromErrorMessage, SpeechError } from "./speech-error.ts";
-import { toStreamUrl } from "./stream-url.ts";
-import { MAX_PIECE_CHARACTERS, type SpeechText, textPieces } from "./text-pieces.ts";
+import type { SpeechText } from "./text-pieces.ts";
+import { TextTurns } from "./text-turns.ts";
 import { TypedEvents } from "./typed-events.ts";
 import type { Utterance } from "./utterance.ts";
 import { UtteranceRun } from "./utterance-run.ts";
 
 export interface ConnectOptions {
-  /** Of the server: `http://host:8006`, or its `ws://…/api/v1/stream`. */
-  readonly url: string | URL;
+  /** Of the server, or of several that share their sessions. */
+  readonly url: ServerAddress;
   readonly sessionId?: string;
   /** "burst": as fast as it comes, the default; "paced": in real time, at most 20 frames ahead. */
   readonly delivery?: "burst" | "paced";
@@ -21,6 +22,11 @@ export interface ConnectOptions {
   readonly frameSamples?: number;
   /** Audio kept for an iteration that is behind: by default 10 minutes (29 MB at 24 kHz). */
   readonly maxBufferedMs?: number;
+  /**
+   * How long a lost connection is tried to be replaced, by default 30 s, as long as a server keeps a session by
+   * default. 0: the session ends with its connection.
+   */
+  readonly resumeWindowMs?: number;
   readonly connectTimeoutMs?: number;
   readonly cancelTimeoutMs?: number;
   readonly pingIntervalMs?: number;
@@ -35,47 +41,69 @@ export interface SpeakRequest extends SpeakOptions {
 export interface ClientEvents {
   /** An error that belongs to no utterance; the connection goes on. */
   readonly error: SpeechError;
+  /** The connection is away and is about to be replaced; told before every attempt. */
+  readonly reconnecting: Reconnecting;
+  /** It has been replaced: whatever was being spoken goes on. */
+  readonly resumed: { readonly awayMs: number };
   /** The client is over, and why; no event follows. */
   readonly closed: SpeechError;
 }
 
 /**
  * A client's conversation with tts-labs: speaks one utterance after the other, the texts of later ones waiting
- * until those of earlier ones are complete.
- *
- * One opening is in flight at a time, followed by a ping: a server that refuses a first text names no utterance in
- * its error, so an error before the pong belongs to the opening, and an opening that the pong finds unanswered has
- * failed. A text that ends early, refused, failed or cancelled, is still closed by its `stream_end`, up to which the
- * server passes over what it has refused; the complaint this may earn is no news and is dropped.
+ * until those of earlier ones are complete. It outlives its connections: what is being spoken when one is lost goes
+ * on over the next, from the very sample.
  */
 export class SpeechClient {
   readonly #options: ConnectOptions;
+  readonly #link: SessionLink;
+  readonly #texts: TextTurns;
   readonly #events = new TypedEvents<ClientEvents>();
   readonly #closed = withResolvers<SpeechError>();
   /** Not ended, in the order of `speak`: at most `MAX_UTTERANCES_PER_SESSION`. */
   readonly #unfinished = new Set<UtteranceRun>();
-  #connection: Connection | undefined;
-  #opening: UtteranceRun | undefined;
-  /** What the server said of a wrong state since the last opening. */
-  #complaint: SpeechError | undefined;
-  #closingText = false;
-  #turn: Promise<void> = Promise.resolve();
+  /** Where the last ended utterance ended. */
+  #lastPosition: ResumePosition = {};
+  #awaySinceMs: number | undefined;
   #over: SpeechError | undefined;
 
   /** @throws SpeechError `client.connect_failed`, `client.connect_timeout`, or what the server refuses with */
   static async connect(options: ConnectOptions): Promise<SpeechClient> {
     const client = new SpeechClient(options);
-    await client.#connect();
+    await client.#link.open();
     return client;
   }
 
   private constructor(options: ConnectOptions) {
     this.#options = options;
+    const { connectTimeoutMs = 10_000, pingIntervalMs = 15_000, pongTimeoutMs = 10_000 } = options;
+    this.#link = new SessionLink(
+      {
+        endpoints: new Endpoints(options.url),
+        parameters: options,
+        times: { connectTimeoutMs, pingIntervalMs, pongTimeoutMs },
+        resumeWindowMs: options.resumeWindowMs ?? 30_000,
+        position: () => this.#position(),
+      },
+      {
+        onMessage: (message) => this.#accept(message),
+        onAudio: (frame) => this.#find((run) => run.number === frame.utterance)?.acceptAudio(frame),
+        onReconnecting: (reconnecting) => this.#tellReconnecting(reconnecting),
+        onResumed: (connected) => this.#resume(connected),
+        onEnded: (reason) => this.#end(reason),
+      },
+    );
+    this.#texts = new TextTurns(this.#link);
   }
 
-  /** The server's greeting: session, model, default voice, sample rate. */
+  /** The server's newest greeting: session, model, default voice, sample rate. */
   get session(): Connected {
-    return this.#connected.connected;
+    return this.#link.connected;
+  }
+  /** Whether there is a connection now, or the next is awaited, or the client is over. */
+  get state(): "open" | "reconnecting" | "closed" {
+    if (this.#over !== undefined) return "closed";
+    return this.#link.state === "open" ? "open" : "reconnecting";
   }
   /** Resolves, with the reason, when the client is over. */
   get closed(): Promise<SpeechError> {
@@ -94,19 +122,22 @@ export class SpeechClient {
       maxBufferedSamples: ((this.#options.maxBufferedMs ?? 600_000) * sampleRateHz) / 1000,
       gapless: overflow === "wait",
       cancelTimeoutMs: this.#options.cancelTimeoutMs ?? 5_000,
-      send: (message) => this.#connection?.send(message),
+      send: (message) => this.#link.send(message),
     });
     if (this.#over !== undefined) run.fail(this.#over);
     else if (this.#unfinished.size >= MAX_UTTERANCES_PER_SESSION) {
       run.fail(new SpeechError("capacity.too_many_utterances"));
     } else {
       this.#unfinished.add(run);
-      run.on("ended", () => this.#unfinished.delete(run));
       const onAbort = () => void run.cancel().catch(() => {});
       signal?.addEventListener("abort", onAbort, { once: true });
-      run.on("ended", () => signal?.removeEventListener("abort", onAbort));
+      run.on("ended", () => {
+        signal?.removeEventListener("abort", onAbort);
+        this.#unfinished.delete(run);
+        this.#lastPosition = run.position ?? this.#lastPosition;
+      });
       if (signal?.aborted === true) onAbort();
-      this.#turn = this.#turn.then(() => this.#sendText(run, text, options));
+      this.#texts.add(run, text, options);
     }
     return run;
   }
@@ -118,17 +149,17 @@ export class SpeechClient {
 
   /** Tells the server that this voice will be wanted soon. */
   prewarm(options: SpeakOptions = {}): void {
-    this.#connection?.send({ type: "prewarm", ...toWireOptions(options) });
+    this.#link.send({ type: "prewarm", ...toWireOptions(options) });
   }
 
-  /** Milliseconds there and back; undefined when the connection closed first. */
+  /** Milliseconds there and back; undefined when there is no connection, or it closed first. */
   ping(): Promise<number | undefined> {
-    return this.#connected.ping();
+    return this.#link.ping();
   }
 
   /** Ends the conversation at once; what is unfinished fails with `client.closed`. May be called twice. */
   close(): Promise<SpeechError> {
-    this.#connection?.close(new SpeechError("client.closed"));
+    this.#link.close(new SpeechError("client.closed"));
     return this.closed;
   }
 
@@ -136,114 +167,31 @@ export class SpeechClient {
     return this.close().then(() => undefined);
   }
 
-  get #connected(): Connection {
-    if (this.#connection === undefined) throw new SpeechError("client.closed");
-    return this.#connection;
+  /** Everything before the first unfinished utterance has been received, and nothing of later ones. */
+  #position(): ResumePosition {
+    return this.#find((run) => run.position !== undefined)?.position ?? this.#lastPosition;
   }
 
-  async #connect(): Promise<void> {
-    const { connectTimeoutMs = 10_000, pingIntervalMs = 15_000, pongTimeoutMs = 10_000 } = this.#options;
-    this.#connection = await openConnection(
-      toStreamUrl(this.#options.url, this.#options),
-      { connectTimeoutMs, pingIntervalMs, pongTimeoutMs },
-      {
-        onMessage: (message) => this.#accept(message),
-        onAudio: (frame) => this.#acceptAudio(frame),
-        onClosed: (reason) => this.#end(reason),
-      },
-    );
+  #tellReconnecting(reconnecting: Reconnecting): void {
+    this.#awaySinceMs ??= performance.now();
+    this.#events.emit("reconnecting", reconnecting);
   }
 
-  async #sendText(run: UtteranceRun, text: SpeechText, options: SpeakOptions): Promise<void> {
-    // The connection was lost, or the utterance cancelled, while it waited for its turn.
-    if (!run.wantsText) return;
-    if (typeof text === "string" && text.trim() === "") {
-      run.fail(new SpeechError("client.empty_text"));
-      return;
-    }
-    const pieces = textPieces(text);
-    /** All in one message: its end can go along. */
-    const whole = typeof text === "string" && text.length <= MAX_PIECE_CHARACTERS;
-    try {
-      for (;;) {
-        const next = await Promise.race([pieces.next(), run.stopped]);
-        if (next === "stopped" || next.done === true) break;
-        if (run.hasText) this.#connection?.send({ type: "text", text: next.value });
-        else await this.#open(run, next.value, options, whole);
-        if (!run.wantsText) break;
-        run.textSent(next.value);
-      }
-      if (!run.hasText) run.fail(new SpeechError("client.empty_text"));
-      else if (run.wantsText && !whole) this.#connection?.send({ type: "stream_end" });
-      else if (!whole) await this.#closeText(run);
-    } catch (cause) {
-      run.abandon(new SpeechError("client.text_failed", undefined, { cause }));
-      if (run.hasText) await this.#closeText(run);
-    } finally {
-      // Not awaited: a source that hangs must not hold up the next utterance.
-      pieces.return().catch(() => {});
-    }
-  }
-
-  /** Resolves when the server has answered the opening; after a refusal, when it has answered all of it. */
-  async #open(run: UtteranceRun, text: string, options: SpeakOptions, whole: boolean): Promise<void> {
-    const connection = this.#connection;
-    if (connection === undefined) return;
-    run.openingSent();
-    this.#opening = run;
-    connection.send({ type: "text", text, ...toWireOptions(options) });
-    if (whole) connection.send({ type: "stream_end" });
-    const answered = connection.ping().then(() => {
-      if (this.#opening !== run) return;
-      this.#opening = undefined;
-      run.fail(this.#complaint ?? new SpeechError("client.not_understood"));
-    });
-    this.#complaint = undefined;
-    await run.opened;
-    if (run.id === undefined) await answered;
-  }
-
-  /** For a text that ended early: see the comment of the class. */
-  async #closeText(run: UtteranceRun): Promise<void> {
-    const end = await run.finished.catch(() => undefined);
-    const acknowledged = end?.playedSamples !== undefined;
-    if (acknowledged || this.#connection === undefined) return;
-    this.#closingText = true;
-    this.#connection.send({ type: "stream_end" });
-    await this.#connection.ping();
-    this.#closingText = false;
+  #resume(connected: Connected): void {
+    const awayMs = performance.now() - (this.#awaySinceMs ?? performance.now());
+    this.#awaySinceMs = undefined;
+    this.#texts.resume(connected, [...this.#unfinished]);
+    this.#events.emit("resumed", { awayMs });
   }
 
   #accept(message: ServerMessage): void {
-    if (message.type === "utterance_started") {
-      const run = this.#opening;
-      this.#opening = undefined;
-      if (run !== undefined) run.acceptStarted(message);
-      // Given up before the server had named it.
-      else this.#connection?.send({ type: "cancel", utterance_id: message.utterance_id });
-      return;
-    }
-    if ("utterance_id" in message && message.utterance_id !== undefined) {
+    if (message.type === "utterance_started") this.#texts.acceptStarted(message);
+    else if ("utterance_id" in message && message.utterance_id !== undefined) {
       this.#find((run) => run.id === message.utterance_id)?.acceptMessage(message);
-      return;
+    } else if (message.type === "error") {
+      const error = fromErrorMessage(message);
+      if (!this.#texts.acceptError(error)) this.#events.emit("error", error);
     }
-    if (message.type === "error") this.#acceptStrayError(fromErrorMessage(message));
-  }
-
-  #acceptStrayError(error: SpeechError): void {
-    if (error.code === "protocol.wrong_state") {
-      // To a cancel that crossed the end of its utterance, or a superfluous stream_end; seldom to an opening.
-      this.#complaint ??= error;
-      if (this.#closingText || this.#opening !== undefined) return;
-    } else if (this.#opening?.over === false) {
-      this.#opening.fail(error);
-      return;
-    }
-    this.#events.emit("error", error);
-  }
-
-  #acceptAudio(frame: AudioFrame): void {
-    this.#find((run) => run.number === frame.utterance)?.acceptAudio(frame);
   }
 
   #find(wanted: (run: UtteranceRun) => boolean): UtteranceRun | undefined {

@@ -7,6 +7,7 @@ export const CLIENT_ERRORS = {
   "client.connect_timeout": "The server did not answer in time.",
   "client.disconnected": "The connection to the server was lost.",
   "client.unresponsive": "The server no longer answers pings.",
+  "client.resume_timeout": "The connection to the server was lost and could not be made again in time.",
   "client.closed": "The client has been closed.",
   "client.empty_text": "There was no text to speak.",
   "client.text_failed": "The source of the text failed before it was complete.",
@@ -62,6 +63,24 @@ export function fromClose(closeCode: number, reason: string): SpeechError {
   return new SpeechError("client.disconnected", undefined, { facts });
 }
 
+/** Whether the session may still be there, for another connection that asks for it: close codes below 4500 say so. */
+export function mayComeBack({ code, facts }: SpeechError): boolean {
+  if (isClientError(code)) {
+    const { closeCode } = facts;
+    if (typeof closeCode === "number") return closeCode < 4500;
+    return COMES_BACK.has(code);
+  }
+  const row = ERROR_CATALOGUE[code];
+  return "closeCode" in row ? row.closeCode < 4500 : row.retryable;
+}
+
+const COMES_BACK: ReadonlySet<SpeechErrorCode> = new Set([
+  "client.connect_failed",
+  "client.connect_timeout",
+  "client.disconnected",
+  "client.unresponsive",
+]);
+
 const isClientError = (code: SpeechErrorCode): code is keyof typeof CLIENT_ERRORS =>
   Object.hasOwn(CLIENT_ERRORS, code);
 
@@ -75,6 +94,7 @@ function isRetryable(code: SpeechErrorCode): boolean {
     code === "client.connect_failed" ||
     code === "client.connect_timeout" ||
     code === "client.disconnected" ||
+    code === "client.resume_timeout" ||
     code === "client.unresponsive"
   );
 }

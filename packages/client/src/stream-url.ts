@@ -5,6 +5,8 @@ export interface StreamParameters {
   readonly delivery?: "burst" | "paced";
   readonly overflow?: "wait" | "drop-oldest";
   readonly frameSamples?: number;
+  /** The first message will be `resume`. */
+  readonly resume?: boolean;
 }
 
 /** The WebSocket address of a server given by its page, its host or the stream itself. */
@@ -14,10 +16,11 @@ export function toStreamUrl(server: string | URL, parameters: StreamParameters):
   if (url.protocol === "https:") url.protocol = "wss:";
   if (!url.pathname.endsWith(STREAM_PATH)) url.pathname = STREAM_PATH;
   url.hash = "";
-  const { sessionId, delivery, overflow, frameSamples } = parameters;
+  const { sessionId, delivery, overflow, frameSamples, resume } = parameters;
   if (sessionId !== undefined) url.searchParams.set("session_id", sessionId);
   if (delivery !== undefined) url.searchParams.set("delivery", delivery);
   if (overflow !== undefined) url.searchParams.set("overflow", overflow);
   if (frameSamples !== undefined) url.searchParams.set("frame_samples", String(frameSamples));
+  if (resume === true) url.searchParams.set("resume", "true");
   return url;
 }

@@ -20,12 +20,13 @@ export async function* textPieces(text: SpeechText): AsyncGenerator<string, void
       carry = rest.slice(-1);
       rest = rest.slice(0, -1);
     }
-    yield* cut(rest.replace(LONE_SURROGATE, "\ufffd"));
+    yield* cutPieces(rest.replace(LONE_SURROGATE, "\ufffd"));
   }
   if (carry !== "") yield "\ufffd";
 }
 
-function* cut(text: string): Generator<string, void, undefined> {
+/** Pieces that fit a message each, no character divided. */
+export function* cutPieces(text: string): Generator<string, void, undefined> {
   let start = 0;
   while (start < text.length) {
     let end = Math.min(start + MAX_PIECE_CHARACTERS, text.length);

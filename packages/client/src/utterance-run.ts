@@ -3,9 +3,13 @@ import type { ClientMessage } from "@tts-labs/core/protocol/client-message";
 import type { ServerMessage, ServerMessageOf } from "@tts-labs/core/protocol/server-message";
 import { withResolvers } from "./deferred.ts";
 import { type AudioChunk, FrameQueue } from "./frame-queue.ts";
+import { Hearing } from "./hearing.ts";
+import { ReceivedAudio } from "./received-audio.ts";
+import { SentText } from "./sent-text.ts";
+import type { ResumePosition } from "./session-link.ts";
 import { fromErrorMessage, SpeechError } from "./speech-error.ts";
 import { TypedEvents } from "./typed-events.ts";
-import type { Utterance, UtteranceEvents, UtteranceTotals } from "./utterance.ts";
+import type { CancelResult, HeardText, Utterance, UtteranceEvents, UtteranceTotals } from "./utterance.ts";
 import { nextUtteranceState, type UtteranceEvent, type UtteranceState } from "./utterance-state.ts";
 
 export interface UtteranceRunOptions {
@@ -19,6 +23,9 @@ export interface UtteranceRunOptions {
   readonly send: (message: ClientMessage) => void;
 }
 
+/** An unfinished utterance as a resumed session holds it. */
+export type HeldUtterance = ServerMessageOf<"connected">["utterances"][number];
+
 /** An utterance from the inside: what the client does to it, and what of the server's messages concerns it. */
 export class UtteranceRun implements Utterance {
   readonly sampleRateHz: number;
@@ -27,6 +34,7 @@ export class UtteranceRun implements Utterance {
   readonly opened: Promise<void>;
   /** Resolves when no more text is wanted: cancelled or ended. */
   readonly stopped: Promise<"stopped">;
+  readonly text = new SentText();
   readonly #options: UtteranceRunOptions;
   readonly #events = new TypedEvents<UtteranceEvents>();
   readonly #queue: FrameQueue;
@@ -35,8 +43,8 @@ export class UtteranceRun implements Utterance {
   readonly #opened = withResolvers<void>();
   readonly #stopped = withResolvers<"stopped">();
   #state: UtteranceState = { kind: "queued" };
-  #samples = 0;
-  #frames = 0;
+  readonly #audio: ReceivedAudio;
+  readonly #hearing: Hearing;
   #droppedFrames = 0;
   #firstAudioMs: number | null = null;
   #cancelTimer: ReturnType<typeof setTimeout> | undefined;
@@ -45,6 +53,8 @@ export class UtteranceRun implements Utterance {
     this.#options = options;
     this.sampleRateHz = options.sampleRateHz;
     this.#queue = new FrameQueue(options.maxBufferedSamples);
+    this.#audio = new ReceivedAudio(options.gapless);
+    this.#hearing = new Hearing(options.sampleRateHz);
     this.finished = this.#finished.promise;
     this.opened = this.#opened.promise;
     this.stopped = this.#stopped.promise;
@@ -59,7 +69,11 @@ export class UtteranceRun implements Utterance {
     return this.#name?.number;
   }
   get receivedSamples(): number {
-    return this.#samples;
+    return this.#audio.samples;
+  }
+  /** Undefined until the server has named it. */
+  get position(): ResumePosition | undefined {
+    return this.id === undefined ? undefined : { utterance_id: this.id, ...this.#audio.position };
   }
   get firstAudioMs(): number | null {
     return this.#firstAudioMs;
@@ -92,10 +106,12 @@ export class UtteranceRun implements Utterance {
   }
 
   flush(): void {
-    if (this.#state.kind === "speaking") this.#options.send({ type: "flush" });
+    if (this.#state.kind !== "speaking") return;
+    this.text.flush();
+    this.#options.send({ type: "flush" });
   }
 
-  cancel(): Promise<UtteranceTotals> {
+  cancel(): Promise<CancelResult> {
     const before = this.#state.kind;
     this.#change({ kind: "cancel" });
     if (this.#state.kind === "ended" && before !== "ended") this.#finish(this.#totals("cancelled"));
@@ -108,13 +124,35 @@ export class UtteranceRun implements Utterance {
       );
       this.#sendCancel();
     }
-    return this.finished;
+    return this.finished.then((totals) => ({ ...totals, ...this.heard }));
+  }
+
+  get heard(): HeardText {
+    return this.#hearing.of(this.text.text, this.#audio.samples);
   }
 
   reportPlayed(samples: number): void {
-    const { id } = this;
-    if (id === undefined || this.#state.kind === "queued" || this.#state.kind === "opening") return;
-    this.#options.send({ type: "played", utterance_id: id, samples: Math.max(0, Math.round(samples)) });
+    this.#hearing.played(Math.max(0, Math.round(samples)));
+    this.#sendPlayed();
+  }
+
+  /** The connection is back. `held`: what the server holds of it; nothing when it has ended and that is yet to be told. */
+  resume(held: HeldUtterance | undefined): void {
+    if (held === undefined) {
+      // Text for it would be taken for another utterance's.
+      this.#stopped.resolve("stopped");
+      if (this.id === undefined) this.#end(this.#totals("cancelled"));
+      return;
+    }
+    this.#sendPlayed();
+    if (this.#state.kind === "cancelling") {
+      this.#sendCancel();
+      return;
+    }
+    const { text_characters, text_complete } = held;
+    for (const message of this.text.messagesAfter(text_characters, text_complete)) {
+      this.#options.send(message);
+    }
   }
 
   /** The first text is on its way. */
@@ -122,7 +160,7 @@ export class UtteranceRun implements Utterance {
     this.#change({ kind: "opening-sent" });
   }
 
-  /** A piece of text has been sent. */
+  /** A piece of text has been sent; the first ones, when the server has taken them. */
   textSent(text: string): void {
     this.#events.emit("sent", text);
   }
@@ -140,27 +178,19 @@ export class UtteranceRun implements Utterance {
   acceptStarted(message: ServerMessageOf<"utterance_started">): void {
     this.#change({ kind: "started", name: { id: message.utterance_id, number: message.utterance } });
     this.#opened.resolve();
-    if (this.#state.kind === "cancelling") this.#sendCancel();
     this.#events.emit("started", message);
+    if (this.#state.kind === "cancelling") this.#sendCancel();
+    else this.textSent(this.text.text);
   }
 
   acceptAudio(frame: AudioFrame): void {
     if (this.#state.kind !== "speaking") return;
-    const { payload, firstSample, last } = frame;
-    if (frame.deflated || payload.byteLength % 2 !== 0) {
-      this.abandon(new SpeechError("client.not_understood"));
+    const chunk = this.#audio.accept(frame);
+    if (chunk instanceof SpeechError) {
+      this.abandon(chunk);
       return;
     }
-    if (this.#options.gapless && !frame.splice && firstSample !== this.#samples) {
-      const facts = { expected: this.#samples, received: firstSample };
-      this.abandon(new SpeechError("client.audio_gap", undefined, { facts }));
-      return;
-    }
-    const samples = new Int16Array(payload.slice().buffer);
     this.#firstAudioMs ??= performance.now() - this.#askedAtMs;
-    this.#samples = this.#options.gapless ? firstSample + samples.length : this.#samples + samples.length;
-    this.#frames++;
-    const chunk = { firstSample, samples, last };
     if (this.#events.has("audio")) this.#events.emit("audio", chunk);
     else if (!this.#queue.push(chunk)) {
       const facts = { maxBufferedSamples: this.#options.maxBufferedSamples };
@@ -171,13 +201,13 @@ export class UtteranceRun implements Utterance {
   acceptMessage(message: ServerMessage): void {
     switch (message.type) {
       case "words":
-        this.#events.emit(
-          "words",
-          message.words.map(({ text, start_ms, end_ms }) => ({ text, startMs: start_ms, endMs: end_ms })),
-        );
+        this.#acceptWords(message);
         return;
       case "alignment":
         this.#events.emit("alignment", message);
+        return;
+      case "substituted":
+        this.#events.emit("substituted", message);
         return;
       case "frames_dropped":
         this.#droppedFrames += message.frames;
@@ -187,12 +217,21 @@ export class UtteranceRun implements Utterance {
         this.#end(this.#complete(message));
         return;
       case "cancelled":
+        this.#hearing.told(message);
         this.#end({ ...this.#totals("cancelled"), playedSamples: message.played_samples });
         return;
       case "error":
         this.#end(this.#state.kind === "cancelling" ? this.#totals("cancelled") : fromErrorMessage(message));
         return;
     }
+  }
+
+  #acceptWords(message: ServerMessageOf<"words">): void {
+    const words = message.words.map(({ text, start_ms, end_ms }) => ({
+      ...{ text, startMs: start_ms, endMs: end_ms },
+    }));
+    this.#hearing.addWords(words);
+    this.#events.emit("words", words);
   }
 
   get #name() {
@@ -203,14 +242,20 @@ export class UtteranceRun implements Utterance {
     this.#state = nextUtteranceState(this.#state, event);
   }
 
+  #sendPlayed(): void {
+    const { playedSamples: samples } = this.#hearing;
+    if (this.id === undefined || samples === undefined) return;
+    this.#options.send({ type: "played", utterance_id: this.id, samples });
+  }
+
   #sendCancel(): void {
     if (this.id !== undefined) this.#options.send({ type: "cancel", utterance_id: this.id });
   }
 
   #complete(message: ServerMessageOf<"stream_complete">): UtteranceTotals | SpeechError {
     if (this.#state.kind === "cancelling") return this.#totals("cancelled");
-    if (this.#options.gapless && message.samples !== this.#samples) {
-      const facts = { expected: message.samples, received: this.#samples };
+    if (this.#options.gapless && message.samples !== this.#audio.samples) {
+      const facts = { expected: message.samples, received: this.#audio.samples };
       return new SpeechError("client.audio_gap", undefined, { facts });
     }
     return {
@@ -226,9 +271,10 @@ export class UtteranceRun implements Utterance {
     return {
       outcome,
       utteranceId: this.id ?? "",
-      samples: this.#samples,
-      durationMs: (this.#samples * 1000) / this.sampleRateHz,
-      frames: this.#frames,
+      samples: this.#audio.samples,
+      durationMs: (this.#audio.samples * 1000) / this.sampleRateHz,
+      frames: this.#audio.frames,
+      splices: this.#audio.splices,
       droppedFrames: this.#droppedFrames,
       characters: 0,
       firstAudioMs: this.#firstAudioMs,

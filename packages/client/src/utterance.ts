@@ -14,8 +14,11 @@ export interface UtteranceEvents {
   readonly started: ServerMessageOf<"utterance_started">;
   /** Audio; while anyone listens to this, nothing is kept for iteration. */
   readonly audio: AudioChunk;
+  /** One that begins before an earlier one has ended comes from a splice: it and what follows stand instead. */
   readonly words: readonly SpokenWord[];
   readonly alignment: ServerMessageOf<"alignment">;
+  /** Another voice or model speaks the rest. */
+  readonly substituted: ServerMessageOf<"substituted">;
   /** Only with `overflow: "drop-oldest"`. */
   readonly dropped: { readonly frames: number; readonly samples: number };
   /** A piece of text that the server has or will have. */
@@ -23,6 +26,19 @@ export interface UtteranceEvents {
   /** It is over; no event follows. */
   readonly ended: UtteranceTotals | SpeechError;
 }
+
+/** What a listener has heard: a word counts as heard when its beginning was played. */
+export interface HeardText {
+  readonly heardMs: number;
+  /** Both together are the text as it was sent. */
+  readonly textHeard: string;
+  readonly textLeft: string;
+  /** The cut is a guess: the provider gave no times, or nothing was ever reported as played. */
+  readonly estimated: boolean;
+}
+
+/** How a cancelled utterance went, or one that had ended before the cancel, and what was heard of it. */
+export interface CancelResult extends UtteranceTotals, HeardText {}
 
 /** How it went. A cancelled utterance is an outcome, not an error. */
 export interface UtteranceTotals {
@@ -34,6 +50,8 @@ export interface UtteranceTotals {
   readonly durationMs: number;
   readonly frames: number;
   readonly droppedFrames: number;
+  /** How often another worker or provider socket took over. */
+  readonly splices: number;
   /** Characters the provider was given; 0 where unknown, as after a cancel. */
   readonly characters: number;
   /** `speak` to the first audio here; null without audio. */
@@ -57,8 +75,13 @@ export interface Utterance extends AsyncIterable<AudioChunk> {
   on<K extends keyof UtteranceEvents>(name: K, listener: (event: UtteranceEvents[K]) => void): () => void;
   /** Speak what has been sent so far, without waiting for more text. */
   flush(): void;
-  /** Stop: nothing more is received from this moment on. May be called twice, and after the end. */
-  cancel(): Promise<UtteranceTotals>;
-  /** Tells the server how much a listener has heard. */
+  /**
+   * Stop: nothing more is received from this moment on. May be called twice, and after the end: much may have been
+   * received that was not yet heard. Rejects with the `SpeechError` that ended it.
+   */
+  cancel(): Promise<CancelResult>;
+  /** By what was reported as played; after a cancel, as the server reckons. */
+  readonly heard: HeardText;
+  /** Tells how much a listener has heard: samples, from the beginning. */
   reportPlayed(samples: number): void;
 }

@@ -4,7 +4,8 @@ import { access, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { FakeEdge, type FakeEdgeOptions, humOf } from "../../harness/fake-edge.ts";
+import { FakeEdge, type FakeEdgeOptions } from "../../harness/fake-edge.ts";
+import { humOf } from "../../harness/hum.ts";
 
 const TEXT = "Guten Tag, wie geht es Ihnen?";
 const SCRIPT = join(import.meta.dirname, "../../../scripts/say.ts");

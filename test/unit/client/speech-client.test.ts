@@ -3,7 +3,9 @@ import { SpeechError } from "@tts-labs/client/speech-error";
 import type { Utterance } from "@tts-labs/client/utterance";
 import type { ClientMessage } from "@tts-labs/core/protocol/client-message";
 import { afterEach, describe, expect, it } from "vitest";
-import { type FakeConnection, FakeEdge, type FakeEdgeOptions, humOf } from "../../harness/fake-edge.ts";
+import { FakeEdge, type FakeEdgeOptions } from "../../harness/fake-edge.ts";
+import type { FakeConnection } from "../../harness/fake-session.ts";
+import { humOf } from "../../harness/hum.ts";
 
 const open: { close(): Promise<unknown> }[] = [];
 
@@ -279,7 +281,7 @@ describe("cancel", () => {
     utterance.reportPlayed(4_800);
     const totals = await utterance.cancel();
     expect(totals).toMatchObject({ outcome: "cancelled", samples: 24_000, playedSamples: 4_800 });
-    expect(await utterance.cancel()).toBe(totals);
+    expect(await utterance.cancel()).toEqual(totals);
     expect(typesOf(server.received)).toEqual(["text", "stream_end", "played", "cancel"]);
   });
 
@@ -327,8 +329,8 @@ describe("cancel", () => {
 });
 
 describe("the connection", () => {
-  it("that is lost fails what is unfinished, with the reason that its close code names", async () => {
-    const { client, server } = await connect({ onMessage: hanging });
+  it("that is lost and not to be replaced fails what is unfinished, with the reason that its close code names", async () => {
+    const { client, server } = await connect({ onMessage: hanging }, { resumeWindowMs: 0 });
     const utterance = client.speak("Hallo");
     await expect.poll(() => utterance.receivedSamples).toBe(24_000);
     server.disconnectAll(4001);
@@ -338,7 +340,7 @@ describe("the connection", () => {
   });
 
   it("that no longer answers pings is given up", async () => {
-    const options = { pingIntervalMs: 10, pongTimeoutMs: 10 };
+    const options = { pingIntervalMs: 10, pongTimeoutMs: 10, resumeWindowMs: 0 };
     const { client } = await connect({ onMessage: () => true }, options);
     expect((await client.closed).code).toBe("client.unresponsive");
   });

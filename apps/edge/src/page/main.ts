@@ -110,17 +110,26 @@ function onDone(ended: Speech, end: UtteranceTotals | SpeechError): void {
   if (speech !== ended) return;
   figures = ended.figures;
   speech = undefined;
+  const stopped = ended.stoppedAfter;
   if (end instanceof SpeechError) {
     outcome = end.code;
     view.showError(end);
+  } else if (stopped !== undefined) {
+    outcome = "cancelled";
+    const words = caption.track.words.length;
+    const heard = stopped.textHeard.match(/\S+/g)?.length ?? 0;
+    view.showTotals(
+      `Stopped after ${(stopped.heardMs / 1000).toFixed(1)} s: ${heard} of ${words} words heard`,
+    );
+    view.announce("Stopped.");
   } else {
     outcome = end.outcome;
     const seconds = (end.durationMs / 1000).toFixed(1);
     view.showTotals(`${seconds} s of speech in ${end.frames} frames`);
-    view.announce(end.outcome === "cancelled" ? "Stopped." : `Finished: ${seconds} seconds.`);
-    if (end.outcome === "completed") caption.light(Number.POSITIVE_INFINITY);
+    view.announce(`Finished: ${seconds} seconds.`);
+    caption.light(Number.POSITIVE_INFINITY);
   }
-  caption.end();
+  caption.end(stopped?.textHeard);
   view.showFigures(figures);
   view.showActivity(activity(), link.client !== undefined);
 }
@@ -130,6 +139,10 @@ function onLink(state: LinkState): void {
   view.showActivity(activity(), link.client !== undefined);
   if (state.kind === "refused") view.showError(state.reason);
   if (state.kind !== "open") return;
+  if (state.resumed) {
+    view.announce("Connected again.");
+    return;
+  }
   void listVoices(location.origin).then((voices) => {
     view.showVoices(voices, state.client.session.voice);
     prewarm();

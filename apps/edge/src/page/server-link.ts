@@ -4,7 +4,10 @@ import { SpeechError } from "@tts-labs/client/speech-error";
 /** How the page stands with its server. */
 export type LinkState =
   | { readonly kind: "connecting" }
-  | { readonly kind: "open"; readonly client: SpeechClient }
+  /** `resumed`: the session has gone on over another connection. */
+  | { readonly kind: "open"; readonly client: SpeechClient; readonly resumed: boolean }
+  /** The client is looking for another connection; what it speaks will go on, what it has received plays. */
+  | { readonly kind: "reconnecting"; readonly client: SpeechClient }
   | { readonly kind: "away"; readonly retryAtMs: number; readonly reason: SpeechError }
   /** Coming back would change nothing; the person must act. */
   | { readonly kind: "refused"; readonly reason: SpeechError };
@@ -12,7 +15,13 @@ export type LinkState =
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 8_000;
 
-/** Keeps a connection to the server, with growing pauses while it is away and at once when the network is back. */
+/** A session that is lost, and can't be found again: a new one is as good. */
+const BEGIN_ANEW: ReadonlySet<string> = new Set(["session.unknown", "session.position_gone"]);
+
+/**
+ * Keeps a session with the server. The client replaces lost connections by itself; when it has to give a session up,
+ * a new one is opened, with growing pauses while the server is away and at once when the network is back.
+ */
 export class ServerLink {
   readonly #onChange: (state: LinkState) => void;
   #state: LinkState = { kind: "connecting" };
@@ -29,7 +38,7 @@ export class ServerLink {
   }
 
   get client(): SpeechClient | undefined {
-    return this.#state.kind === "open" ? this.#state.client : undefined;
+    return "client" in this.#state ? this.#state.client : undefined;
   }
 
   async open(): Promise<void> {
@@ -37,7 +46,9 @@ export class ServerLink {
     try {
       const client = await SpeechClient.connect({ url: location.origin });
       this.#failures = 0;
-      this.#change({ kind: "open", client });
+      this.#change({ kind: "open", client, resumed: false });
+      client.on("reconnecting", () => this.#change({ kind: "reconnecting", client }));
+      client.on("resumed", () => this.#change({ kind: "open", client, resumed: true }));
       void client.closed.then((reason) => this.#lost(reason));
     } catch (error) {
       this.#lost(error instanceof SpeechError ? error : new SpeechError("client.connect_failed"));
@@ -45,7 +56,7 @@ export class ServerLink {
   }
 
   #lost(reason: SpeechError): void {
-    if (!reason.retryable) {
+    if (!reason.retryable && !BEGIN_ANEW.has(reason.code)) {
       this.#change({ kind: "refused", reason });
       return;
     }

@@ -2,7 +2,7 @@ import type { Playback } from "@tts-labs/client/player/playback";
 import type { Player } from "@tts-labs/client/player/player";
 import type { SpeechClient } from "@tts-labs/client/speech-client";
 import { SpeechError } from "@tts-labs/client/speech-error";
-import type { Utterance, UtteranceTotals } from "@tts-labs/client/utterance";
+import type { HeardText, Utterance, UtteranceTotals } from "@tts-labs/client/utterance";
 import { typedWords } from "./typing.ts";
 import type { Caption } from "./words.ts";
 
@@ -38,6 +38,7 @@ export class Speech {
   readonly #playback: Playback;
   readonly #stop = new AbortController();
   #firstAudioMs: number | null = null;
+  #stopped = false;
 
   constructor(client: SpeechClient, player: Player, caption: Caption, request: SpeechRequest) {
     const { text, voice, language, typing, askedAtMs } = request;
@@ -80,8 +81,14 @@ export class Speech {
     };
   }
 
+  /** What of the text was heard, when the person stopped it; undefined else. */
+  get stoppedAfter(): HeardText | undefined {
+    return this.#stopped ? this.#utterance.heard : undefined;
+  }
+
   /** Silence at once; the server is told how much was heard. May be called twice. */
   stop(): void {
+    this.#stopped = true;
     this.#stop.abort();
     this.#playback.stop();
     void this.#utterance.cancel().catch(() => {});

@@ -3,7 +3,7 @@ import type { TrackedWord } from "./word-track.ts";
 
 /** What a test, or a curious person at the console, may read of the page. */
 export interface PageState {
-  readonly link: "connecting" | "open" | "away" | "refused";
+  readonly link: "connecting" | "open" | "reconnecting" | "away" | "refused";
   readonly activity: Activity;
   /** Of the current speech or, when it is over, the last one. */
   readonly figures: SpeechFigures;

@@ -177,7 +177,9 @@ function describeLink(state: LinkState, nowMs: number): string {
     case "connecting":
       return "Connecting";
     case "open":
-      return "Connected";
+      return state.resumed ? "Connected again" : "Connected";
+    case "reconnecting":
+      return "Reconnecting";
     case "away":
       return `Server away, next try in ${Math.max(1, Math.ceil((state.retryAtMs - nowMs) / 1000))} s`;
     case "refused":

@@ -1,3 +1,4 @@
+import { firstReplaced } from "@tts-labs/client/hearing";
 import type { SpokenWord } from "@tts-labs/client/utterance";
 
 /** A word of the text as written, and when it is spoken as far as that is known. */
@@ -50,7 +51,10 @@ export class WordTrack {
     this.#match();
   }
 
+  /** Where a splice tells words anew, their old times are forgotten; a lit word stays lit. */
   speak(words: readonly SpokenWord[]): void {
+    const [first] = words;
+    if (first !== undefined) this.#forgetFrom(first);
     this.#early.push(...words);
     this.#match();
   }
@@ -61,10 +65,21 @@ export class WordTrack {
     while (this.#nextLit < this.#nextTimed) {
       const word = this.#words[this.#nextLit];
       if (word === undefined || (word.startMs ?? 0) > heardMs) break;
-      this.#words[this.#nextLit] = { ...word, litAtMs: heardMs };
+      this.#words[this.#nextLit] = { ...word, litAtMs: word.litAtMs ?? heardMs };
       lit.push(this.#nextLit++);
     }
     return lit;
+  }
+
+  #forgetFrom(word: SpokenWord): void {
+    this.#early = this.#early.slice(0, firstReplaced(this.#early, word));
+    const from = firstReplaced(this.#words.slice(0, this.#nextTimed), word);
+    for (let i = from; i < this.#nextTimed; i++) {
+      const { startMs: _start, endMs: _end, ...rest } = this.#words[i] ?? { text: "", space: "" };
+      this.#words[i] = rest;
+    }
+    this.#nextTimed = from;
+    this.#nextLit = Math.min(this.#nextLit, from);
   }
 
   #match(): void {

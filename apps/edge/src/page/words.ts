@@ -42,8 +42,11 @@ export class Caption {
     if (current !== undefined) this.#keepInView(current);
   }
 
-  end(): void {
-    this.#element.dataset["state"] = "ended";
+  /** Nothing more will be heard: of a speech that was stopped, the words up to the end of `textHeard` stay lit. */
+  end(textHeard?: string): void {
+    this.#element.dataset["state"] = textHeard === undefined ? "ended" : "stopped";
+    const heard = textHeard?.match(/\S+/g)?.length ?? 0;
+    for (const span of this.#spans.slice(0, heard)) span.classList.add("lit");
     for (const span of this.#element.querySelectorAll(".now")) span.classList.remove("now");
   }
 

@@ -75,7 +75,7 @@ export const serverMessageSchemas = {
       words: z.array(z.object({ text: z.string(), start_ms: milliseconds, end_ms: milliseconds })),
     })
     .describe(
-      "Words derived from the alignment, each sent once, when it is complete. After a splice those from its sample on are sent anew.",
+      "Words derived from the alignment, each sent when it is complete. A word that begins before an earlier one has ended comes from a splice: it and what follows stand instead of that one and what followed it.",
     ),
   substituted: z
     .object({

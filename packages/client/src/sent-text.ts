@@ -1,0 +1,66 @@
+import { MAX_UTTERANCE_CHARACTERS } from "@tts-labs/core/limits";
+import type { ClientMessage, TextMessage } from "@tts-labs/core/protocol/client-message";
+import { cutPieces } from "./text-pieces.ts";
+
+export type WireOptions = Omit<TextMessage, "type" | "text">;
+
+/**
+ * What has been sent of an utterance's text. It is kept until the utterance ends, at most
+ * `MAX_UTTERANCE_CHARACTERS`, since a resumed session says only then how much of it is held. While the connection is
+ * away, text goes on being gathered here.
+ */
+export class SentText {
+  #options: WireOptions = {};
+  #text = "";
+  #flushedAt = 0;
+  #complete = false;
+
+  get options(): WireOptions {
+    return this.#options;
+  }
+  /** All so far. */
+  get text(): string {
+    return this.#text;
+  }
+
+  open(options: WireOptions): void {
+    this.#options = options;
+  }
+
+  /** False, and nothing taken, when the utterance would be longer than one may be. */
+  append(piece: string): boolean {
+    if (this.#text.length + piece.length > MAX_UTTERANCE_CHARACTERS) return false;
+    this.#text += piece;
+    return true;
+  }
+
+  flush(): void {
+    this.#flushedAt = this.#text.length;
+  }
+
+  end(): void {
+    this.#complete = true;
+  }
+
+  /** All of it, as a server that has never heard of it must hear it. */
+  messages(): ClientMessage[] {
+    const [first, ...rest] = this.messagesAfter(0, false);
+    return first?.type === "text" ? [{ ...first, ...this.#options }, ...rest] : [];
+  }
+
+  /** What a server lacks that holds the first `characters` and, where `complete`, the end. */
+  messagesAfter(characters: number, complete: boolean): ClientMessage[] {
+    if (complete) return [];
+    const flushedAt = Math.max(characters, this.#flushedAt);
+    const wantsFlush = this.#flushedAt > 0 && this.#flushedAt >= characters;
+    return [
+      ...textMessages(this.#text.slice(characters, flushedAt)),
+      ...(wantsFlush ? [{ type: "flush" } as const] : []),
+      ...textMessages(this.#text.slice(flushedAt)),
+      ...(this.#complete ? [{ type: "stream_end" } as const] : []),
+    ];
+  }
+}
+
+const textMessages = (text: string): ClientMessage[] =>
+  [...cutPieces(text)].map((piece) => ({ type: "text", text: piece }));

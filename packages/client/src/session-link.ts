@@ -1,0 +1,256 @@
+import type { AudioFrame } from "@tts-labs/core/protocol/audio-frame";
+import type { ClientMessage, ResumeMessage } from "@tts-labs/core/protocol/client-message";
+import type { ServerMessage } from "@tts-labs/core/protocol/server-message";
+import { reconnectPauseMs } from "./backoff.ts";
+import {
+  type Connected,
+  type Connection,
+  type ConnectionListener,
+  type ConnectionTimes,
+  openConnection,
+} from "./connection.ts";
+import type { Endpoints } from "./endpoints.ts";
+import { mayComeBack, SpeechError } from "./speech-error.ts";
+import { type StreamParameters, toStreamUrl } from "./stream-url.ts";
+
+/** Up to where everything has been received; nothing where nothing has. */
+export type ResumePosition = Pick<ResumeMessage, "utterance_id" | "sample" | "seq">;
+
+/** The connection is away, and this is the next attempt to get another. */
+export interface Reconnecting {
+  /** From 0. */
+  readonly attempt: number;
+  readonly inMs: number;
+  /** Why the connection, or the last attempt, failed. */
+  readonly reason: SpeechError;
+  /** After this the session is given up. */
+  readonly leftMs: number;
+}
+
+export interface SessionLinkListener {
+  onMessage(message: ServerMessage): void;
+  onAudio(frame: AudioFrame): void;
+  onReconnecting(reconnecting: Reconnecting): void;
+  /** Told before anything that follows the greeting. */
+  onResumed(connected: Connected): void;
+  /** Once; nothing follows. */
+  onEnded(reason: SpeechError): void;
+}
+
+export interface SessionLinkOptions {
+  readonly endpoints: Endpoints;
+  readonly parameters: StreamParameters;
+  readonly times: ConnectionTimes;
+  /** How long the session is worth coming back to; 0: it ends with its connection. */
+  readonly resumeWindowMs: number;
+  readonly position: () => ResumePosition;
+}
+
+type LinkState =
+  | { readonly kind: "open"; readonly connection: Connection }
+  | { readonly kind: "away"; readonly sinceMs: number }
+  | { readonly kind: "ended" };
+
+/**
+ * A session's way to its server, over as many connections as it takes:
+ *
+ *   open ──lost──▶ away ──resumed──▶ open …
+ *     └── for good ──┴── refused, or the window is over ──▶ ended
+ *
+ * A lost connection is replaced after short, growing, scattered pauses until the window is over, by the next server
+ * where several are known. One that the server wants to be rid of (`draining`) is kept until another socket is open
+ * and then left, so that the new one begins exactly where the old one stopped being heard. Events of a connection
+ * that is no longer the current one are passed over.
+ */
+export class SessionLink {
+  readonly #options: SessionLinkOptions;
+  readonly #listener: SessionLinkListener;
+  readonly #abort = new AbortController();
+  #state: LinkState = { kind: "away", sinceMs: performance.now() };
+  #connected: Connected | undefined;
+  #returning = false;
+  #moveTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: SessionLinkOptions, listener: SessionLinkListener) {
+    this.#options = options;
+    this.#listener = listener;
+  }
+
+  /** Makes the first connection: tries each server once. @throws SpeechError of the last one tried */
+  async open(): Promise<void> {
+    const { endpoints, parameters } = this.#options;
+    for (let left = endpoints.count; ; left--) {
+      try {
+        await this.#connect(parameters);
+        return;
+      } catch (error) {
+        if (left <= 1 || !mayComeBack(toSpeechError(error))) throw error;
+        endpoints.passOn();
+      }
+    }
+  }
+
+  /** The newest greeting. */
+  get connected(): Connected {
+    if (this.#connected === undefined) throw new SpeechError("client.closed");
+    return this.#connected;
+  }
+  get state(): LinkState["kind"] {
+    return this.#state.kind;
+  }
+
+  /** Does nothing while the connection is away: what must not be lost is sent again when it is back. */
+  send(message: ClientMessage): void {
+    if (this.#state.kind === "open") this.#state.connection.send(message);
+  }
+
+  /** Milliseconds there and back; undefined when there is no connection, or it is lost first. */
+  ping(): Promise<number | undefined> {
+    return this.#state.kind === "open" ? this.#state.connection.ping() : Promise.resolve(undefined);
+  }
+
+  /** May be called twice. */
+  close(reason: SpeechError): void {
+    if (this.#state.kind === "open") this.#state.connection.close(reason);
+    else this.#end(reason);
+  }
+
+  #connect(parameters: StreamParameters, opening?: () => ClientMessage): Promise<Connection> {
+    const { endpoints, times } = this.#options;
+    const url = toStreamUrl(endpoints.current(), parameters);
+    return openConnection(url, times, this.#listenTo(), { opening, signal: this.#abort.signal });
+  }
+
+  #listenTo(): ConnectionListener {
+    let mine: Connection | undefined;
+    const isCurrent = () => this.#state.kind === "open" && this.#state.connection === mine;
+    return {
+      onOpen: (connection) => {
+        mine = connection;
+        this.#accept(connection);
+      },
+      onMessage: (message) => {
+        if (!isCurrent()) return;
+        if (message.type === "draining") this.#moveIn(message.reconnect_in_ms);
+        else this.#listener.onMessage(message);
+      },
+      onAudio: (frame) => {
+        if (isCurrent()) this.#listener.onAudio(frame);
+      },
+      onClosed: (reason) => {
+        if (isCurrent()) this.#lose(reason);
+      },
+    };
+  }
+
+  #accept(connection: Connection): void {
+    const { connected } = connection;
+    const isFirst = this.#connected === undefined;
+    this.#state = { kind: "open", connection };
+    if (!isFirst && !connected.resumed) {
+      // A server that does not know of resuming greets with a session that has nothing of ours.
+      connection.close(new SpeechError("session.unknown"));
+      return;
+    }
+    this.#connected = connected;
+    if (!isFirst) this.#listener.onResumed(connected);
+  }
+
+  #lose(reason: SpeechError): void {
+    this.#state = { kind: "away", sinceMs: performance.now() };
+    clearTimeout(this.#moveTimer);
+    if (this.#options.resumeWindowMs <= 0 || !mayComeBack(reason)) this.#end(reason);
+    else if (!this.#returning) void this.#comeBack(reason);
+  }
+
+  #moveIn(ms: number): void {
+    if (this.#options.resumeWindowMs <= 0) return;
+    clearTimeout(this.#moveTimer);
+    this.#moveTimer = setTimeout(() => {
+      if (!this.#returning) void this.#comeBack(new SpeechError("draining"));
+    }, ms);
+  }
+
+  /** Tries until a connection is open, the window is over or there is nothing to come back to. Never rejects. */
+  async #comeBack(why: SpeechError): Promise<void> {
+    this.#returning = true;
+    const { endpoints, parameters } = this.#options;
+    const beganAtMs = performance.now();
+    let reason = why;
+    for (let attempt = 0; ; attempt++) {
+      endpoints.passOn();
+      const inMs = Math.max(reconnectPauseMs(attempt, Math.random()), reason.retryAfterMs ?? 0);
+      const leftMs = this.#leftMs(beganAtMs);
+      if (inMs > leftMs) return this.#giveUp(reason, attempt);
+      if (this.#state.kind === "away") this.#listener.onReconnecting({ attempt, inMs, reason, leftMs });
+      await this.#pause(inMs);
+      if (this.#state.kind === "ended") return;
+      try {
+        const sessionId = this.connected.session_id;
+        await this.#connect({ ...parameters, sessionId, resume: true }, () => this.#takeUp(reason));
+        // It may have been lost again already.
+        if (this.state === "away") continue;
+        this.#returning = false;
+        return;
+      } catch (error) {
+        reason = toSpeechError(error);
+        if (!mayComeBack(reason)) return this.#end(reason);
+      }
+    }
+  }
+
+  /** Leaves what connection there is, and says where the new one shall go on. */
+  #takeUp(reason: SpeechError): ClientMessage {
+    if (this.#state.kind === "open") {
+      const { connection } = this.#state;
+      this.#state = { kind: "away", sinceMs: performance.now() };
+      connection.leave(reason);
+      const leftMs = this.#options.resumeWindowMs;
+      this.#listener.onReconnecting({ attempt: 0, inMs: 0, reason, leftMs });
+    }
+    return { type: "resume", resume_token: this.connected.resume_token, ...this.#options.position() };
+  }
+
+  #leftMs(beganAtMs: number): number {
+    const sinceMs = this.#state.kind === "away" ? this.#state.sinceMs : beganAtMs;
+    return this.#options.resumeWindowMs - (performance.now() - sinceMs);
+  }
+
+  #giveUp(cause: SpeechError, attempts: number): void {
+    this.#returning = false;
+    // No other server would have us; the one that goes away still does.
+    if (this.#state.kind === "open") return;
+    const facts = { attempts, windowMs: this.#options.resumeWindowMs };
+    this.#end(new SpeechError("client.resume_timeout", undefined, { cause, facts }));
+  }
+
+  /** Over early when the session ends, or the browser has its network back. */
+  #pause(ms: number): Promise<void> {
+    const { signal } = this.#abort;
+    const network = typeof window === "undefined" ? undefined : window;
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", done);
+        network?.removeEventListener("online", done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      signal.addEventListener("abort", done);
+      network?.addEventListener("online", done);
+    });
+  }
+
+  #end(reason: SpeechError): void {
+    if (this.#state.kind === "ended") return;
+    this.#state = { kind: "ended" };
+    clearTimeout(this.#moveTimer);
+    this.#abort.abort(reason);
+    this.#listener.onEnded(reason);
+  }
+}
+
+const toSpeechError = (error: unknown): SpeechError =>
+  error instanceof SpeechError
+    ? error
+    : new SpeechError("client.connect_failed", undefined, { cause: error });

@@ -1,0 +1,169 @@
+import { MAX_UTTERANCE_CHARACTERS } from "@tts-labs/core/limits";
+import type { ClientMessage } from "@tts-labs/core/protocol/client-message";
+import type { ServerMessageOf } from "@tts-labs/core/protocol/server-message";
+import type { Connected } from "./connection.ts";
+import { type SpeakOptions, toWireOptions } from "./speak-options.ts";
+import { SpeechError } from "./speech-error.ts";
+import { MAX_PIECE_CHARACTERS, type SpeechText, textPieces } from "./text-pieces.ts";
+import type { UtteranceRun } from "./utterance-run.ts";
+
+export interface TextLink {
+  send(message: ClientMessage): void;
+  ping(): Promise<number | undefined>;
+}
+
+/**
+ * Brings the texts of a session's utterances to the server, one after the other.
+ *
+ * One opening is in flight at a time, followed by a ping: a server that refuses a first text names no utterance in
+ * its error, so an error before the pong belongs to the opening, and an opening that the pong finds unanswered has
+ * failed. A text that ends early, refused, failed or cancelled, is still closed by its `stream_end`, up to which the
+ * server passes over what it has refused; the complaint this may earn is no news and is dropped.
+ *
+ * While the connection is away, text goes on being gathered. A resumed session says how much of each text it holds,
+ * and is sent the rest; an opening it does not hold is sent anew.
+ */
+export class TextTurns {
+  readonly #link: TextLink;
+  #opening: UtteranceRun | undefined;
+  /** Number of the newest utterance that the server has named. */
+  #newest = 0;
+  /** What the server said of a wrong state since the last opening. */
+  #complaint: SpeechError | undefined;
+  #closingText = false;
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(link: TextLink) {
+    this.#link = link;
+  }
+
+  /** Sends `text` when those before it are complete. */
+  add(run: UtteranceRun, text: SpeechText, options: SpeakOptions): void {
+    this.#turn = this.#turn.then(() => this.#sendText(run, text, options));
+  }
+
+  acceptStarted(message: ServerMessageOf<"utterance_started">): void {
+    const run = this.#opening;
+    this.#opening = undefined;
+    this.#newest = message.utterance;
+    if (run !== undefined) run.acceptStarted(message);
+    // Given up before the server had named it.
+    else this.#link.send({ type: "cancel", utterance_id: message.utterance_id });
+  }
+
+  /** Takes an error that names no utterance; false when it is news. */
+  acceptError(error: SpeechError): boolean {
+    if (error.code === "protocol.wrong_state") {
+      // To a cancel that crossed the end of its utterance, or a superfluous stream_end; seldom to an opening.
+      this.#complaint ??= error;
+      return this.#closingText || this.#opening !== undefined;
+    }
+    if (this.#opening === undefined || this.#opening.over) return false;
+    this.#opening.fail(error);
+    return true;
+  }
+
+  /** After the connection was away: `runs` are the unfinished, in order. */
+  resume(connected: Connected, runs: Iterable<UtteranceRun>): void {
+    const known = new Set<string>();
+    for (const run of runs) {
+      if (run === this.#opening) this.#resumeOpening(run, connected);
+      else if (run.id !== undefined)
+        run.resume(connected.utterances.find((it) => it.utterance_id === run.id));
+      if (run.id !== undefined) known.add(run.id);
+    }
+    if (this.#opening?.over === true) this.#opening = undefined;
+    for (const { utterance_id, utterance } of connected.utterances) {
+      this.#newest = Math.max(this.#newest, utterance);
+      // Given up while the connection was away.
+      if (!known.has(utterance_id)) this.#link.send({ type: "cancel", utterance_id });
+    }
+  }
+
+  /** The server's answer to the opening was lost, or the opening itself was. */
+  #resumeOpening(run: UtteranceRun, { utterances, ...defaults }: Connected): void {
+    const held = utterances.find(({ utterance }) => utterance > this.#newest);
+    if (held !== undefined) {
+      const { voice = defaults.voice, model = defaults.model } = run.text.options;
+      const { utterance_id, utterance } = held;
+      this.acceptStarted({ type: "utterance_started", utterance_id, utterance, voice, model });
+      if (run.wantsText) run.resume(held);
+    } else if (run.wantsText) void this.#sendOpening(run);
+    else {
+      this.#opening = undefined;
+      run.resume(undefined);
+    }
+  }
+
+  async #sendText(run: UtteranceRun, text: SpeechText, options: SpeakOptions): Promise<void> {
+    // The session ended, or the utterance was cancelled, while it waited for its turn.
+    if (!run.wantsText) return;
+    if (typeof text === "string" && text.trim() === "") {
+      run.fail(new SpeechError("client.empty_text"));
+      return;
+    }
+    const pieces = textPieces(text);
+    /** All in one message: its end can go along. */
+    const whole = typeof text === "string" && text.length <= MAX_PIECE_CHARACTERS;
+    try {
+      for (;;) {
+        const next = await Promise.race([pieces.next(), run.stopped]);
+        if (next === "stopped" || next.done === true) break;
+        if (!run.text.append(next.value)) {
+          const facts = { limit: MAX_UTTERANCE_CHARACTERS };
+          run.abandon(new SpeechError("capacity.text_too_long", undefined, { facts }));
+          break;
+        }
+        if (run.hasText) {
+          this.#link.send({ type: "text", text: next.value });
+          run.textSent(next.value);
+        } else await this.#open(run, options, whole);
+        if (!run.wantsText) break;
+      }
+      if (!run.hasText) run.fail(new SpeechError("client.empty_text"));
+      else if (whole) return;
+      else if (run.wantsText) {
+        run.text.end();
+        this.#link.send({ type: "stream_end" });
+      } else await this.#closeText(run);
+    } catch (cause) {
+      run.abandon(new SpeechError("client.text_failed", undefined, { cause }));
+      if (run.hasText) await this.#closeText(run);
+    } finally {
+      // Not awaited: a source that hangs must not hold up the next utterance.
+      pieces.return().catch(() => {});
+    }
+  }
+
+  /** Resolves when the server has answered the opening; after a refusal, when it has answered all of it. */
+  async #open(run: UtteranceRun, options: SpeakOptions, whole: boolean): Promise<void> {
+    run.text.open(toWireOptions(options));
+    if (whole) run.text.end();
+    run.openingSent();
+    this.#opening = run;
+    const answered = this.#sendOpening(run);
+    await run.opened;
+    if (run.id === undefined) await answered;
+  }
+
+  /** Resolves when the server has answered all of it, or the connection is lost. */
+  async #sendOpening(run: UtteranceRun): Promise<void> {
+    for (const message of run.text.messages()) this.#link.send(message);
+    this.#complaint = undefined;
+    const answered = await this.#link.ping();
+    if (answered === undefined || this.#opening !== run) return;
+    this.#opening = undefined;
+    run.fail(this.#complaint ?? new SpeechError("client.not_understood"));
+  }
+
+  /** For a text that ended early: see the comment of the class. */
+  async #closeText(run: UtteranceRun): Promise<void> {
+    const end = await run.finished.catch(() => undefined);
+    const acknowledged = end?.playedSamples !== undefined;
+    if (acknowledged) return;
+    this.#closingText = true;
+    this.#link.send({ type: "stream_end" });
+    await this.#link.ping();
+    this.#closingText = false;
+  }
+}
