@@ -69,6 +69,21 @@ export class Keys {
     return `${this.prefix}:circuit-changes`;
   }
 
+  /** One entry of the audio cache: a hash. Owner: core/cache. */
+  cached(key: string): string {
+    return `${this.prefix}:cache:{${key}}`;
+  }
+
+  /** What the audio cache holds, in one slot; entries lie in others. Owner: core/cache. */
+  cacheIndex(part: string): string {
+    return `${this.prefix}:cache-index:{${this.prefix}-cache}:${part}`;
+  }
+
+  /** Which utterance is just being spoken for a key of the audio cache. Owner: core/cache. */
+  flight(key: string): string {
+    return `${this.prefix}:flight:{${key}}`;
+  }
+
   /** The channel on which a process is woken; see redis/bell.ts. */
   bell(nodeId: string): string {
     return `${this.prefix}:bell:${nodeId}`;

@@ -1,0 +1,72 @@
+import { createHash } from "node:crypto";
+import type { SpeechOptions, VoiceSettings } from "../protocol/speech-options.ts";
+
+/** Changes when anything of ours changes what a provider is told, so that old entries are never met again. */
+const KEY_VERSION = 1;
+
+/** A piece of speech by all that can be heard in it. */
+export interface AudibleRequest {
+  /** Whose voices these are, see `toProviderIdentity`. */
+  readonly provider: string;
+  /** Complete. */
+  readonly text: string;
+  readonly speech: SpeechOptions;
+}
+
+/** What may stand in a key: no `NaN`, no nested objects, no `undefined`. */
+type Canonical = string | number | boolean | null | readonly Canonical[];
+
+/** One line per option, so that an option can't be added without saying how it is heard. */
+type Hearing<T> = { readonly [K in keyof Required<T>]: (options: T) => Canonical };
+
+/** An option left open is `null`: which default the provider takes is not ours to guess. */
+const VOICE_SETTINGS: Hearing<VoiceSettings> = {
+  stability: (it) => it.stability ?? null,
+  similarity_boost: (it) => it.similarity_boost ?? null,
+  style: (it) => it.style ?? null,
+  use_speaker_boost: (it) => it.use_speaker_boost ?? null,
+  speed: (it) => it.speed ?? null,
+};
+
+const SPEECH: Hearing<SpeechOptions> = {
+  voice: (it) => it.voice,
+  model: (it) => it.model,
+  language: (it) => it.language ?? null,
+  voiceSettings: (it) => heard(VOICE_SETTINGS, it.voiceSettings ?? {}),
+  // Both decide where one generation ends and the next begins, which the melody tells.
+  chunkLengthSchedule: (it) => it.chunkLengthSchedule ?? null,
+  autoMode: (it) => it.autoMode,
+  seed: (it) => it.seed ?? null,
+  textNormalization: (it) => it.textNormalization ?? null,
+  sampleRateHz: (it) => it.sampleRateHz,
+};
+
+/**
+ * SHA-256 over everything audible, in base64url. Equal keys sound the same; who asks, in which session, in which
+ * frames and how fast it is delivered is no part of it.
+ */
+export function toCacheKey({ provider, text, speech }: AudibleRequest): string {
+  const canonical = JSON.stringify([KEY_VERSION, provider, normalizeText(text), heard(SPEECH, speech)]);
+  return createHash("sha256").update(canonical).digest("base64url");
+}
+
+/**
+ * The text as far as it is heard: Unicode NFC, runs of spaces and tabs as one space, none at the ends of lines or
+ * of the text. Line breaks inside stay, each of them, since voices pause there; so do case and punctuation.
+ */
+export function normalizeText(text: string): string {
+  return text
+    .normalize("NFC")
+    .replace(/\r\n?/g, "\n")
+    .replace(/[ \t]+/g, " ")
+    .replace(/ ?\n ?/g, "\n")
+    .replace(/^[ \n]+|[ \n]+$/g, "");
+}
+
+/** A provider by its address: the same voice id may be another voice elsewhere. */
+export const toProviderIdentity = (url: string): string => new URL(url).host;
+
+function heard<T>(hearing: Hearing<T>, options: T): readonly Canonical[] {
+  const names = (Object.keys(hearing) as (keyof T)[]).sort();
+  return names.map((name) => [String(name), hearing[name](options)]);
+}

@@ -1,0 +1,24 @@
+/**
+ * Who is just speaking what: any number of equal requests at once, on any edges, cause one synthesis. A flight
+ * is a name in Redis for a while: the key of what is spoken → the utterance that speaks it. Who finds none
+ * leads; who finds one joins it, that is, reads the audio stream of that utterance from its first entry.
+ *
+ *   board ──▶ lead ──renew…──▶ speech complete ──▶ stored in the cache ──▶ land
+ *        └──▶ join ──▶ the leader fails, or is gone ──▶ board again, replacing it: one of the joiners leads
+ */
+export interface Flights {
+  /**
+   * Leads with `utteranceId`, or tells whom to join. `replacing` names a leader that has failed: exactly one of
+   * those who name it takes its place. @throws GatewayError `storage.*`
+   */
+  board(key: string, utteranceId: string, replacing?: string): Promise<Boarding>;
+  /** Keeps it known as the leader. @returns whether it still leads @throws GatewayError `storage.*` */
+  renew(key: string, utteranceId: string): Promise<boolean>;
+  /** Nobody joins it any more. Safe to repeat. @throws GatewayError `storage.*` */
+  land(key: string, utteranceId: string): Promise<void>;
+}
+
+export type Boarding = { readonly kind: "lead" } | { readonly kind: "join"; readonly utteranceId: string };
+
+/** Life of a flight that is not renewed: the edge of its leader has died. Renew well inside. */
+export const FLIGHT_TTL_MS = 10_000;

@@ -1,0 +1,40 @@
+import type { RedisConnection } from "../redis/client.ts";
+import type { Keys } from "../redis/keys.ts";
+import { Script } from "../redis/script.ts";
+import { type Boarding, FLIGHT_TTL_MS, type Flights } from "./flights.ts";
+
+const FLIGHT = new Script("flight");
+
+export interface RedisFlightsOptions {
+  /** Where the streams are, not the cache's own: an eviction would cause a second synthesis. */
+  readonly redis: RedisConnection;
+  readonly keys: Keys;
+  readonly ttlMs?: number;
+}
+
+export class RedisFlights implements Flights {
+  readonly #options: RedisFlightsOptions;
+
+  constructor(options: RedisFlightsOptions) {
+    this.#options = options;
+  }
+
+  async board(key: string, utteranceId: string, replacing = ""): Promise<Boarding> {
+    const leader = await this.#run("board", key, utteranceId, replacing);
+    return leader === utteranceId ? { kind: "lead" } : { kind: "join", utteranceId: leader };
+  }
+
+  async renew(key: string, utteranceId: string): Promise<boolean> {
+    return (await this.#run("renew", key, utteranceId)) === utteranceId;
+  }
+
+  async land(key: string, utteranceId: string): Promise<void> {
+    await this.#run("land", key, utteranceId);
+  }
+
+  async #run(step: string, key: string, utteranceId: string, replacing = ""): Promise<string> {
+    const { redis, keys, ttlMs = FLIGHT_TTL_MS } = this.#options;
+    const [leader = ""] = await FLIGHT.run(redis, [keys.flight(key)], [step, utteranceId, ttlMs, replacing]);
+    return leader;
+  }
+}
