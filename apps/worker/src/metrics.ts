@@ -157,6 +157,7 @@ function streamMetrics(registry: Registry): StreamObserver {
   const bells = counter("tts_worker_stream_bells_total", "Sleeping readers woken.");
   const vain = counter("tts_worker_stream_vain_reads_total", "Reads that found nothing.");
   const resent = counter("tts_worker_stream_resent_total", "Appends sent again, their answer being lost.");
+  const mended = counter("tts_worker_stream_mended_total", "Entries stored again that Redis had lost.");
   const lost = counter("tts_worker_stream_lost_total", "Streams that no longer held a position.", "reason");
   return {
     appended: (count, size) => {
@@ -167,6 +168,7 @@ function streamMetrics(registry: Registry): StreamObserver {
     rang: (count) => bells.inc(count),
     readInVain: () => vain.inc(),
     resent: () => resent.inc(),
+    mended: (count) => mended.inc(count),
     lost: (reason) => lost.inc({ reason }),
   };
 }

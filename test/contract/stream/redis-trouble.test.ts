@@ -20,6 +20,7 @@ function counting() {
     resent: () => {
       counts.resent += 1;
     },
+    mended: () => {},
     lost: () => {
       counts.lost += 1;
     },

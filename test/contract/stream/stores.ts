@@ -21,6 +21,7 @@ export interface StoreOptions {
   readonly settings?: Partial<StreamSettings>;
   readonly observer?: StreamObserver;
   readonly resendAs?: NonNullable<RedisStreamOptions["resendAs"]>;
+  readonly mends?: boolean;
   /** Where the writing process finds Redis, if not where the reading one does. */
   readonly writerUrl?: string;
 }

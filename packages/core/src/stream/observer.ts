@@ -11,6 +11,8 @@ export interface StreamObserver {
   readInVain(): void;
   /** An append was sent again because its answer was lost. */
   resent(): void;
+  /** Entries that Redis had acknowledged and lost were stored once more. */
+  mended(entries: number): void;
   lost(reason: Extract<ReadResult, { kind: "lost" }>["reason"]): void;
 }
 
@@ -20,5 +22,6 @@ export const silentObserver: StreamObserver = {
   rang: () => {},
   readInVain: () => {},
   resent: () => {},
+  mended: () => {},
   lost: () => {},
 };

@@ -5,6 +5,7 @@ import type { Logger } from "../logger.ts";
 import { openBell } from "../redis/bell.ts";
 import type { RedisConnection } from "../redis/client.ts";
 import type { Keys } from "../redis/keys.ts";
+import { LinkWatch } from "../redis/link-watch.ts";
 import { retryStorage } from "../redis/retry.ts";
 import { TickBatch } from "../redis/tick-batch.ts";
 import { encodeEpoch } from "./epoch.ts";
@@ -40,6 +41,11 @@ export interface RedisStreamOptions {
    * not number its entries itself; it is here so that tests can show what it loses and repeats.
    */
   readonly resendAs?: "same-numbers" | "next-numbers";
+  /**
+   * `false` is a writer that believes every acknowledgement; it is here so that tests can show what a failover
+   * or a restart then loses. Default true.
+   */
+  readonly mends?: boolean;
 }
 
 /** Owners who claim at the same time; each round one of them wins. */
@@ -54,6 +60,7 @@ export async function openRedisStreams(options: RedisStreamOptions): Promise<Str
     {
       redis: options.redis,
       batch: new TickBatch(options.redis),
+      links: new LinkWatch(options.redis),
       bell,
       settings,
       observer: options.observer ?? silentObserver,
@@ -61,6 +68,7 @@ export async function openRedisStreams(options: RedisStreamOptions): Promise<Str
       closed: closing.signal,
       open: new Set<OpenEnd>(),
       resendAs: options.resendAs ?? "same-numbers",
+      mends: options.mends ?? true,
     },
     options.keys,
     closing,
@@ -179,6 +187,7 @@ class RedisStreamStore implements StreamStore {
     if (this.#streams.closed.aborted) return;
     this.#closing.abort(new GatewayError("storage.unavailable", "The streams are closed."));
     clearInterval(this.#heart);
+    this.#streams.links.close();
     for (const end of this.#streams.open) end.ring();
     this.#streams.open.clear();
     await this.#streams.bell.close();

@@ -1,6 +1,7 @@
 import type { Logger } from "../logger.ts";
 import type { Bell } from "../redis/bell.ts";
 import type { RedisConnection } from "../redis/client.ts";
+import type { LinkWatch } from "../redis/link-watch.ts";
 import { Script } from "../redis/script.ts";
 import type { TickBatch } from "../redis/tick-batch.ts";
 import type { StreamObserver } from "./observer.ts";
@@ -19,6 +20,7 @@ export const scripts = {
 export interface RedisStreams {
   readonly redis: RedisConnection;
   readonly batch: TickBatch;
+  readonly links: LinkWatch;
   readonly bell: Bell;
   readonly settings: StreamSettings;
   readonly observer: StreamObserver;
@@ -29,6 +31,8 @@ export interface RedisStreams {
   readonly open: Set<OpenEnd>;
   /** How an append whose answer was lost is sent again; see `RedisStreamOptions`. */
   readonly resendAs: "same-numbers" | "next-numbers";
+  /** Whether writers store again what Redis has acknowledged and lost; see `RedisStreamOptions`. */
+  readonly mends: boolean;
 }
 
 /** A writer or a reader that the store knows of. */

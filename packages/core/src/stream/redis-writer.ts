@@ -1,15 +1,16 @@
 import { GatewayError } from "../errors.ts";
 import { retryStorage } from "../redis/retry.ts";
 import { toStorageError } from "../redis/storage-error.ts";
-import type { Command, Reply } from "../redis/tick-batch.ts";
+import { outcomeOf, toAppendCommands } from "./append-commands.ts";
 import { sizeOf } from "./entry-size.ts";
 import { encodeEpoch } from "./epoch.ts";
+import { KeptEntries } from "./kept-entries.ts";
 import { parseTail, replyAt } from "./redis-replies.ts";
 import { RedisRoom } from "./redis-room.ts";
 import { type OpenEnd, type RedisStreams, scripts } from "./redis-streams.ts";
 import { MAX_READERS_PER_STREAM } from "./settings.ts";
 import type { ClaimOptions, EntryData, StreamWriter } from "./stream.ts";
-import { encodePlace, type Place, type StreamKeys } from "./stream-keys.ts";
+import type { Place, StreamKeys } from "./stream-keys.ts";
 
 /** What a claim found. */
 export interface Claimed {
@@ -29,6 +30,12 @@ export interface Claimed {
  * if the last one is ours, they had arrived. One entry refused for another reason (no memory, say) and a later one
  * accepted would leave a gap that can't be filled any more: `stream.lost`, and a new claim goes on before it.
  *
+ * Redis may lose what it has acknowledged: in a failover what no replica had yet, in a restart what was not on disk.
+ * Whenever a connection was cut or an answer lost, and at the end in any case, the writer therefore looks where the
+ * stream ends, and stores what is missing once more, under the same numbers (`KeptEntries`, the last two seconds).
+ * Since numbers and contents are the same, no reader can tell, wherever it stands. What is no longer kept:
+ * `stream.lost`.
+ *
  * An append that could not be resolved within `storageRetryMs` leaves the writer in doubt about what is stored.
  * It then refuses all further work; a new claim finds out.
  */
@@ -40,6 +47,9 @@ export class RedisWriter implements StreamWriter, OpenEnd {
   readonly #options: ClaimOptions;
   readonly #room: RedisRoom;
   readonly #entriesKey: string;
+  readonly #kept = new KeptEntries();
+  /** `LinkWatch.cuts` when the end of the stream was last known to be ours. */
+  #provenAtCuts: number;
   #last: Place;
   #busy = false;
   #broken: GatewayError | undefined;
@@ -53,6 +63,7 @@ export class RedisWriter implements StreamWriter, OpenEnd {
     this.epoch = encodeEpoch(claimed.life, claimed.fence);
     this.#last = claimed.base;
     this.#entriesKey = keys.entries(claimed.fence);
+    this.#provenAtCuts = streams.links.cuts;
     this.#room = new RedisRoom(streams, keys, options.maxBytes, claimed);
     streams.open.add(this);
   }
@@ -75,6 +86,7 @@ export class RedisWriter implements StreamWriter, OpenEnd {
       if (this.#room.freeBytes(this.#last) < bytes) await this.#room.wait(this.#last, bytes, signal);
       this.#assertOpen();
       this.#last = await this.#store(entries, signal);
+      this.#kept.stored(entries, this.#last.seq, performance.now());
     } finally {
       this.#busy = false;
     }
@@ -94,10 +106,15 @@ export class RedisWriter implements StreamWriter, OpenEnd {
 
   async end(result: string): Promise<void> {
     this.#assertUsable();
-    const { redis, settings } = this.#streams;
-    const [status, ...sleepers] = await retryStorage(settings.storageRetryMs, undefined, () =>
-      scripts.end.run(redis, [this.#keys.meta, this.#keys.sleepers], [this.fence, this.#last.seq, result]),
-    );
+    const { redis, settings, mends } = this.#streams;
+    const keys = [this.#keys.meta, this.#keys.sleepers, this.#entriesKey];
+    const [status, ...sleepers] = await retryStorage(settings.storageRetryMs, undefined, async () => {
+      const answer = await scripts.end.run(redis, keys, [this.fence, this.#last.seq, result]);
+      if (answer[0] !== "behind" || !mends) return answer;
+      await this.#mend();
+      return scripts.end.run(redis, keys, [this.fence, this.#last.seq, result]);
+    });
+    if (status === "behind") throw new GatewayError("stream.lost");
     if (status === "gone") throw new GatewayError("stream.lost");
     if (status === "stale") throw new GatewayError("lease.lost");
     this.#ring(sleepers);
@@ -136,19 +153,15 @@ export class RedisWriter implements StreamWriter, OpenEnd {
   }
 
   async #attempt(entries: readonly EntryData[], failures: number): Promise<Place> {
-    const { batch, resendAs } = this.#streams;
+    const { batch, links, mends, resendAs } = this.#streams;
     const { slot, sleepers } = this.#keys;
+    if (mends && (failures > 0 || links.cuts !== this.#provenAtCuts)) await this.#mend();
     let { seq, bytes } = this.#last;
     if (resendAs === "next-numbers") seq += failures * entries.length;
     const first = seq + 1;
-    const commands: Command[] = entries.map((entry) => {
-      seq += 1;
-      bytes += sizeOf(entry);
-      const { buffer, byteOffset, byteLength } = entry.body;
-      const body = Buffer.from(buffer, byteOffset, byteLength);
-      const place = encodePlace(seq, bytes);
-      return { name: "xadd", args: [this.#entriesKey, "NOMKSTREAM", place, "h", entry.head, "b", body] };
-    });
+    const commands = toAppendCommands(this.#entriesKey, entries, { seq, bytes });
+    seq += entries.length;
+    bytes += entries.reduce((sum, entry) => sum + sizeOf(entry), 0);
     commands.push({ name: "spop", args: [sleepers, MAX_READERS_PER_STREAM] });
     const replies = await (failures === 0 ? batch.run(slot, commands) : batch.runAlone(slot, commands));
     this.#ring((replies.at(-1)?.[1] ?? []) as string[]);
@@ -156,6 +169,36 @@ export class RedisWriter implements StreamWriter, OpenEnd {
     if (outcome instanceof Error) throw outcome;
     if (outcome === "refused") await this.#resolve({ seq, bytes }, first);
     return { seq, bytes };
+  }
+
+  /** Sees to it that all that was acknowledged is there. @throws GatewayError `lease.lost`, `stream.lost`, `storage.*` */
+  async #mend(): Promise<void> {
+    const { batch, links, observer } = this.#streams;
+    const { slot, meta } = this.#keys;
+    const { cuts } = links;
+    const replies = await batch.runAlone(slot, [
+      { name: "xinfo", args: ["STREAM", this.#entriesKey] },
+      { name: "hget", args: [meta, "fence"] },
+    ]);
+    const fence = replyAt(replies, 1);
+    if (fence !== null && Number(fence) > this.fence) throw new GatewayError("lease.lost");
+    const tail = parseTail(replies[0]);
+    // An older fence: the claim itself has been lost.
+    if (tail === undefined || fence !== String(this.fence)) throw new GatewayError("stream.lost");
+    if (tail.seq < this.#last.seq) {
+      const missing = this.#kept.after(tail.seq);
+      if (missing === undefined) {
+        throw new GatewayError("stream.lost", undefined, {
+          facts: { acknowledgedSeq: this.#last.seq, tailSeq: tail.seq },
+        });
+      }
+      const outcome = outcomeOf(
+        await batch.runAlone(slot, toAppendCommands(this.#entriesKey, missing, tail)),
+      );
+      if (outcome instanceof Error) throw outcome;
+      observer.mended(missing.length);
+    }
+    this.#provenAtCuts = cuts;
   }
 
   /** Redis has refused numbers: had the entries arrived before, or is somebody else writing? */
@@ -203,24 +246,6 @@ export class RedisWriter implements StreamWriter, OpenEnd {
     this.#streams.closed.throwIfAborted();
     if (this.#broken !== undefined) throw this.#broken;
   }
-}
-
-/**
- * Of the replies to XADD, one per entry: `refused` where a number was not above the last one, or the error for
- * which to send them all again, or not.
- */
-function outcomeOf(replies: readonly Reply[]): "added" | "refused" | Error {
-  let outcome: "added" | "refused" | Error = "added";
-  for (const [error, id] of replies) {
-    if (error?.message.includes("equal or smaller")) {
-      if (outcome === "added") outcome = "refused";
-    } else if (error !== null) {
-      outcome = error;
-    } else if (id === null || outcome instanceof Error) {
-      return new GatewayError("stream.lost");
-    }
-  }
-  return outcome;
 }
 
 const isRefusal = (error: unknown): boolean =>

@@ -13,7 +13,14 @@ export function bound(open: OpenStores): void {
     beforeAll(async () => {
       stores = await open({
         observer: {
-          ...{ appended: () => {}, rang: () => {}, readInVain: () => {}, resent: () => {}, lost: () => {} },
+          ...{
+            appended: () => {},
+            rang: () => {},
+            readInVain: () => {},
+            resent: () => {},
+            mended: () => {},
+            lost: () => {},
+          },
           waitedForRoom: () => {
             waits += 1;
           },
