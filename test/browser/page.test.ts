@@ -180,6 +180,20 @@ describe.skipIf(chromiumPath === undefined)("the page, with an edge that hums", 
     expect(person.complaints).toEqual([]);
   });
 
+  it("goes over to another voice at a splice, without a gap, each moment once", async () => {
+    const { visit: person } = await visit({
+      troubles: { splice: { at: 48_000, from: 44_880 }, cutAt: [24_000] },
+    });
+    await person.speak(SENTENCE);
+    const end = await person.until("it has been heard", ({ outcome }) => outcome !== undefined);
+    const samples = humOf(SENTENCE).pcm.length;
+    expect(end.outcome).toBe("completed");
+    expect(end.figures).toMatchObject({ underruns: 0, playedSamples: samples, receivedSamples: samples });
+    const starts = end.words.map(({ startMs = Number.NaN }) => startMs);
+    expect(starts).toEqual([...starts].sort((a, b) => a - b));
+    expect(person.complaints).toEqual([]);
+  });
+
   it("plays what has come while it looks for the server, and says when the rest is lost", async () => {
     const { edge, visit: person } = await visit({
       onMessage: (message, connection) => {

@@ -85,6 +85,45 @@ describe("the voice line", () => {
     expect(line.report).toMatchObject({ take: 2, state: "waiting", played: 0, waiting: 0 });
   });
 
+  it("takes what a splice replaces from the new audio, and plays nothing twice", () => {
+    const line = new VoiceLine(LIMITS);
+    const [before, after] = [ramp(30_000), ramp(40_000, 7)];
+    line.obey({ kind: "begin", take: 1 });
+    line.obey({ kind: "audio", take: 1, samples: before });
+    const heard = render(line, 10 * BLOCK);
+    line.obey({ kind: "splice", take: 1, at: 20_000 });
+    expect(line.report).toMatchObject({ waiting: 20_000 - 10 * BLOCK, overtaken: 0 });
+    line.obey({ kind: "audio", take: 1, samples: after.subarray(20_000) });
+    line.obey({ kind: "complete", take: 1 });
+    heard.push(...render(line, 40_000 - heard.length));
+    expect(heard.slice(0, 40_000)).toEqual([
+      ...scaled(before.subarray(0, 20_000)),
+      ...scaled(after.subarray(20_000)),
+    ]);
+    expect(line.report).toMatchObject({ state: "ended", played: 40_000, underruns: 0, overtaken: 0 });
+  });
+
+  it("counts what had been played when a splice replaced it, and goes on at that moment of the new audio", () => {
+    const line = new VoiceLine(LIMITS);
+    const [before, after] = [ramp(5_000), ramp(9_000, 7)];
+    line.obey({ kind: "begin", take: 1 });
+    line.obey({ kind: "audio", take: 1, samples: before });
+    const heard = render(line, 30 * BLOCK);
+    line.obey({ kind: "splice", take: 1, at: 3_000 });
+    expect(line.report).toMatchObject({ waiting: 0, overtaken: 840 });
+    // In pieces shorter than what has passed.
+    for (let at = 3_000; at < 9_000; at += 500) {
+      line.obey({ kind: "audio", take: 1, samples: after.subarray(at, at + 500) });
+    }
+    line.obey({ kind: "complete", take: 1 });
+    heard.push(...render(line, 9_000 - heard.length));
+    expect(heard.slice(0, 9_000)).toEqual([
+      ...scaled(before.subarray(0, 3_840)),
+      ...scaled(after.subarray(3_840)),
+    ]);
+    expect(line.report).toMatchObject({ state: "ended", played: 9_000, underruns: 0, overtaken: 840 });
+  });
+
   it("says when a take is longer than there is room, and plays what came before without a hole", () => {
     const line = new VoiceLine({ ...LIMITS, maxSamples: 2_000 });
     line.obey({ kind: "begin", take: 1 });
@@ -96,6 +135,27 @@ describe("the voice line", () => {
 });
 
 describe("sample pages", () => {
+  it("give back room when their end is forgotten, wherever that is", () => {
+    const pages = new SamplePages(60_000);
+    const out = new Float32Array(60_000);
+    for (const [taken, kept] of [
+      [0, 30_000],
+      [10_000, 14_000],
+      [23_999, 1],
+      [100, 23_900],
+      [100, 0],
+    ] as const) {
+      pages.append(ramp(60_000));
+      pages.read(out.subarray(0, taken));
+      pages.truncate(kept);
+      expect(pages.length).toBe(kept);
+      expect(pages.append(ramp(500, 3))).toBe(true);
+      expect(pages.read(out)).toBe(kept + 500);
+      const expected = [...scaled(ramp(60_000).subarray(taken, taken + kept)), ...scaled(ramp(500, 3))];
+      expect([...out.subarray(0, kept + 500)]).toEqual(expected);
+    }
+  });
+
   it("take up to their bound and give back what they took, page after page", () => {
     const pages = new SamplePages(60_000);
     const out = new Float32Array(50_000);

@@ -38,4 +38,17 @@ describe("the word track", () => {
     track.speak(spoken(["Um", 0], ["fünfundzwanzig", 200], ["Uhr", 900], ["ist", 1_200], ["Schluss", 1_500]));
     expect(track.words.map(({ startMs }) => startMs)).toEqual([0, 200, 900, 1_200, 1_200, 1_500]);
   });
+
+  it("takes the times of a splice instead of those that it replaces; what is lit stays lit", () => {
+    const track = new WordTrack();
+    track.write("Eins zwei drei vier fünf");
+    track.speak(spoken(["Eins", 0], ["zwei", 300], ["drei", 600], ["vier", 900]));
+    track.light(650);
+    // The word being spoken is told anew, a little later, and the rest after it.
+    track.speak(spoken(["drei", 640]));
+    track.speak(spoken(["vier", 1_000], ["fünf", 1_400]));
+    expect(track.words.map(({ startMs }) => startMs)).toEqual([0, 300, 640, 1_000, 1_400]);
+    expect(track.light(1_000)).toEqual([2, 3]);
+    expect(track.words.map(({ litAtMs }) => litAtMs)).toEqual([650, 650, 650, 1_000, undefined]);
+  });
 });

@@ -1,4 +1,5 @@
 import { withResolvers } from "../deferred.ts";
+import type { AudioChunk } from "../frame-queue.ts";
 import { SpeechError } from "../speech-error.ts";
 import type { Utterance } from "../utterance.ts";
 import type { LineCommand, LineReport, LineState } from "./voice-line.ts";
@@ -6,6 +7,8 @@ import type { LineCommand, LineReport, LineState } from "./voice-line.ts";
 export interface PlaybackTotals {
   readonly playedSamples: number;
   readonly underruns: number;
+  /** Samples that had been played when a splice replaced them: part of one word. */
+  readonly overtakenSamples: number;
 }
 
 type TimedReport = LineReport & {
@@ -30,6 +33,8 @@ export class Playback {
   readonly #release: (() => void)[] = [];
   #report: TimedReport;
   #given = 0;
+  /** Where the audio given ends on the utterance's clock, which runs on where frames were dropped. */
+  #endsAt = 0;
   #complete = false;
   #heard = 0;
   #toldAtMs = 0;
@@ -47,6 +52,7 @@ export class Playback {
       played: 0,
       waiting: 0,
       underruns: 0,
+      overtaken: 0,
       overflowed: false,
       atTime: context.currentTime,
     };
@@ -56,11 +62,7 @@ export class Playback {
     port.start();
     this.#release.push(
       () => port.removeEventListener("message", onReport),
-      utterance.on("audio", ({ samples, last }) => {
-        this.#given += samples.length;
-        this.#command({ kind: "audio", take, samples });
-        if (last) this.#completeTake();
-      }),
+      utterance.on("audio", (chunk) => this.#give(chunk)),
       utterance.on("ended", (end) => {
         // After a failure, what has come is still played.
         if (!(end instanceof SpeechError) && end.outcome === "cancelled") this.stop();
@@ -131,7 +133,20 @@ export class Playback {
     this.#report = report;
     this.#tellPlayed(report.played);
     for (const release of this.#release.splice(0)) release();
-    this.#finished.resolve({ playedSamples: report.played, underruns: report.underruns });
+    const { played: playedSamples, underruns, overtaken: overtakenSamples } = report;
+    this.#finished.resolve({ playedSamples, underruns, overtakenSamples });
+  }
+
+  #give({ firstSample, samples, last, splice }: AudioChunk): void {
+    const take = this.#take;
+    if (splice === true) {
+      this.#given -= Math.min(this.#given, Math.max(0, this.#endsAt - firstSample));
+      this.#command({ kind: "splice", take, at: this.#given });
+    }
+    this.#given += samples.length;
+    this.#endsAt = firstSample + samples.length;
+    this.#command({ kind: "audio", take, samples });
+    if (last) this.#completeTake();
   }
 
   #completeTake(): void {

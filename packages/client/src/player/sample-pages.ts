@@ -52,6 +52,20 @@ export class SamplePages {
     return count;
   }
 
+  /** Forgets the newest samples, so that at most `length` stay. */
+  truncate(length: number): void {
+    if (length >= this.#length) return;
+    if (length <= 0) {
+      this.clear();
+      return;
+    }
+    const end = this.#readAt + length;
+    const pages = Math.ceil(end / PAGE_SAMPLES);
+    for (const page of this.#pages.splice(pages)) this.#sparePage(page);
+    this.#writeAt = end - (pages - 1) * PAGE_SAMPLES;
+    this.#length = length;
+  }
+
   clear(): void {
     while (this.#pages.length > 0) this.#releasePage();
     this.#writeAt = PAGE_SAMPLES;
@@ -60,8 +74,12 @@ export class SamplePages {
 
   #releasePage(): void {
     const page = this.#pages.shift();
-    // Half a minute of spare pages; the rest is garbage.
-    if (page !== undefined && this.#spare.length < 30) this.#spare.push(page);
+    if (page !== undefined) this.#sparePage(page);
     this.#readAt = 0;
+  }
+
+  /** Half a minute of spare pages; the rest is garbage. */
+  #sparePage(page: Int16Array): void {
+    if (this.#spare.length < 30) this.#spare.push(page);
   }
 }

@@ -4,6 +4,8 @@ import { SamplePages } from "./sample-pages.ts";
 export type LineCommand =
   | { readonly kind: "begin"; readonly take: number }
   | { readonly kind: "audio"; readonly take: number; readonly samples: Int16Array }
+  /** What was given from sample `at` of the take on is replaced by what follows. */
+  | { readonly kind: "splice"; readonly take: number; readonly at: number }
   /** All of the take's audio has been given. */
   | { readonly kind: "complete"; readonly take: number }
   /** Fade out, forget what waits. */
@@ -18,6 +20,8 @@ export interface LineReport {
   readonly waiting: number;
   /** Times that the line ran dry while its take was incomplete. */
   readonly underruns: number;
+  /** Samples that had been played when a splice replaced them. */
+  readonly overtaken: number;
   /** The take needed more room than there is; what did not fit is lost. */
   readonly overflowed: boolean;
 }
@@ -45,6 +49,9 @@ export class VoiceLine {
   #complete = false;
   #played = 0;
   #underruns = 0;
+  #overtaken = 0;
+  /** Samples of the audio that comes next whose time has passed. */
+  #passed = 0;
   #overflowed = false;
   /** What is still to be heard of a stopped take, faded already; laid over whatever comes next. */
   #tail: Float32Array = new Float32Array(0);
@@ -61,6 +68,7 @@ export class VoiceLine {
       played: this.#played,
       waiting: this.#pages.length,
       underruns: this.#underruns,
+      overtaken: this.#overtaken,
       overflowed: this.#overflowed,
     };
   }
@@ -72,6 +80,7 @@ export class VoiceLine {
     }
     if (command.take !== this.#take || this.#state === "ended") return;
     if (command.kind === "audio") this.#append(command.samples);
+    if (command.kind === "splice") this.#splice(command.at);
     if (command.kind === "complete") this.#complete = true;
     if (command.kind === "stop") this.#stop();
   }
@@ -90,12 +99,23 @@ export class VoiceLine {
     this.#complete = false;
     this.#played = 0;
     this.#underruns = 0;
+    this.#overtaken = 0;
+    this.#passed = 0;
     this.#overflowed = false;
   }
 
   #append(samples: Int16Array): void {
+    const passed = Math.min(this.#passed, samples.length);
+    this.#passed -= passed;
     // Nothing after what did not fit: the audio would have a hole.
-    if (!this.#overflowed && !this.#pages.append(samples)) this.#overflowed = true;
+    if (!this.#overflowed && !this.#pages.append(samples.subarray(passed))) this.#overflowed = true;
+  }
+
+  /** Never back in time: of a word that has been begun, only what has not been heard is taken from the new audio. */
+  #splice(at: number): void {
+    this.#passed = Math.max(0, this.#played - at);
+    this.#overtaken += this.#passed;
+    this.#pages.truncate(at - this.#played);
   }
 
   #startWhenReady(): void {
