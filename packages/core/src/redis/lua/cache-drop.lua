@@ -15,8 +15,9 @@ for i = 3, #ARGV do
     local fact = redis.call('HGET', KEYS[2], key)
     if fact then
       listed = listed + 1
-      redis.call('HINCRBY', KEYS[5], 'bytes', '-' .. string.match(fact, '^%d+'))
+      -- In this order: a Redis without memory lets a script finish once it has freed something.
       redis.call('HDEL', KEYS[2], key)
+      redis.call('HINCRBY', KEYS[5], 'bytes', '-' .. string.match(fact, '^%d+'))
     end
     redis.call('ZREM', KEYS[1], key)
     redis.call('ZREM', KEYS[3], key)
