@@ -83,15 +83,29 @@ describe("addresses", () => {
       username: "me",
       password: "s@crt",
     });
+    expect(parseRedisUrl("redis-sentinel://:s3cret@a:26379,b:26379/main")).toEqual({
+      kind: "sentinel",
+      nodes: [
+        { host: "a", port: 26_379 },
+        { host: "b", port: 26_379 },
+      ],
+      name: "main",
+      password: "s3cret",
+    });
     expect(parseRedisUrl("rediss://:secret@redis:6380/2")).toEqual({ kind: "single" });
   });
 
-  it.each(["", "localhost:6379", "http://localhost", "redis-cluster://", "redis-cluster://a,b:1"])(
-    "%j can't be used",
-    (url) => {
-      expect(() => parseRedisUrl(url)).toThrow(expect.objectContaining({ code: "config.invalid" }));
-    },
-  );
+  it.each([
+    "",
+    "localhost:6379",
+    "http://localhost",
+    "redis-cluster://",
+    "redis-cluster://a,b:1",
+    "redis-cluster://a:1/x",
+    "redis-sentinel://a:1",
+  ])("%j can't be used", (url) => {
+    expect(() => parseRedisUrl(url)).toThrow(expect.objectContaining({ code: "config.invalid" }));
+  });
 });
 
 describe("keys", () => {

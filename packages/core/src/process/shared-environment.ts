@@ -3,7 +3,8 @@ import { choice, duration, integer, optionalText, text } from "./environment.ts"
 /** Variables that edge and worker must read alike. */
 export const sharedEnvironment = {
   redisUrl: text("REDIS_URL", {
-    about: "Redis: redis://host:port, or redis-cluster://h1:p1,h2:p2,h3:p3.",
+    about:
+      "Redis: redis://host:port, or redis-cluster://h1:p1,h2:p2,h3:p3, or redis-sentinel://h1:p1,h2:p2/name.",
     default: "redis://127.0.0.1:6379",
   }),
   keyPrefix: text("REDIS_KEY_PREFIX", { about: "First part of every key in Redis.", default: "tts" }),

@@ -26,7 +26,10 @@ const CLOSE_TIMEOUT_MS = 1_000;
 const ERROR_LOG_INTERVAL_MS = 10_000;
 
 export interface OpenRedisOptions {
-  /** `redis://[user:password@]host:port[/db]`, `rediss://…`, or `redis-cluster://[user:password@]h1:p1,h2:p2`. */
+  /**
+   * `redis://[user:password@]host:port[/db]`, `rediss://…`, `redis-cluster://[user:password@]h1:p1,h2:p2`, or
+   * `redis-sentinel://[user:password@]h1:p1,h2:p2/<name of the primary>`, where the credentials are the primary's.
+   */
   readonly url: string;
   readonly purpose: ConnectionPurpose;
   readonly logger: Logger;
@@ -39,12 +42,30 @@ export interface OpenRedisOptions {
  */
 export function openRedis(options: OpenRedisOptions): RedisConnection {
   const address = parseRedisUrl(options.url);
-  const connection =
-    address.kind === "single"
-      ? new Redis(options.url, { ...nodeOptions(options), retryStrategy: reconnectDelayMs })
-      : new Cluster([...address.nodes], clusterOptions(options, address));
+  const connection = connect(options, address);
   logErrors(connection, options);
   return connection;
+}
+
+function connect(options: OpenRedisOptions, address: RedisAddress): RedisConnection {
+  switch (address.kind) {
+    case "single":
+      return new Redis(options.url, { ...nodeOptions(options), retryStrategy: reconnectDelayMs });
+    case "sentinel":
+      return new Redis({
+        ...nodeOptions(options),
+        ...credentialsOf(address),
+        sentinels: [...address.nodes],
+        name: address.name,
+        retryStrategy: reconnectDelayMs,
+        sentinelRetryStrategy: reconnectDelayMs,
+        sentinelCommandTimeout: COMMAND_TIMEOUT_MS,
+        // A primary that was replaced may go on answering for a while: its connections are cut at once.
+        failoverDetector: true,
+      });
+    case "cluster":
+      return new Cluster([...address.nodes], clusterOptions(options, address));
+  }
 }
 
 /** Waits for answers still owed, for at most a second, then cuts. May be called twice. */
@@ -114,42 +135,56 @@ function clusterOptions(options: OpenRedisOptions, address: ClusterAddress) {
     ...(forCommands ? { maxRedirections: 4 } : {}),
     redisOptions: {
       ...nodeOptions(options),
-      ...(address.username === undefined ? {} : { username: address.username }),
-      ...(address.password === undefined ? {} : { password: address.password }),
+      ...credentialsOf(address),
     },
   };
 }
 
-interface ClusterAddress {
-  readonly kind: "cluster";
-  readonly nodes: readonly { readonly host: string; readonly port: number }[];
+interface Credentials {
   readonly username?: string;
   readonly password?: string;
 }
 
+interface ClusterAddress extends Credentials {
+  readonly kind: "cluster";
+  readonly nodes: readonly { readonly host: string; readonly port: number }[];
+}
+
+interface SentinelAddress extends Credentials {
+  readonly kind: "sentinel";
+  /** Of the sentinels. */
+  readonly nodes: readonly { readonly host: string; readonly port: number }[];
+  /** Under which they know the primary. */
+  readonly name: string;
+}
+
+type RedisAddress = { readonly kind: "single" } | ClusterAddress | SentinelAddress;
+
+const credentialsOf = ({ username, password }: Credentials): Credentials => ({
+  ...(username === undefined ? {} : { username }),
+  ...(password === undefined ? {} : { password }),
+});
+
 /** @throws GatewayError `config.invalid` */
-export function parseRedisUrl(url: string): { readonly kind: "single" } | ClusterAddress {
+export function parseRedisUrl(url: string): RedisAddress {
   const invalid = () =>
     new GatewayError(
       "config.invalid",
-      "REDIS_URL must be redis://host:port or redis-cluster://host:port,host:port.",
+      "REDIS_URL must be redis://host:port, redis-cluster://host:port,host:port or redis-sentinel://host:port,host:port/name.",
     );
   if (!URL.canParse(url.replace(/,.*$/, ""))) throw invalid();
   if (/^rediss?:\/\//.test(url)) return { kind: "single" };
-  const [, credentials, hosts] = /^redis-cluster:\/\/(?:([^@]*)@)?([^/@]+)\/?$/.exec(url) ?? [];
-  if (hosts === undefined) throw invalid();
+  const [, kind, credentials, hosts, name = ""] =
+    /^redis-(cluster|sentinel):\/\/(?:([^@]*)@)?([^/@]+)(?:\/([\w.-]*))?$/.exec(url) ?? [];
+  if (hosts === undefined || (kind === "sentinel") !== (name !== "")) throw invalid();
   const nodes = hosts.split(",").map((text) => {
     const [, host, port] = /^(.+):(\d{1,5})$/.exec(text) ?? [];
     if (host === undefined) throw invalid();
     return { host, port: Number(port) };
   });
   const [username, password] = (credentials ?? "").split(":", 2).map(decodeURIComponent);
-  return {
-    kind: "cluster",
-    nodes,
-    ...(username ? { username } : {}),
-    ...(password ? { password } : {}),
-  };
+  const common = { nodes, ...(username ? { username } : {}), ...(password ? { password } : {}) };
+  return kind === "sentinel" ? { kind: "sentinel", name, ...common } : { kind: "cluster", ...common };
 }
 
 /** Without a listener ioredis writes to the console; while Redis is away it fails several times a second. */
