@@ -1,11 +1,13 @@
 import { once } from "node:events";
 import { type FileHandle, open } from "node:fs/promises";
 import type { Writable } from "node:stream";
-import { wavHeader } from "./wav-header.ts";
+import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
+import { WAV_HEADER_BYTES, wavHeader } from "./wav-header.ts";
 
 /** Where speech goes. Whoever opens it closes it, also when the speech failed. */
 export interface AudioOutput {
-  write(samples: Int16Array): Promise<void>;
+  /** `at`: place of the first of `samples`. Where it goes back, they and what follows replace what was written from there on. */
+  write(at: number, samples: Int16Array): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -15,28 +17,27 @@ interface AudioFormat {
   readonly raw: boolean;
 }
 
-/** A file that comes into being with the first sample, its sizes put right at the end. */
+/** A file that comes into being with the first sample, its length and sizes put right at the end. */
 export function openAudioFile(path: string, { sampleRateHz, raw }: AudioFormat): AudioOutput {
+  const headerBytes = raw ? 0 : WAV_HEADER_BYTES;
   let file: FileHandle | undefined;
   let pcmBytes = 0;
   return {
-    write: async (samples) => {
+    write: async (at, samples) => {
       if (file === undefined) {
         file = await open(path, "w");
-        if (!raw) await file.writeFile(wavHeader(sampleRateHz));
+        if (!raw) await writeAt(file, 0, wavHeader(sampleRateHz));
       }
-      await file.writeFile(bytesOf(samples));
-      pcmBytes += samples.byteLength;
+      await writeAt(file, headerBytes + at * BYTES_PER_SAMPLE, bytesOf(samples));
+      pcmBytes = at * BYTES_PER_SAMPLE + samples.byteLength;
     },
     close: async () => {
       const closing = file;
       file = undefined;
       if (closing === undefined) return;
       try {
-        if (!raw) {
-          const header = wavHeader(sampleRateHz, pcmBytes);
-          await closing.write(header, 0, header.byteLength, 0);
-        }
+        await closing.truncate(headerBytes + pcmBytes);
+        if (!raw) await writeAt(closing, 0, wavHeader(sampleRateHz, pcmBytes));
       } finally {
         await closing.close();
       }
@@ -44,20 +45,28 @@ export function openAudioFile(path: string, { sampleRateHz, raw }: AudioFormat):
   };
 }
 
-/** A pipe: written as fast as it is read. */
+/** A pipe: written as fast as it is read. It can't go back: what has been written stands, and is not written again. */
 export function openAudioPipe(pipe: Writable, { sampleRateHz, raw }: AudioFormat): AudioOutput {
   let begun = raw;
+  let written = 0;
   const send = async (bytes: Uint8Array) => {
-    if (!pipe.write(bytes)) await once(pipe, "drain");
+    if (bytes.byteLength > 0 && !pipe.write(bytes)) await once(pipe, "drain");
   };
   return {
-    write: async (samples) => {
+    write: async (at, samples) => {
       if (!begun) await send(wavHeader(sampleRateHz));
       begun = true;
-      await send(bytesOf(samples));
+      await send(bytesOf(samples.subarray(Math.max(0, written - at))));
+      written = Math.max(written, at + samples.length);
     },
     close: async () => {},
   };
+}
+
+async function writeAt(file: FileHandle, position: number, bytes: Uint8Array): Promise<void> {
+  for (let from = 0; from < bytes.byteLength; ) {
+    from += (await file.write(bytes, from, bytes.byteLength - from, position + from)).bytesWritten;
+  }
 }
 
 const bytesOf = (samples: Int16Array): Uint8Array =>

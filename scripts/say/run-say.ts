@@ -1,13 +1,16 @@
 import { resolve } from "node:path";
 import { SpeechClient } from "@tts-labs/client/speech-client";
 import { SpeechError } from "@tts-labs/client/speech-error";
-import type { Utterance, UtteranceTotals } from "@tts-labs/client/utterance";
+import type { HeardText, Utterance, UtteranceTotals } from "@tts-labs/client/utterance";
 import { listVoices, type Voice } from "@tts-labs/client/voices";
 import { openAudioFile, openAudioPipe } from "./audio-output.ts";
 import { describeVoice, explain } from "./explain.ts";
 import type { SayOptions } from "./options.ts";
-import { noProgress, openProgress } from "./progress.ts";
+import { noProgress, openProgress, type Progress } from "./progress.ts";
 import { textOf } from "./standard-input.ts";
+
+/** How often the server is told how much has been written, which is what counts as heard here. */
+const PLAYED_INTERVAL_MS = 250;
 
 export const EXIT = { spoken: 0, failed: 1, interrupted: 130 } as const;
 
@@ -39,6 +42,9 @@ export async function runSay(options: SayOptions, context: SayContext): Promise<
 
 interface Spoken {
   readonly totals: UtteranceTotals;
+  readonly heard: HeardText;
+  /** How often the connection was lost and replaced. */
+  readonly reconnects: number;
   readonly sampleRateHz: number;
   readonly sessionId: string;
 }
@@ -46,34 +52,56 @@ interface Spoken {
 async function speak(options: SayOptions, { folder, interrupted }: SayContext): Promise<Spoken> {
   const voices = options.voice === undefined ? [] : await listVoices(options.url, 3_000);
   const client = await SpeechClient.connect({ url: options.url });
+  const progress = options.quiet === true || !process.stderr.isTTY ? noProgress : openProgress();
+  let reconnects = 0;
+  client.on("reconnecting", () => progress.link(false));
+  client.on("resumed", () => {
+    reconnects++;
+    progress.link(true);
+  });
   try {
     const { sample_rate: sampleRateHz, session_id: sessionId } = client.session;
     const text = options.text === "-" ? textOf(process.stdin) : options.text;
-    const utterance = client.speak(text, { ...speakOptions(options, voices), signal: interrupted });
-    await write(utterance, options, folder);
-    return { totals: await utterance.finished, sampleRateHz, sessionId };
+    const utterance = client.speak(text, speakOptions(options, voices));
+    const onInterrupt = () => {
+      utterance.reportPlayed(utterance.receivedSamples);
+      void utterance.cancel().catch(() => {});
+    };
+    if (interrupted.aborted) onInterrupt();
+    else interrupted.addEventListener("abort", onInterrupt, { once: true });
+    await write(utterance, options, folder, progress);
+    const totals = await utterance.finished;
+    return { totals, heard: utterance.heard, reconnects, sampleRateHz, sessionId };
   } finally {
+    progress.stop();
     await client.close();
     // A terminal or pipe that nobody reads any more must not keep the process alive.
     if (options.text === "-") process.stdin.destroy();
   }
 }
 
-async function write(utterance: Utterance, options: SayOptions, folder: string): Promise<void> {
+async function write(
+  utterance: Utterance,
+  options: SayOptions,
+  folder: string,
+  progress: Progress,
+): Promise<void> {
   const format = { sampleRateHz: utterance.sampleRateHz, raw: options.raw === true };
   const output =
     options.out === "-"
       ? openAudioPipe(process.stdout, format)
       : openAudioFile(resolve(folder, options.out), format);
-  const progress = options.quiet === true || !process.stderr.isTTY ? noProgress : openProgress();
   utterance.on("sent", (piece) => progress.text(piece.length));
+  let toldAtMs = performance.now();
   try {
-    for await (const { samples } of utterance) {
-      await output.write(samples);
+    for await (const { firstSample, samples } of utterance) {
+      await output.write(firstSample, samples);
       progress.audio((utterance.receivedSamples * 1000) / utterance.sampleRateHz, utterance.firstAudioMs);
+      if (performance.now() - toldAtMs < PLAYED_INTERVAL_MS) continue;
+      toldAtMs = performance.now();
+      utterance.reportPlayed(firstSample + samples.length);
     }
   } finally {
-    progress.stop();
     await output.close();
   }
 }
@@ -111,14 +139,19 @@ function summary({ out }: SayOptions, { outcome, durationMs, firstAudioMs }: Utt
     : `Wrote ${speech} to ${where}${latency}.`;
 }
 
-function report({ out, raw }: SayOptions, { totals, sampleRateHz, sessionId }: Spoken): object {
+function report(
+  { out, raw }: SayOptions,
+  { totals, heard, reconnects, sampleRateHz, sessionId }: Spoken,
+): object {
   return {
     ok: totals.outcome === "completed",
     file: out,
     format: raw === true ? "pcm" : "wav",
     sampleRateHz,
     sessionId,
+    reconnects,
     ...totals,
+    ...(totals.outcome === "cancelled" ? heard : {}),
   };
 }
 

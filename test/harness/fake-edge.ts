@@ -143,7 +143,7 @@ function toConnection(socket: WebSocket): FakeConnection {
     },
     cut: () => {
       isCut = true;
-      // What was sent before arrives: the callback comes when it has been handed to the network.
+      // When what was sent before has been handed to the network; it may still be lost on the way.
       socket.ping("", false, () => socket.terminate());
     },
   };

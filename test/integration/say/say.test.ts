@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FakeEdge, type FakeEdgeOptions } from "../../harness/fake-edge.ts";
-import { humOf } from "../../harness/hum.ts";
+import { humOf, splicedHumOf } from "../../harness/hum.ts";
 
 const TEXT = "Guten Tag, wie geht es Ihnen?";
 const SCRIPT = join(import.meta.dirname, "../../../scripts/say.ts");
@@ -71,6 +71,30 @@ describe("say", () => {
     expect(wav.readUInt32LE(4)).toBe(pcm.length + 36);
     expect(wav.readUInt32LE(24)).toBe(24_000);
     expect(wav.readUInt32LE(40)).toBe(pcm.length);
+  });
+
+  it("goes on where a connection was cut, and writes a splice over what it replaces", async () => {
+    const splice = { at: 24_000, from: 21_120 };
+    const { url } = await edge({ troubles: { cutAt: [9_600, 24_000, 30_720], splice } });
+    const { code, out } = await say(TEXT, "--url", url, "--json", "--out", "spliced.wav");
+    expect(code).toBe(0);
+    const report: unknown = JSON.parse(out.toString().trimEnd().split("\n").at(-1) ?? "");
+    expect(report).toMatchObject({ ok: true, reconnects: 3, splices: 1 });
+    const wav = await readFile(join(folder, "spliced.wav"));
+    const pcm = Buffer.from(splicedHumOf(TEXT, splice.from).buffer);
+    expect([wav.length, wav.readUInt32LE(40)]).toEqual([pcm.length + 44, pcm.length]);
+    expect(wav.subarray(44).equals(pcm)).toBe(true);
+  });
+
+  it("into a pipe writes each moment once, also at a splice", async () => {
+    const splice = { at: 24_000, from: 21_120 };
+    const { url } = await edge({ troubles: { splice } });
+    const { out } = await say(TEXT, "--url", url, "--raw", "--out", "-");
+    const pcm = Buffer.concat([
+      pcmOf(TEXT).subarray(0, splice.at * 2),
+      Buffer.from(splicedHumOf(TEXT, splice.from).buffer).subarray(splice.at * 2),
+    ]);
+    expect(out.equals(pcm)).toBe(true);
   });
 
   it("passes voice by name, model, language, seed and speed on, with the text", async () => {
@@ -189,6 +213,7 @@ describe("say", () => {
 
   it("cancels on Ctrl-C, keeps what has come and says so", async () => {
     let cancelled = false;
+    let played = 0;
     let onFrame = () => {};
     const framed = new Promise<void>((resolve) => {
       onFrame = resolve;
@@ -217,9 +242,10 @@ describe("say", () => {
         }
         if (message.type === "cancel") {
           cancelled = true;
-          const totals = { sent_samples: 24_000, played_samples: 0 };
+          const totals = { sent_samples: 24_000, played_samples: 24_000 };
           connection.send({ type: "cancelled", utterance_id: "u", utterance: 1, ...totals });
         }
+        if (message.type === "played") played = message.samples;
         return message.type !== "ping";
       },
     });
@@ -237,7 +263,8 @@ describe("say", () => {
       .toBe(true);
     child.kill("SIGINT");
     const { code, out } = await done;
-    expect({ code, cancelled }).toEqual({ code: 130, cancelled: true });
+    // What had come counts as heard.
+    expect({ code, cancelled, played }).toEqual({ code: 130, cancelled: true, played: 24_000 });
     expect(out.toString()).toMatch(/^Interrupted after 1\.00 s of speech/);
     const wav = await readFile(join(folder, "speech.wav"));
     expect([wav.length, wav.readUInt32LE(40)]).toEqual([48_044, 48_000]);

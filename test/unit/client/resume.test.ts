@@ -72,8 +72,7 @@ describe("a connection that is cut", () => {
     const { client } = await connect({ url, resumeWindowMs: 0 });
     const utterance = client.speak(TEXT);
     expect(await codeOf(utterance.finished)).toBe("client.disconnected");
-    expect(utterance.receivedSamples).toBe(20_160);
-    expect(humOf(TEXT).pcm.length).toBeGreaterThan(20_160);
+    expect(utterance.receivedSamples).toBeLessThan(humOf(TEXT).pcm.length);
   });
 
   it("is replaced by the next server of the list, which knows the session", async () => {
