@@ -12,12 +12,13 @@ export interface PoolOptions extends ShelfOptions {
   readonly maxSockets: number;
 }
 
-/** SPEC B1. Open sockets cost nothing at the provider: only generating counts (reference/elevenlabs.md 4.3). */
+/** SPEC B1, B2: nothing is left of a route 60 s after its last use. Open sockets cost nothing at the provider: only generating counts (reference/elevenlabs.md 4.3). */
 export const DEFAULT_POOL: PoolOptions = {
   warmPerRoute: 3,
+  followsDemand: true,
   maxIdleMs: 15_000,
   staggerMs: 100,
-  keepRouteMs: 60_000,
+  keepRouteMs: 50_000,
   backoff: { firstMs: 500, maxMs: 30_000 },
   permanentPauseMs: 60_000,
   maxRoutes: 32,

@@ -1,16 +1,19 @@
 import { Backoff, type BackoffOptions } from "@tts-labs/core/async/backoff";
 import { LazyTimer, monotonicMs } from "@tts-labs/core/async/lazy-timer";
 import type { SocketOutcome } from "./connection-state.ts";
+import { Demand } from "./demand.ts";
 import type { ProviderObserver, RetiredReason } from "./observer.ts";
 import type { Route } from "./route.ts";
 import type { SingleUseSocket } from "./single-use-socket.ts";
 
 export interface ShelfOptions {
-  /** Warm sockets, or on the way to it, while the route is in use. */
+  /** Warm sockets, or on the way to it, while the route is in use; more where it is used much. */
   readonly warmPerRoute: number;
+  /** Off, in tests: `warmPerRoute` and no more, however much the route is used. */
+  readonly followsDemand: boolean;
   /** Oldest a warm socket may be when it is taken; under the provider's idle limit of 20 s. */
   readonly maxIdleMs: number;
-  /** Between the beginnings of two connects. */
+  /** Between the beginnings of two connects; less where arrivals ask for more of them. */
   readonly staggerMs: number;
   /** How long after its last use a route is kept warm. */
   readonly keepRouteMs: number;
@@ -33,7 +36,8 @@ export interface ShelfOwner {
 /**
  * The warm sockets of one route. A socket is put here by connecting and leaves once: taken, or retired, or
  * by its own failure; nothing is ever put back. One timer sees to it that the shelf is filled one socket at
- * a time, that old ones are replaced, and that an unused shelf empties.
+ * a time, that old ones are replaced, and that an unused shelf empties. How many it holds follows demand;
+ * what a lull makes too many is not replaced when it has grown old.
  */
 export class Shelf {
   readonly route: Route;
@@ -41,6 +45,7 @@ export class Shelf {
   readonly #options: ShelfOptions;
   readonly #owner: ShelfOwner;
   readonly #backoff: Backoff;
+  readonly #demand = new Demand();
   readonly #timer = new LazyTimer(() => this.tend());
   /** Oldest first. */
   readonly #warm: SingleUseSocket[] = [];
@@ -78,6 +83,7 @@ export class Shelf {
   /** The youngest warm socket that is fit to speak, now checked out and nobody else's; then fills up again. */
   take(): SingleUseSocket | undefined {
     this.touch();
+    this.#demand.arrived(this.#usedAtMs);
     const taken = this.#takeYoungest();
     if (taken !== undefined) this.#backoff.reset();
     this.tend();
@@ -111,9 +117,10 @@ export class Shelf {
     const nowMs = monotonicMs();
     const inUse = nowMs < this.#usedAtMs + this.#options.keepRouteMs;
     for (const socket of [...this.#warm]) {
-      if (nowMs >= this.#expiryOf(socket)) this.#retire(socket, inUse ? "age" : "unused");
+      if (!inUse) this.#retire(socket, "unused");
+      else if (nowMs >= this.#expiryOf(socket)) this.#retire(socket, "age");
     }
-    const wanting = inUse && this.size < this.#options.warmPerRoute;
+    const wanting = inUse && this.size < this.#wanted(nowMs);
     if (wanting && nowMs >= this.#nextConnectAtMs) this.#connectOne(nowMs);
     if (!inUse && this.size === 0) {
       this.#owner.emptied(this);
@@ -122,7 +129,7 @@ export class Shelf {
     const [oldest] = this.#warm;
     if (oldest !== undefined) this.#timer.wakeBy(this.#expiryOf(oldest));
     if (!inUse) return;
-    if (this.size < this.#options.warmPerRoute) this.#timer.wakeBy(this.#nextConnectAtMs);
+    if (this.size < this.#wanted(nowMs)) this.#timer.wakeBy(this.#nextConnectAtMs);
     this.#timer.wakeBy(this.#usedAtMs + this.#options.keepRouteMs);
   }
 
@@ -147,8 +154,15 @@ export class Shelf {
     return undefined;
   }
 
+  #wanted(nowMs: number): number {
+    const { warmPerRoute, followsDemand } = this.#options;
+    if (warmPerRoute === 0 || !followsDemand) return warmPerRoute;
+    return Math.max(warmPerRoute, this.#demand.sockets(nowMs));
+  }
+
   #connectOne(nowMs: number): void {
-    this.#nextConnectAtMs = nowMs + this.#options.staggerMs;
+    const { staggerMs, followsDemand } = this.#options;
+    this.#nextConnectAtMs = nowMs + (followsDemand ? this.#demand.staggerMs(staggerMs, nowMs) : staggerMs);
     const socket = this.#owner.connect(this);
     if (socket === undefined) {
       this.#nextConnectAtMs = nowMs + this.#options.backoff.firstMs;
@@ -164,6 +178,7 @@ export class Shelf {
 
   #onWarm(socket: SingleUseSocket): void {
     if (!this.#connecting.delete(socket)) return;
+    this.#demand.connected(monotonicMs() - socket.connectingSinceMs);
     this.#warm.push(socket);
     this.#owner.changed();
     this.tend();
