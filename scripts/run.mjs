@@ -21,6 +21,7 @@ const COMMANDS = {
   format: {},
   say: {},
   bench: { redis: "always" },
+  cache: {},
   chaos: { redis: "always" },
 };
 

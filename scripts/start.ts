@@ -3,7 +3,9 @@
  * unless ELEVENLABS_API_KEY is set, a worker and an edge. Ctrl-C ends them in order; when one ends by itself,
  * so do the rest. `npm start -- --verbose` shows what they do.
  */
-import { join } from "node:path";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { STARTED_REDIS_FILE } from "./cache/started-redis.ts";
 import { startPrivateRedis } from "./private-redis.ts";
 import { openLogView } from "./supervisor/log-view.ts";
 import { choosePort, listenProblem } from "./supervisor/ports.ts";
@@ -57,7 +59,11 @@ async function startAll(supervisor: Supervisor, env: NodeJS.ProcessEnv): Promise
   const workerPort = await choosePort(env["WORKER_PORT"], 8007);
   await Promise.all([
     start("worker", `127.0.0.1:${workerPort}`, { ...provider, WORKER_PORT: String(workerPort) }),
-    start("edge", `${host}:${port}`, { HOST: host, PORT: String(port) }),
+    start("edge", `${host}:${port}`, {
+      ...{ HOST: host, PORT: String(port) },
+      // By its address the edge knows whose voices it keeps in the cache.
+      ...(provider["ELEVENLABS_URL"] === undefined ? {} : { ELEVENLABS_URL: provider["ELEVENLABS_URL"] }),
+    }),
   ]);
 
   const url = `http://${["127.0.0.1", "0.0.0.0"].includes(host) ? "localhost" : host}:${port}`;
@@ -81,6 +87,9 @@ async function startAll(supervisor: Supervisor, env: NodeJS.ProcessEnv): Promise
 async function startRedis(supervisor: Supervisor): Promise<string> {
   const redis = await startPrivateRedis();
   await supervisor.own("private Redis", redis.closed, redis.stop);
+  // For `npm run cache`, which would not find it else.
+  await mkdir(dirname(STARTED_REDIS_FILE), { recursive: true });
+  await writeFile(STARTED_REDIS_FILE, `${redis.url}\n`);
   return redis.url;
 }
 

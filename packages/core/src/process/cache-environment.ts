@@ -1,0 +1,35 @@
+import { choice, duration, flag, integer, optionalText } from "./environment.ts";
+
+/** Variables of the audio cache: read by the edge, and by `npm run cache`. */
+export const cacheEnvironment = {
+  cache: flag("CACHE", {
+    about: "Keep complete utterances and serve them again without a worker.",
+    default: true,
+  }),
+  cacheRedisUrl: optionalText("CACHE_REDIS_URL", {
+    about: "A Redis of the audio cache's own; without it the cache lives in REDIS_URL.",
+  }),
+  cacheEviction: choice("CACHE_EVICTION", {
+    about:
+      "Who keeps the audio cache within its bound: self, or redis, by the maxmemory-policy of CACHE_REDIS_URL (allkeys-lfu).",
+    default: "self",
+    of: ["self", "redis"],
+  }),
+  cacheMaxBytes: integer("CACHE_MAX_BYTES", {
+    about: "Bytes that the audio cache takes in Redis, of all edges together; the least used goes first.",
+    default: 256 * 1024 * 1024,
+    min: 1024 * 1024,
+  }),
+  cacheMaxEntryBytes: integer("CACHE_MAX_ENTRY_BYTES", {
+    about: "Longest audio of one utterance that is kept; 87 s at 24 kHz by default.",
+    default: 4 * 1024 * 1024,
+    min: 16 * 1024,
+    max: 64 * 1024 * 1024,
+  }),
+  cacheTtlMs: duration("CACHE_TTL_MS", {
+    about: "Age at which cached speech is made anew, however often it is asked for.",
+    default: 7 * 86_400_000,
+    min: 1_000,
+    max: 365 * 86_400_000,
+  }),
+} as const;
