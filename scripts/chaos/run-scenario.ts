@@ -45,11 +45,12 @@ const RUN_LIMIT_MS = 240_000;
 export async function runScenario(scenario: Scenario, options: RunOptions): Promise<RunResult> {
   const { progress = noProgress, unprotected = false } = options;
   const system: SystemPlan = { ...scenario.system, ...(unprotected ? scenario.unprotected.system : {}) };
-  const load: LoadPlan = {
-    ...scenario.load,
-    ...(unprotected ? scenario.unprotected.load : {}),
-    ...(options.sessions === undefined ? {} : { sessions: options.sessions }),
-  };
+  const planned: LoadPlan = { ...scenario.load, ...(unprotected ? scenario.unprotected.load : {}) };
+  const sessions = Math.min(
+    options.sessions ?? planned.sessions,
+    planned.maxSessions ?? Number.POSITIVE_INFINITY,
+  );
+  const load: LoadPlan = { ...planned, sessions };
   progress.phase(`${scenario.name}: starting`);
   const startedAtMs = performance.now();
   const signals = [AbortSignal.timeout(RUN_LIMIT_MS), ...(options.signal ? [options.signal] : [])];
@@ -64,7 +65,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   options.signal?.throwIfAborted();
   progress.phase(`${scenario.name}: listening to what was heard`);
   const outcomes = await judgeAll(run.result);
-  const figures = tally({ ...run.result, outcomes, strikesAtMs: run.strikesAtMs, sessions: load.sessions });
+  const figures = tally({ ...run.result, outcomes, strikesAtMs: run.strikesAtMs, sessions });
   progress.stop();
   return {
     scenario: scenario.name,
@@ -97,7 +98,11 @@ async function openStand(plan: SystemPlan, onLine: RunOptions["onLine"]): Promis
       ...{ redisUrl: redis.url, edges, workers, env },
       ...(onLine === undefined ? {} : { onLine }),
     });
-    closers.push(() => fleet.close());
+    closers.push(async () => {
+      // Nothing is measured any more: no need to wait until all have drained.
+      await Promise.all([...fleet.edges, ...fleet.workers].map((member) => member.kill()));
+      await fleet.close();
+    });
     const balancer = await openBalancer(fleet.edges);
     closers.push(() => balancer.close());
     return { redis, fleet, balancer, close };
@@ -151,7 +156,7 @@ async function play(
     },
   };
   progress.begin(scenario.name, utterances);
-  const doHarm = (options.unprotected ? scenario.unprotected.harm : undefined) ?? scenario.harm;
+  const { harm: doHarm, before } = options.unprotected ? { ...scenario, ...onlyHarm(scenario) } : scenario;
   const harm = doHarm(stage).finally(() => {
     isCalm = true;
   });
@@ -160,7 +165,7 @@ async function play(
     url: door.url,
     ...{ utterances, signal: options.signal, random: new Random(seed + 2) },
     text: (session, turn) => scenario.text?.(session, turn) ?? pickText(textDice(seed, session, turn)),
-    before: async (session, turn, spoken) => scenario.before?.(stage, session, turn, spoken),
+    before: async (session, turn, spoken) => before?.(stage, session, turn, spoken),
     onEnded: () => {
       ended += 1;
       progress.ended(ended);
@@ -178,6 +183,11 @@ async function play(
     await Promise.allSettled([harm]);
   }
 }
+
+const onlyHarm = ({ unprotected: { harm, before } }: Scenario) => ({
+  ...(harm === undefined ? {} : { harm }),
+  ...(before === undefined ? {} : { before }),
+});
 
 /** What is said depends on the seed alone, not on who happens to be first. */
 const textDice = (seed: number, session: number, turn: number): Random =>

@@ -15,6 +15,8 @@ export interface SystemPlan {
 export interface LoadPlan {
   /** At once; each speaks one utterance after the other. */
   readonly sessions: number;
+  /** Where more would get into each other's way. */
+  readonly maxSessions?: number;
   readonly delivery: "burst" | "paced";
   /** False: clients that know nothing of resuming. */
   readonly resume: boolean;
@@ -50,8 +52,9 @@ export interface Scenario {
     readonly about: string;
     readonly system?: Partial<SystemPlan>;
     readonly load?: Partial<LoadPlan>;
-    /** Where the harm itself is what must not go further. */
-    readonly harm?: (stage: Stage) => Promise<void>;
+    /** Where there is nothing to switch off: harm beyond what is protected against. */
+    readonly harm?: Scenario["harm"];
+    readonly before?: NonNullable<Scenario["before"]>;
   };
   /** What the sessions say; default: texts of 3 to 10 s, half of them word by word. */
   readonly text?: (session: number, turn: number) => SpokenText;

@@ -3,6 +3,8 @@ import { intoWords, LONG_TEXTS, VOICES } from "../texts.ts";
 
 const STEP_MS = 200;
 const STEPS = 50;
+/** Longer than anybody waits. */
+const STALL_MS = 60_000;
 
 /** A voice of its own for each session, so that the fault it orders is the one its utterance meets. */
 const LANES = [...VOICES.en, ...VOICES.de] as const;
@@ -22,10 +24,10 @@ const system = {
     simulator: { SIMULATOR_GENERATION_SPEED: "20" },
   },
 } as const;
-const load = { sessions: LANES.length, delivery: "burst", resume: true } as const;
+const load = { sessions: LANES.length, maxSessions: LANES.length, delivery: "burst", resume: true } as const;
 const unprotected = {
-  about: "an utterance whose provider fails in its middle ends (WORKER_CONTINUE=off)",
-  system: { env: { ...system.env, worker: { ...system.env.worker, WORKER_CONTINUE: "off" } } },
+  about: "an utterance whose provider fails in its middle is not continued (CONTINUATIONS_MAX=0)",
+  system: { env: { ...system.env, worker: { ...system.env.worker, CONTINUATIONS_MAX: "0" } } },
 } as const;
 
 interface OrderedFault {
@@ -34,27 +36,27 @@ interface OrderedFault {
   readonly forMs?: number;
 }
 
-/** One fault per utterance, on the first connection that it gets. */
-function onEach(
-  fault: (turn: number, session: number) => OrderedFault,
-): Pick<Scenario, "text" | "before" | "harm"> {
-  return {
-    text: (session, turn) => {
-      const voice = LANES[session % LANES.length] ?? VOICES.en[0];
-      const text = LONG_TEXTS[session % LANES.length < VOICES.en.length ? "en" : "de"];
-      return { voice, text, pieces: turn % 2 === 0 ? [text] : intoWords(text) };
-    },
-    before: async (stage, session, turn, { voice }) => {
-      if (stage.enough) return;
-      const ordered = fault(turn, session);
-      await order(stage, { ...ordered, voice, connections: 1 });
-      stage.struck(
-        `ordered ${ordered.fault}${ordered.afterMs === undefined ? "" : ` after ${ordered.afterMs} ms`}`,
-      );
-    },
-    harm: async (stage) => stage.ended(Number.POSITIVE_INFINITY),
+/** One fault per utterance, on the first connections that it gets. */
+const onEach =
+  (
+    fault: (turn: number, session: number) => OrderedFault,
+    connections = 1,
+  ): NonNullable<Scenario["before"]> =>
+  async (stage, session, turn, { voice }) => {
+    if (stage.enough) return;
+    const ordered = fault(turn, session);
+    await order(stage, { ...ordered, voice, connections });
+    stage.struck(ordered.fault);
   };
-}
+
+/** The same long text again and again, whole and word by word. */
+const text: NonNullable<Scenario["text"]> = (session, turn) => {
+  const voice = LANES[session % LANES.length] ?? VOICES.en[0];
+  const spoken = LONG_TEXTS[session % LANES.length < VOICES.en.length ? "en" : "de"];
+  return { voice, text: spoken, pieces: turn % 2 === 0 ? [spoken] : intoWords(spoken) };
+};
+
+const harm: Scenario["harm"] = (stage) => stage.ended(Number.POSITIVE_INFINITY);
 
 async function order({ fleet }: Stage, body: object): Promise<void> {
   const answer = await fetch(`${fleet.simulator.url}/admin/faults`, {
@@ -66,39 +68,37 @@ async function order({ fleet }: Stage, body: object): Promise<void> {
 }
 
 /** All steps in turn, each session beginning elsewhere. */
-const stepMs = (turn: number, session: number): number =>
-  STEP_MS * (1 + ((turn + (session * STEPS) / LANES.length) % STEPS));
+const afterMs = (turn: number, session: number): number =>
+  STEP_MS * (1 + ((turn + Math.round((session * STEPS) / LANES.length)) % STEPS));
 
 export const providerDrop: Scenario = {
   name: "provider-drop",
   about: "the provider's connection breaks after every 200 ms of a 10 s utterance",
-  ...{ system, load, unprotected },
+  ...{ system, load, unprotected, text, harm },
   promises: {},
-  ...onEach((turn, session) => ({ fault: "drop-after-audio", afterMs: Math.round(stepMs(turn, session)) })),
+  before: onEach((turn, session) => ({ fault: "drop-after-audio", afterMs: afterMs(turn, session) })),
 };
 
 export const providerHang: Scenario = {
   name: "provider-hang",
   about: "the provider stops in mid-utterance without a word, at every 200 ms",
-  ...{ system, load, unprotected },
+  ...{ system, load, unprotected, text, harm },
   promises: {},
-  ...onEach((turn, session) => ({
+  before: onEach((turn, session) => ({
     fault: "stall-mid-segment",
-    afterMs: Math.round(stepMs(turn, session)),
-    forMs: 60_000,
+    afterMs: afterMs(turn, session),
+    forMs: STALL_MS,
   })),
 };
+
+const silence = (turn: number): OrderedFault =>
+  turn % 2 === 0 ? { fault: "quota-silence" } : { fault: "stall-before-audio", forMs: STALL_MS };
 
 export const providerSilent: Scenario = {
   name: "provider-silent",
   about: 'the provider says "final" without one sample, or nothing at all',
-  ...{ system, load },
-  unprotected: {
-    about: "an utterance without audio is not tried again (WORKER_CONTINUE=off)",
-    system: unprotected.system,
-  },
+  ...{ system, load, text, harm },
   promises: {},
-  ...onEach((turn) =>
-    turn % 2 === 0 ? { fault: "quota-silence" } : { fault: "stall-before-audio", forMs: 60_000 },
-  ),
+  before: onEach(silence),
+  unprotected: { about: "the one retry meets the same fault", before: onEach(silence, 2) },
 };

@@ -43,6 +43,7 @@ export const restartRedisEmpty: Scenario = {
   promises: { mayFailRetryably: true },
   unprotected: {
     about: "Redis does not come back",
+    system: { env: { edge: { STORAGE_OPEN_TIMEOUT_MS: "1000" } } },
     harm: async (stage) => {
       await stage.ended(1);
       stage.struck("killed Redis");

@@ -11,8 +11,8 @@ const system = { redis: "empty", edges: 2, workers: 3, env: {} } as const;
 const load = { sessions: 40, delivery: "burst", resume: true } as const;
 const promises = { takeoverP99Ms: 3_000 } as const;
 const unprotected = {
-  about: "a worker that finds an utterance begun by another ends it (WORKER_TAKEOVER=off)",
-  system: { env: { worker: { WORKER_TAKEOVER: "off" } } },
+  about: "an utterance begun by another worker is not continued (CONTINUATIONS_MAX=0)",
+  system: { env: { worker: { CONTINUATIONS_MAX: "0" } } },
 } as const;
 
 export const killWorker: Scenario = {
