@@ -1,0 +1,139 @@
+import { Redis } from "ioredis";
+import { afterEach, describe, expect, test } from "vitest";
+import { ChaosProxy } from "../../harness/chaos-proxy.ts";
+import { type EdgeAlone, startEdgeAlone } from "../../harness/edge-alone.ts";
+import { fakeSpeechOf, SAMPLES_PER_CHARACTER } from "../../harness/fake-worker.ts";
+import { Gate } from "../../harness/gate.ts";
+import { NativeClient } from "../../harness/native-client.ts";
+import { RedisPlace } from "../../harness/redis-place.ts";
+
+const TEXT = "Whatever happens to Redis while I speak, not one sample of this is lost or said twice. ".repeat(
+  3,
+);
+/** Chunks of eight characters that are stored before something happens. */
+const BEFORE = 8;
+
+const closers: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+const opened = <T>(thing: T, close: (thing: T) => Promise<unknown>): T => {
+  closers.push(() => close(thing));
+  return thing;
+};
+
+const startAt = async (redisUrl: string, gate?: Gate): Promise<EdgeAlone> =>
+  opened(
+    await startEdgeAlone({
+      redisUrl,
+      edge: { openTimeoutMs: 400 },
+      worker: gate === undefined ? {} : { beforeChunk: () => gate.passed() },
+    }),
+    (it) => it.close(),
+  );
+const connectTo = async ({ edge }: EdgeAlone): Promise<NativeClient> =>
+  opened(await NativeClient.connect(edge.url, {}, { limitMs: 20_000 }), (it) => it.terminate());
+
+/** Speaks, and does `hurt` when a part of it has been stored; the worker is held at `gate` from there. */
+const speakThrough = async (
+  redisUrl: string,
+  hurt: (gate: Gate, stored: () => number) => Promise<unknown>,
+) => {
+  const gate = new Gate();
+  const alone = await startAt(redisUrl, gate);
+  const client = await connectTo(alone);
+  gate.limitTo(BEFORE);
+  const speaking = client.speak(TEXT);
+  await client.until("the beginning", () => (client.received(1).samples > 0 ? true : undefined));
+  const stored = () => (alone.worker.runs[0]?.appendedSamples ?? 0) / SAMPLES_PER_CHARACTER / 8;
+  await expect.poll(stored).toBe(BEFORE);
+  await hurt(gate, stored);
+  gate.open();
+  return { alone, client, spoken: await speaking };
+};
+
+describe("an utterance in flight", () => {
+  test("goes on when Redis comes back with all it had, byte for byte", async () => {
+    const place = opened(await RedisPlace.open("kept"), (it) => it.close());
+    const { spoken } = await speakThrough(place.url, async (gate) => {
+      await place.kill();
+      gate.open();
+      await place.start();
+    });
+    expect(spoken.end.type).toBe("stream_complete");
+    expect(spoken.pcm.equals(fakeSpeechOf(TEXT))).toBe(true);
+  });
+
+  test("ends with a retryable error when Redis comes back empty, and its session speaks on", async () => {
+    const place = opened(await RedisPlace.open("forgotten"), (it) => it.close());
+    const { client, spoken } = await speakThrough(place.url, async (gate) => {
+      await place.kill();
+      gate.open();
+      await place.start();
+    });
+    expect(spoken.end).toMatchObject({ type: "error", retryable: true });
+    expect(spoken.end).toMatchObject({ code: expect.stringMatching(/^(stream\.lost|storage\.)/) });
+    // What came of it was right as far as it went.
+    expect(spoken.pcm.equals(fakeSpeechOf(TEXT).subarray(0, spoken.pcm.length))).toBe(true);
+    expect(spoken.pcm.length).toBeLessThan(fakeSpeechOf(TEXT).length);
+    const next = await client.speak("And here we are again.");
+    expect(next.pcm.equals(fakeSpeechOf("And here we are again."))).toBe(true);
+  });
+
+  test("goes on after Redis has stood still, byte for byte", async () => {
+    const place = opened(await RedisPlace.open("forgotten"), (it) => it.close());
+    const admin = opened(new Redis(place.url), async (it) => it.disconnect());
+    const { spoken } = await speakThrough(place.url, async (gate) => {
+      const sleeping = admin.call("DEBUG", "SLEEP", "1");
+      gate.open();
+      await sleeping;
+    });
+    expect(spoken.pcm.equals(fakeSpeechOf(TEXT))).toBe(true);
+  });
+
+  test("goes on over connections that are reset again and again, byte for byte", async () => {
+    const place = opened(await RedisPlace.open("forgotten"), (it) => it.close());
+    const proxy = opened(await new ChaosProxy().open(Number(new URL(place.url).port)), (it) => it.close());
+    const { spoken } = await speakThrough(`redis://127.0.0.1:${proxy.port}`, async (gate, stored) => {
+      for (let reset = 1; reset <= 8; reset++) {
+        const before = stored();
+        gate.open();
+        proxy.cut();
+        gate.limitTo(3);
+        await expect.poll(stored, { timeout: 5_000 }).toBeGreaterThan(before);
+      }
+    });
+    expect(spoken.pcm.equals(fakeSpeechOf(TEXT))).toBe(true);
+  });
+});
+
+test("while Redis is away the edge lives on, unready, and tells whoever asks for speech to try again", async () => {
+  const place = opened(await RedisPlace.open("kept"), (it) => it.close());
+  const alone = await startAt(place.url);
+  const client = await connectTo(alone);
+  const status = async (path: string) => (await fetch(new URL(path, alone.edge.url))).status;
+  expect((await client.speak("Before.")).end.type).toBe("stream_complete");
+
+  await place.kill();
+  await expect.poll(() => status("/readyz"), { timeout: 5_000 }).toBe(503);
+  expect(await status("/healthz")).toBe(200);
+  const refused = await client.speak("Meanwhile.");
+  expect(refused.end).toMatchObject({ type: "error", retryable: true });
+  expect(refused.end).toMatchObject({ code: expect.stringMatching(/^storage\./) });
+  const late = await connectTo(alone);
+  expect((await late.speak("Me too.")).end).toMatchObject({ code: expect.stringMatching(/^storage\./) });
+  const answer = await fetch(new URL("/api/v1/synthesize", alone.edge.url), {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: `{"text":"And I."}`,
+  });
+  expect(answer.status).toBe(503);
+  expect(await answer.json()).toMatchObject({ error: { retryable: true } });
+
+  await place.start();
+  await expect.poll(() => status("/readyz"), { timeout: 10_000 }).toBe(200);
+  for (const it of [client, late]) {
+    const after = await it.speak("And after.");
+    expect(after.pcm.equals(fakeSpeechOf("And after."))).toBe(true);
+  }
+});
