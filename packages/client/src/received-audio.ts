@@ -1,30 +1,38 @@
 import type { AudioFrame } from "@tts-labs/core/protocol/audio-frame";
+import type { ServerMessageOf } from "@tts-labs/core/protocol/server-message";
 import type { AudioChunk } from "./frame-queue.ts";
 import { SpeechError } from "./speech-error.ts";
+import type { UtteranceTotals } from "./utterance.ts";
+
+export interface ReceivedAudioOptions {
+  readonly sampleRateHz: number;
+  /** False where the session may drop frames, so that gaps are no error. */
+  readonly gapless: boolean;
+}
 
 /** What has come of one utterance's audio, and whether the next frame joins it. */
 export class ReceivedAudio {
-  readonly #gapless: boolean;
+  readonly #options: ReceivedAudioOptions;
+  readonly #askedAtMs = performance.now();
+  #firstAudioMs: number | null = null;
   #nextSample = 0;
   #samples = 0;
   #frames = 0;
+  #droppedFrames = 0;
   #splices = 0;
   #seq: number | undefined;
 
-  /** `gapless`: false where the session may drop frames, so that gaps are no error. */
-  constructor(gapless: boolean) {
-    this.#gapless = gapless;
+  constructor(options: ReceivedAudioOptions) {
+    this.#options = options;
   }
 
   /** Held, without those that a splice has replaced. */
   get samples(): number {
     return this.#samples;
   }
-  get frames(): number {
-    return this.#frames;
-  }
-  get splices(): number {
-    return this.#splices;
+  /** From asking to the first of it; null before. */
+  get firstAudioMs(): number | null {
+    return this.#firstAudioMs;
   }
   /** Where a resumed session goes on. */
   get position(): { readonly sample: number; readonly seq?: number } {
@@ -35,10 +43,11 @@ export class ReceivedAudio {
   accept({ payload, firstSample, seq, last, splice, deflated }: AudioFrame): AudioChunk | SpeechError {
     if (deflated || payload.byteLength % 2 !== 0) return new SpeechError("client.not_understood");
     const joins = splice ? firstSample <= this.#nextSample : firstSample === this.#nextSample;
-    if (this.#gapless && !joins) {
+    if (this.#options.gapless && !joins) {
       const facts = { expected: this.#nextSample, received: firstSample };
       return new SpeechError("client.audio_gap", undefined, { facts });
     }
+    this.#firstAudioMs ??= performance.now() - this.#askedAtMs;
     const samples = new Int16Array(payload.slice().buffer);
     const replaced = splice ? Math.max(0, this.#nextSample - firstSample) : 0;
     this.#samples = Math.max(0, this.#samples - replaced) + samples.length;
@@ -48,5 +57,40 @@ export class ReceivedAudio {
     if (!splice) return { firstSample, samples, last };
     this.#splices++;
     return { firstSample, samples, last, splice };
+  }
+
+  dropped(frames: number): void {
+    this.#droppedFrames += frames;
+  }
+
+  /** Of all that the server says it has sent, or the error that something of it is missing. */
+  complete(message: ServerMessageOf<"stream_complete">): UtteranceTotals | SpeechError {
+    if (this.#options.gapless && message.samples !== this.#samples) {
+      const facts = { expected: message.samples, received: this.#samples };
+      return new SpeechError("client.audio_gap", undefined, { facts });
+    }
+    return {
+      ...this.totals("completed", message.utterance_id),
+      characters: message.characters,
+      droppedFrames: message.dropped_frames,
+      serverFirstAudioMs: message.first_audio_ms,
+      latencyMs: message.latency_ms,
+    };
+  }
+
+  totals(outcome: UtteranceTotals["outcome"], utteranceId: string): UtteranceTotals {
+    return {
+      outcome,
+      utteranceId,
+      samples: this.#samples,
+      durationMs: (this.#samples * 1000) / this.#options.sampleRateHz,
+      frames: this.#frames,
+      splices: this.#splices,
+      droppedFrames: this.#droppedFrames,
+      characters: 0,
+      firstAudioMs: this.#firstAudioMs,
+      serverFirstAudioMs: null,
+      latencyMs: {},
+    };
   }
 }

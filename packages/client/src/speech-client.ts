@@ -62,7 +62,7 @@ export class SpeechClient {
   readonly #closed = withResolvers<SpeechError>();
   /** Not ended, in the order of `speak`: at most `MAX_UTTERANCES_PER_SESSION`. */
   readonly #unfinished = new Set<UtteranceRun>();
-  /** Where the last ended utterance ended. */
+  /** Where the utterance ended whose end the server told last. */
   #lastPosition: ResumePosition = {};
   #awaySinceMs: number | undefined;
   #over: SpeechError | undefined;
@@ -134,7 +134,7 @@ export class SpeechClient {
       run.on("ended", () => {
         signal?.removeEventListener("abort", onAbort);
         this.#unfinished.delete(run);
-        this.#lastPosition = run.position ?? this.#lastPosition;
+        if (run.settled) this.#lastPosition = run.position ?? {};
       });
       if (signal?.aborted === true) onAbort();
       this.#texts.add(run, text, options);
@@ -167,9 +167,12 @@ export class SpeechClient {
     return this.close().then(() => undefined);
   }
 
-  /** Everything before the first unfinished utterance has been received, and nothing of later ones. */
+  /** Everything before it has been received, and nothing of what comes later. */
   #position(): ResumePosition {
-    return this.#find((run) => run.position !== undefined)?.position ?? this.#lastPosition;
+    const current = this.#find((run) => run.position !== undefined)?.position;
+    if (current !== undefined) return current;
+    // So that an utterance which the server has opened, and this client not heard of, is found to come later.
+    return this.#find((run) => run.hasText) === undefined ? {} : this.#lastPosition;
   }
 
   #tellReconnecting(reconnecting: Reconnecting): void {
@@ -180,7 +183,7 @@ export class SpeechClient {
   #resume(connected: Connected): void {
     const awayMs = performance.now() - (this.#awaySinceMs ?? performance.now());
     this.#awaySinceMs = undefined;
-    this.#texts.resume(connected, [...this.#unfinished]);
+    this.#texts.resume(connected, [...this.#unfinished], this.#lastPosition.utterance_id);
     this.#events.emit("resumed", { awayMs });
   }
 

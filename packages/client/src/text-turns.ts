@@ -5,7 +5,7 @@ import type { Connected } from "./connection.ts";
 import { type SpeakOptions, toWireOptions } from "./speak-options.ts";
 import { SpeechError } from "./speech-error.ts";
 import { MAX_PIECE_CHARACTERS, type SpeechText, textPieces } from "./text-pieces.ts";
-import type { UtteranceRun } from "./utterance-run.ts";
+import type { HeldUtterance, UtteranceRun } from "./utterance-run.ts";
 
 export interface TextLink {
   send(message: ClientMessage): void;
@@ -21,7 +21,7 @@ export interface TextLink {
  * server passes over what it has refused; the complaint this may earn is no news and is dropped.
  *
  * While the connection is away, text goes on being gathered. A resumed session says how much of each text it holds,
- * and is sent the rest; an opening it does not hold is sent anew.
+ * and is sent the rest; an utterance it does not hold never arrived, and is opened anew.
  */
 export class TextTurns {
   readonly #link: TextLink;
@@ -30,6 +30,10 @@ export class TextTurns {
   #newest = 0;
   /** What the server said of a wrong state since the last opening. */
   #complaint: SpeechError | undefined;
+  /** Wait to be opened, one after the other, before more of their text is sent. */
+  #toOpen: UtteranceRun[] = [];
+  /** When the server has answered all of the newest opening, or the connection was lost. */
+  #answered: Promise<void> = Promise.resolve();
   #closingText = false;
   #turn: Promise<void> = Promise.resolve();
 
@@ -49,6 +53,7 @@ export class TextTurns {
     if (run !== undefined) run.acceptStarted(message);
     // Given up before the server had named it.
     else this.#link.send({ type: "cancel", utterance_id: message.utterance_id });
+    this.#openNext();
   }
 
   /** Takes an error that names no utterance; false when it is news. */
@@ -63,36 +68,40 @@ export class TextTurns {
     return true;
   }
 
-  /** After the connection was away: `runs` are the unfinished, in order. */
-  resume(connected: Connected, runs: Iterable<UtteranceRun>): void {
-    const known = new Set<string>();
+  /**
+   * After the connection was away: `runs` are the unfinished, in order; `endedId` is the one whose end was heard last.
+   */
+  resume(connected: Connected, runs: readonly UtteranceRun[], endedId: string | undefined): void {
+    const { utterances } = connected;
+    const opening = this.#opening;
+    this.#opening = undefined;
+    this.#toOpen = [];
     for (const run of runs) {
-      if (run === this.#opening) this.#resumeOpening(run, connected);
-      else if (run.id !== undefined)
-        run.resume(connected.utterances.find((it) => it.utterance_id === run.id));
-      if (run.id !== undefined) known.add(run.id);
+      const held = utterances.find(({ utterance_id, utterance }) =>
+        run === opening ? utterance > this.#newest : utterance_id === run.id,
+      );
+      if (held !== undefined) this.#goOn(run, held, connected);
+      else if (run.hasText && run.lose()) this.#toOpen.push(run);
     }
-    if (this.#opening?.over === true) this.#opening = undefined;
-    for (const { utterance_id, utterance } of connected.utterances) {
+    const known = new Set([endedId, ...runs.map(({ id }) => id)]);
+    for (const { utterance_id, utterance } of utterances) {
       this.#newest = Math.max(this.#newest, utterance);
       // Given up while the connection was away.
       if (!known.has(utterance_id)) this.#link.send({ type: "cancel", utterance_id });
     }
+    this.#openNext();
   }
 
-  /** The server's answer to the opening was lost, or the opening itself was. */
-  #resumeOpening(run: UtteranceRun, { utterances, ...defaults }: Connected): void {
-    const held = utterances.find(({ utterance }) => utterance > this.#newest);
-    if (held !== undefined) {
-      const { voice = defaults.voice, model = defaults.model } = run.text.options;
+  #goOn(run: UtteranceRun, held: HeldUtterance, defaults: Connected): void {
+    if (run.id === undefined) {
+      // The server's answer to the opening was lost.
       const { utterance_id, utterance } = held;
-      this.acceptStarted({ type: "utterance_started", utterance_id, utterance, voice, model });
-      if (run.wantsText) run.resume(held);
-    } else if (run.wantsText) void this.#sendOpening(run);
-    else {
-      this.#opening = undefined;
-      run.resume(undefined);
+      const { voice = defaults.voice, model = defaults.model } = run.text.options;
+      run.acceptStarted({ type: "utterance_started", utterance_id, utterance, voice, model });
+      // Which has sent its cancel.
+      if (!run.wantsText) return;
     }
+    run.resume(held);
   }
 
   async #sendText(run: UtteranceRun, text: SpeechText, options: SpeakOptions): Promise<void> {
@@ -114,17 +123,16 @@ export class TextTurns {
           run.abandon(new SpeechError("capacity.text_too_long", undefined, { facts }));
           break;
         }
-        if (run.hasText) {
-          this.#link.send({ type: "text", text: next.value });
-          run.textSent(next.value);
-        } else await this.#open(run, options, whole);
+        if (run.hasText) this.#send(run, { type: "text", text: next.value });
+        else await this.#open(run, options, whole);
+        run.tellSent();
         if (!run.wantsText) break;
       }
       if (!run.hasText) run.fail(new SpeechError("client.empty_text"));
       else if (whole) return;
       else if (run.wantsText) {
         run.text.end();
-        this.#link.send({ type: "stream_end" });
+        this.#send(run, { type: "stream_end" });
       } else await this.#closeText(run);
     } catch (cause) {
       run.abandon(new SpeechError("client.text_failed", undefined, { cause }));
@@ -135,18 +143,35 @@ export class TextTurns {
     }
   }
 
+  /** What waits to be opened has it all in its text. */
+  #send(run: UtteranceRun, message: ClientMessage): void {
+    if (!this.#toOpen.includes(run)) this.#link.send(message);
+  }
+
   /** Resolves when the server has answered the opening; after a refusal, when it has answered all of it. */
   async #open(run: UtteranceRun, options: SpeakOptions, whole: boolean): Promise<void> {
     run.text.open(toWireOptions(options));
     if (whole) run.text.end();
     run.openingSent();
-    this.#opening = run;
-    const answered = this.#sendOpening(run);
+    this.#toOpen.push(run);
+    this.#openNext();
     await run.opened;
-    if (run.id === undefined) await answered;
+    if (run.id === undefined) await this.#answered;
   }
 
-  /** Resolves when the server has answered all of it, or the connection is lost. */
+  #openNext(): void {
+    if (this.#opening !== undefined) return;
+    const run = this.#toOpen.shift();
+    if (run === undefined) return;
+    if (run.wantsText) {
+      this.#opening = run;
+      this.#answered = this.#sendOpening(run);
+    } else {
+      run.lose();
+      this.#openNext();
+    }
+  }
+
   async #sendOpening(run: UtteranceRun): Promise<void> {
     for (const message of run.text.messages()) this.#link.send(message);
     this.#complaint = undefined;
@@ -154,6 +179,7 @@ export class TextTurns {
     if (answered === undefined || this.#opening !== run) return;
     this.#opening = undefined;
     run.fail(this.#complaint ?? new SpeechError("client.not_understood"));
+    this.#openNext();
   }
 
   /** For a text that ended early: see the comment of the class. */

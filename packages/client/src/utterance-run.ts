@@ -38,22 +38,21 @@ export class UtteranceRun implements Utterance {
   readonly #options: UtteranceRunOptions;
   readonly #events = new TypedEvents<UtteranceEvents>();
   readonly #queue: FrameQueue;
-  readonly #askedAtMs = performance.now();
   readonly #finished = withResolvers<UtteranceTotals>();
   readonly #opened = withResolvers<void>();
   readonly #stopped = withResolvers<"stopped">();
   #state: UtteranceState = { kind: "queued" };
   readonly #audio: ReceivedAudio;
   readonly #hearing: Hearing;
-  #droppedFrames = 0;
-  #firstAudioMs: number | null = null;
+  #settled = false;
+  #toldCharacters = 0;
   #cancelTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: UtteranceRunOptions) {
     this.#options = options;
     this.sampleRateHz = options.sampleRateHz;
     this.#queue = new FrameQueue(options.maxBufferedSamples);
-    this.#audio = new ReceivedAudio(options.gapless);
+    this.#audio = new ReceivedAudio(options);
     this.#hearing = new Hearing(options.sampleRateHz);
     this.finished = this.#finished.promise;
     this.opened = this.#opened.promise;
@@ -76,13 +75,17 @@ export class UtteranceRun implements Utterance {
     return this.id === undefined ? undefined : { utterance_id: this.id, ...this.#audio.position };
   }
   get firstAudioMs(): number | null {
-    return this.#firstAudioMs;
+    return this.#audio.firstAudioMs;
   }
   get wantsText(): boolean {
     return this.#state.kind !== "cancelling" && this.#state.kind !== "ended";
   }
   get over(): boolean {
     return this.#state.kind === "ended";
+  }
+  /** Over, and the server knows. */
+  get settled(): boolean {
+    return this.#settled;
   }
   /** Something of it has been sent. */
   get hasText(): boolean {
@@ -106,22 +109,18 @@ export class UtteranceRun implements Utterance {
   }
 
   flush(): void {
-    if (this.#state.kind !== "speaking") return;
     this.text.flush();
-    this.#options.send({ type: "flush" });
+    if (this.#state.kind === "speaking") this.#options.send({ type: "flush" });
   }
 
   cancel(): Promise<CancelResult> {
     const before = this.#state.kind;
     this.#change({ kind: "cancel" });
-    if (this.#state.kind === "ended" && before !== "ended") this.#finish(this.#totals("cancelled"));
+    if (this.#state.kind === "ended" && before !== "ended") this.#finish(this.#cancelled());
     if (this.#state.kind === "cancelling" && before !== "cancelling") {
       this.#queue.discard();
       this.#stopped.resolve("stopped");
-      this.#cancelTimer = setTimeout(
-        () => this.#end(this.#totals("cancelled")),
-        this.#options.cancelTimeoutMs,
-      );
+      this.#cancelTimer = setTimeout(() => this.#end(this.#cancelled()), this.#options.cancelTimeoutMs);
       this.#sendCancel();
     }
     return this.finished.then((totals) => ({ ...totals, ...this.heard }));
@@ -136,23 +135,27 @@ export class UtteranceRun implements Utterance {
     this.#sendPlayed();
   }
 
-  /** The connection is back. `held`: what the server holds of it; nothing when it has ended and that is yet to be told. */
-  resume(held: HeldUtterance | undefined): void {
-    if (held === undefined) {
-      // Text for it would be taken for another utterance's.
-      this.#stopped.resolve("stopped");
-      if (this.id === undefined) this.#end(this.#totals("cancelled"));
-      return;
-    }
+  /** The connection is back, and the server holds this of it. */
+  resume({ text_characters, text_complete }: HeldUtterance): void {
     this.#sendPlayed();
     if (this.#state.kind === "cancelling") {
       this.#sendCancel();
       return;
     }
-    const { text_characters, text_complete } = held;
     for (const message of this.text.messagesAfter(text_characters, text_complete)) {
       this.#options.send(message);
     }
+  }
+
+  /**
+   * The connection is back, and the server has never heard of it: true when it shall be told anew, false when it is
+   * over with that.
+   */
+  lose(): boolean {
+    if (this.#state.kind === "cancelling") this.#end(this.#cancelled());
+    else if (this.#audio.samples > 0) this.fail(new SpeechError("session.position_gone"));
+    this.#change({ kind: "lost" });
+    return this.#state.kind === "opening";
   }
 
   /** The first text is on its way. */
@@ -160,9 +163,13 @@ export class UtteranceRun implements Utterance {
     this.#change({ kind: "opening-sent" });
   }
 
-  /** A piece of text has been sent; the first ones, when the server has taken them. */
-  textSent(text: string): void {
-    this.#events.emit("sent", text);
+  /** Tells what has been sent since; of the first piece not before the server has taken it. */
+  tellSent(): void {
+    const { text } = this.text;
+    if (this.id === undefined || text.length === this.#toldCharacters) return;
+    const piece = text.slice(this.#toldCharacters);
+    this.#toldCharacters = text.length;
+    this.#events.emit("sent", piece);
   }
 
   fail(error: SpeechError): void {
@@ -180,7 +187,7 @@ export class UtteranceRun implements Utterance {
     this.#opened.resolve();
     this.#events.emit("started", message);
     if (this.#state.kind === "cancelling") this.#sendCancel();
-    else this.textSent(this.text.text);
+    else this.tellSent();
   }
 
   acceptAudio(frame: AudioFrame): void {
@@ -190,7 +197,6 @@ export class UtteranceRun implements Utterance {
       this.abandon(chunk);
       return;
     }
-    this.#firstAudioMs ??= performance.now() - this.#askedAtMs;
     if (this.#events.has("audio")) this.#events.emit("audio", chunk);
     else if (!this.#queue.push(chunk)) {
       const facts = { maxBufferedSamples: this.#options.maxBufferedSamples };
@@ -210,18 +216,18 @@ export class UtteranceRun implements Utterance {
         this.#events.emit("substituted", message);
         return;
       case "frames_dropped":
-        this.#droppedFrames += message.frames;
+        this.#audio.dropped(message.frames);
         this.#events.emit("dropped", message);
         return;
       case "stream_complete":
-        this.#end(this.#complete(message));
+        this.#settle(this.#state.kind === "cancelling" ? this.#cancelled() : this.#audio.complete(message));
         return;
       case "cancelled":
         this.#hearing.told(message);
-        this.#end({ ...this.#totals("cancelled"), playedSamples: message.played_samples });
+        this.#settle({ ...this.#cancelled(), playedSamples: message.played_samples });
         return;
       case "error":
-        this.#end(this.#state.kind === "cancelling" ? this.#totals("cancelled") : fromErrorMessage(message));
+        this.#settle(this.#state.kind === "cancelling" ? this.#cancelled() : fromErrorMessage(message));
         return;
     }
   }
@@ -252,35 +258,14 @@ export class UtteranceRun implements Utterance {
     if (this.id !== undefined) this.#options.send({ type: "cancel", utterance_id: this.id });
   }
 
-  #complete(message: ServerMessageOf<"stream_complete">): UtteranceTotals | SpeechError {
-    if (this.#state.kind === "cancelling") return this.#totals("cancelled");
-    if (this.#options.gapless && message.samples !== this.#audio.samples) {
-      const facts = { expected: message.samples, received: this.#audio.samples };
-      return new SpeechError("client.audio_gap", undefined, { facts });
-    }
-    return {
-      ...this.#totals("completed"),
-      characters: message.characters,
-      droppedFrames: message.dropped_frames,
-      serverFirstAudioMs: message.first_audio_ms,
-      latencyMs: message.latency_ms,
-    };
+  #cancelled(): UtteranceTotals {
+    return this.#audio.totals("cancelled", this.id ?? "");
   }
 
-  #totals(outcome: UtteranceTotals["outcome"]): UtteranceTotals {
-    return {
-      outcome,
-      utteranceId: this.id ?? "",
-      samples: this.#audio.samples,
-      durationMs: (this.#audio.samples * 1000) / this.sampleRateHz,
-      frames: this.#audio.frames,
-      splices: this.#audio.splices,
-      droppedFrames: this.#droppedFrames,
-      characters: 0,
-      firstAudioMs: this.#firstAudioMs,
-      serverFirstAudioMs: null,
-      latencyMs: {},
-    };
+  /** The server has said that it is over. */
+  #settle(result: UtteranceTotals | SpeechError): void {
+    this.#settled = true;
+    this.#end(result);
   }
 
   #end(result: UtteranceTotals | SpeechError): void {

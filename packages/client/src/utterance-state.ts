@@ -5,7 +5,7 @@
  *      └──────────┴──────────┴──▶ cancelling ──▶ ended
  *
  * It is `opening` from its first text until the server names it, and `cancelling` from `cancel` until the server
- * agrees or the wait for it is over. An utterance that was never opened ends at once.
+ * agrees or the wait for it is over. One that the server has named and then lost is `opening` again. An utterance that was never opened ends at once.
  */
 export type UtteranceState =
   | { readonly kind: "queued" }
@@ -23,6 +23,7 @@ export interface UtteranceName {
 export type UtteranceEvent =
   | { readonly kind: "opening-sent" }
   | { readonly kind: "started"; readonly name: UtteranceName }
+  | { readonly kind: "lost" }
   | { readonly kind: "cancel" }
   | { readonly kind: "end" };
 
@@ -37,6 +38,8 @@ export function nextUtteranceState(state: UtteranceState, event: UtteranceEvent)
       return state.kind === "cancelling" && state.name === undefined
         ? { kind: "cancelling", name: event.name }
         : state;
+    case "lost":
+      return state.kind === "speaking" ? { kind: "opening" } : state;
     case "cancel":
       if (state.kind === "queued") return { kind: "ended" };
       return state.kind === "cancelling" ? state : { ...named(state), kind: "cancelling" };

@@ -158,6 +158,28 @@ describe("text that a lost connection had not brought over", () => {
     expect(started).toEqual(["anna"]);
   });
 
+  it("is sent again whole when the server had named the utterance and then lost it", async () => {
+    let named = 0;
+    const server = await edge({
+      // The first two are named, and nothing of them is kept.
+      onMessage: (message, connection) => {
+        if (named === 2) return false;
+        if (message.type !== "text") return message.type === "stream_end";
+        const number = ++named;
+        const name = { utterance_id: `lost_${number}`, utterance: number, voice: "v", model: "m" };
+        connection.send({ type: "utterance_started", ...name });
+        if (number === 2) connection.cut();
+        return true;
+      },
+    });
+    const { client, states } = await connect({ url: server.url });
+    const texts = [TEXT, "Bitte einsteigen."];
+    const heard = await Promise.all(texts.map((text) => heardOf(client.speak(text))));
+    for (const [i, { pcm }] of heard.entries()) expectSame(pcm, humOf(texts[i] ?? "").pcm);
+    expect(textsOf(server.received)).toEqual([...texts, ...texts]);
+    expect(states).toEqual(["reconnecting 0", "resumed"]);
+  });
+
   it("is gathered while there is no connection", async () => {
     const server = await edge();
     const { client } = await connect({ url: server.url });
