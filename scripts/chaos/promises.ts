@@ -4,6 +4,8 @@ import type { Tally } from "./tally.ts";
 export interface Promises {
   /** Typed, retryable errors may end utterances that were under way; none may end without. */
   readonly mayFailRetryably?: boolean;
+  /** While storage is away, what is newly asked for may be refused with typed, retryable errors. */
+  readonly mayRefuse?: boolean;
   /** The sound is that of an undisturbed run, byte for byte: no splice. */
   readonly unspliced?: boolean;
   /** 99 of 100 takeovers take no longer. */
@@ -28,7 +30,9 @@ export function broken(tally: Tally, promises: Promises): string[] {
   zero(tally.failedForGood, "utterances ended by errors that are not retryable");
   zero(tally.sessionsNotGoingOn, "sessions that could not go on afterwards");
   zero(tally.strikes === 0 ? 1 : 0, "harm was done: the run shows nothing");
-  if (promises.mayFailRetryably !== true) zero(tally.failed, "utterances ended by an error");
+  if (promises.mayFailRetryably !== true) {
+    zero(tally.failed - (promises.mayRefuse === true ? tally.refused : 0), "utterances ended by an error");
+  }
   if (promises.unspliced === true) zero(tally.splices, "splices in what should be byte-identical");
   const { takeoverP99Ms } = promises;
   if (takeoverP99Ms !== undefined) {

@@ -13,10 +13,13 @@ export interface Tally {
   /** Ended by an error the server told. */
   readonly failed: number;
   readonly failedForGood: number;
+  /** Of those that failed: asked for after harm had been done, ended by a retryable error before their first sample. */
+  readonly refused: number;
   readonly errors: Readonly<Record<string, number>>;
   readonly disconnected: number;
   readonly samples: number;
   readonly lost: number;
+  /** But for those of refused utterances. */
   readonly lostTold: number;
   readonly duplicated: number;
   readonly reordered: number;
@@ -65,11 +68,14 @@ export function tally(record: RunRecord): Tally {
     completed: ends(({ heard }) => heard.end?.kind === "completed"),
     failed: ends(({ heard }) => heard.end?.kind === "failed"),
     failedForGood: ends(({ heard }) => heard.end?.kind === "failed" && !heard.end.retryable),
+    refused: ends(({ heard }) => isRefusal(heard, strikesAtMs)),
     errors: countErrors(outcomes),
     disconnected: ends(({ heard }) => heard.end?.kind === "disconnected"),
     samples: outcomes.reduce((all, { heard }) => all + heard.nextSample, 0),
     lost: sum((it) => it.lost),
-    lostTold: sum((it) => it.lostTold),
+    lostTold: outcomes
+      .filter(({ heard }) => !isRefusal(heard, strikesAtMs))
+      .reduce((all, { verdict }) => all + verdict.lostTold, 0),
     duplicated: sum((it) => it.duplicated),
     reordered: sum((it) => it.reordered),
     wrong: sum((it) => it.wrong),
@@ -122,6 +128,12 @@ function recoveriesOf(
     return [{ ms: most(after.map(({ from, to }) => to - Math.max(from, strike))), spliced }];
   });
 }
+
+const isRefusal = ({ end, framesAtMs, askedAtMs }: HeardUtterance, strikesAtMs: readonly number[]): boolean =>
+  end?.kind === "failed" &&
+  end.retryable &&
+  framesAtMs.length === 0 &&
+  strikesAtMs.some((strike) => strike < askedAtMs);
 
 function countErrors(outcomes: readonly Outcome[]): Record<string, number> {
   const counts: Record<string, number> = {};

@@ -26,7 +26,7 @@ export const restartRedis: Scenario = {
   about: "kill -9 of a Redis with its append-only file on, back a second later",
   system: { redis: "append-only", edges: 2, workers: 3, env: {} },
   load,
-  promises: {},
+  promises: { mayRefuse: true },
   unprotected: {
     about: "the append-only file is off",
     system: { redis: "empty" },
@@ -58,7 +58,7 @@ export const redisFailover: Scenario = {
   about: "a cluster with replicas; the primaries are killed one after the other, replicas take their place",
   system: { redis: "cluster-with-replicas", edges: 2, workers: 3, env: {} },
   load,
-  promises: {},
+  promises: { mayRefuse: true },
   unprotected: {
     about: "the cluster has no replicas",
     system: { redis: "cluster" },

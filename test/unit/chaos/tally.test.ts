@@ -53,6 +53,21 @@ it("an utterance that harm did not touch is no takeover, one that had not begun 
   expect(tally(record([late], [againMs + 100]))).toMatchObject({ takeovers: 1, takeoverP50Ms: 1_700 });
 });
 
+it("an error before the first sample, of what was asked for after harm, is a refusal", () => {
+  const failing = (frames: readonly number[], retryable = true) => {
+    const heard = new HeardUtterance({ text: "Guten Tag.", voice: "simGermanAnna000000A", session: 0 });
+    heard.framesAtMs.push(...frames);
+    heard.finish({ kind: "failed", code: "storage.timeout", retryable });
+    return heard;
+  };
+  const [before, after] = [performance.now() - 100, performance.now() + 100];
+  expect(tally(record([failing([]), failing([1]), failing([], false)], [before]))).toMatchObject({
+    failed: 3,
+    refused: 1,
+  });
+  expect(tally(record([failing([])], [after]))).toMatchObject({ failed: 1, refused: 0 });
+});
+
 it("a run keeps its promises only where harm was done and nothing is missing, twice, misplaced or stuck", () => {
   const startMs = performance.now();
   const sound = tally(record([utterance([300, 100])], [startMs + 100]));
@@ -64,6 +79,8 @@ it("a run keeps its promises only where harm was done and nothing is missing, tw
   ];
   for (const key of worse) expect(broken({ ...sound, [key]: 1 }, {}), key).toHaveLength(1);
   expect(broken({ ...sound, failed: 1 }, { mayFailRetryably: true })).toEqual([]);
+  expect(broken({ ...sound, failed: 1, refused: 1 }, { mayRefuse: true })).toEqual([]);
+  expect(broken({ ...sound, failed: 2, refused: 1 }, { mayRefuse: true })).toHaveLength(1);
   expect(broken({ ...sound, splices: 1 }, { unspliced: true })).toHaveLength(1);
   expect(broken({ ...sound, takeovers: 1, takeoverP99Ms: 3_001 }, { takeoverP99Ms: 3_000 })).toHaveLength(1);
 });
