@@ -68,6 +68,12 @@ export const workerEnvironment = {
     default: 10_000,
     min: 1,
   }),
+  silenceMs: duration("FIRST_AUDIO_BUDGET_MS", {
+    about:
+      "Silence after the whole text at which another socket, or key, is tried, which gets the whole time.",
+    default: 3_000,
+    min: 1,
+  }),
   gapTimeoutMs: duration("PROVIDER_GAP_TIMEOUT_MS", {
     about: "Longest silence between two chunks of audio while speech is owed.",
     default: 10_000,
@@ -107,7 +113,7 @@ export const workerEnvironment = {
     default: 250,
   }),
   poolWarm: integer("POOL_WARM_SOCKETS", {
-    about: "Sockets kept open ahead of need per route (voice, model, settings …).",
+    about: "Sockets kept open ahead of need per route (voice, model, settings …) in use; more with demand.",
     default: 3,
     max: 100,
   }),
@@ -123,7 +129,7 @@ export const workerEnvironment = {
   }),
   poolKeepRouteMs: duration("POOL_KEEP_ROUTE_MS", {
     about: "How long a route is kept warm after its last use.",
-    default: 60_000,
+    default: 50_000,
   }),
   poolMaxRoutes: integer("POOL_MAX_ROUTES", {
     about: "Routes kept warm at once; the one longest unused is let go.",
@@ -154,6 +160,12 @@ export const workerEnvironment = {
     about: "Audio of one utterance that may wait in Redis; then the provider is no longer read.",
     default: 524_288,
     min: 65_536,
+  }),
+  continuationsMax: integer("CONTINUATIONS_MAX", {
+    about:
+      "How often an utterance may go on at the next word after its provider socket or its worker has failed; 0: it ends.",
+    default: 5,
+    max: 100,
   }),
   leaseCheckMs: duration("LEASE_CHECK_MS", {
     about: "How often a worker looks whether another has taken over its utterance.",

@@ -177,6 +177,7 @@ function openSynthesizer(
     deadlines: {
       connectMs: config.connectTimeoutMs,
       firstAudioMs: config.firstAudioTimeoutMs,
+      silenceMs: config.silenceMs,
       gapMs: config.gapTimeoutMs,
       finalMs: config.finalTimeoutMs,
       finalGraceMs: config.finalGraceMs,

@@ -7,6 +7,11 @@ export interface ProviderDeadlines {
   readonly connectMs: number;
   /** First trigger → first audio; then `provider.first_audio_timeout`. */
   readonly firstAudioMs: number;
+  /**
+   * The same, from when the provider has all of the text, on the first socket of a run: who says nothing for so
+   * long mostly never will, and another may (SPEC A3).
+   */
+  readonly silenceMs: number;
   /** Between chunks while speech is owed; then `provider.gap_timeout`. */
   readonly gapMs: number;
   /** Last audio or end of text, whichever is later → final message; then `provider.final_timeout`. */
@@ -28,6 +33,7 @@ export interface ProviderDeadlines {
 export const DEFAULT_DEADLINES: ProviderDeadlines = {
   connectMs: 5_000,
   firstAudioMs: 10_000,
+  silenceMs: 3_000,
   gapMs: 10_000,
   finalMs: 15_000,
   finalGraceMs: 500,
@@ -61,6 +67,8 @@ export interface WaitFacts {
   /** It ended without having been used. */
   readonly unused: boolean;
   readonly waiting: Waiting;
+  /** Another socket has failed before: this one gets the whole time for its first audio. */
+  readonly patient?: boolean;
   /** Since when the socket is being read; `undefined` while paused: then what does not come is our own doing. */
   readonly readingSinceMs: number | undefined;
   readonly pingedAtMs: number;
@@ -96,6 +104,10 @@ export function nextDue(facts: WaitFacts, deadlines: ProviderDeadlines): Due | u
     if (waiting.kind !== "nothing") {
       const sinceMs = Math.max(waiting.sinceMs, readingSinceMs);
       dues.push({ kind: waiting.kind, atMs: sinceMs + deadlines[LIMITS[waiting.kind]] });
+      if (waiting.kind === "first-audio" && waiting.completeSinceMs !== undefined && facts.patient !== true) {
+        const completeSinceMs = Math.max(waiting.completeSinceMs, readingSinceMs);
+        dues.push({ kind: "first-audio", atMs: completeSinceMs + deadlines.silenceMs });
+      }
     }
   }
   return dues.reduce<Due | undefined>(

@@ -4,8 +4,8 @@ import type { Alignment } from "@tts-labs/core/audio/alignment";
 export type Waiting =
   /** Nothing is known to be owed: the client may take its time. */
   | { readonly kind: "nothing" }
-  /** Speech was asked for and none has come yet. */
-  | { readonly kind: "first-audio"; readonly sinceMs: number }
+  /** Speech was asked for and none has come yet; since `completeSinceMs` the provider has all of the text. */
+  | { readonly kind: "first-audio"; readonly sinceMs: number; readonly completeSinceMs?: number }
   /** More speech is owed. */
   | { readonly kind: "more-audio"; readonly sinceMs: number }
   /** All speech is here, the final message is not. */
@@ -107,8 +107,12 @@ export class OwedSpeech {
   get waiting(): Waiting {
     const lastAudioAtMs = this.#lastAudioAtMs;
     if (lastAudioAtMs === undefined) {
-      if (this.#firstTriggerAtMs !== undefined)
-        return { kind: "first-audio", sinceMs: this.#firstTriggerAtMs };
+      if (this.#firstTriggerAtMs !== undefined) {
+        return {
+          ...{ kind: "first-audio", sinceMs: this.#firstTriggerAtMs },
+          ...(this.#endedAtMs === undefined ? {} : { completeSinceMs: this.#endedAtMs }),
+        };
+      }
       if (this.#endedAtMs !== undefined) return { kind: "final", sinceMs: this.#endedAtMs };
       return { kind: "nothing" };
     }

@@ -69,12 +69,14 @@ export class SocketPool {
     return { socket: await this.#openFresh(route, signal), warm: false };
   }
 
-  /** Like `open`, but never a warm one. */
+  /** Like `open`, but never a warm one, and a patient one: for who has failed before. */
   async openFresh(route: Route, signal: AbortSignal): Promise<Opened> {
     signal.throwIfAborted();
     this.#shelfOf(route).touch();
     this.#parts.observer.checkedOut("fresh");
-    return { socket: await this.#openFresh(route, signal), warm: false };
+    const socket = await this.#openFresh(route, signal);
+    socket.bePatient();
+    return { socket, warm: false };
   }
 
   /** The route will be wanted soon. */

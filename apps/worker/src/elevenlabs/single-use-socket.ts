@@ -60,6 +60,7 @@ export class SingleUseSocket {
   /** Since when it connects, or, once ended, closes. */
   #sinceMs: number;
   #gone = false;
+  #patient = false;
 
   /** Begins to connect at once. */
   constructor(route: Route, options: SocketOptions) {
@@ -134,6 +135,11 @@ export class SingleUseSocket {
     this.#apply({ kind: "checked-out" });
     this.#watch.sent();
     return true;
+  }
+
+  /** Another one has failed before: silence is borne for as long as the deadline for first audio. */
+  bePatient(): void {
+    this.#patient = true;
   }
 
   /** Ignored before `checkOut` and after `end`, like `flush`: nothing may follow the end mark. */
@@ -255,6 +261,7 @@ export class SingleUseSocket {
       sinceMs: this.#sinceMs,
       unused: kind === "ended" && this.#state.outcome.kind === "retired",
       waiting: this.#text.waiting,
+      patient: this.#patient,
       mayKeepAlive: kind === "speaking" && this.#text.betweenWords,
     };
   }

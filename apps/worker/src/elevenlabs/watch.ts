@@ -2,7 +2,10 @@ import { LazyTimer, monotonicMs } from "@tts-labs/core/async/lazy-timer";
 import { type DueKind, nextDue, type ProviderDeadlines, type WaitFacts } from "./deadlines.ts";
 
 /** What only the socket's owner knows. */
-export type OwnerFacts = Pick<WaitFacts, "state" | "sinceMs" | "unused" | "waiting" | "mayKeepAlive">;
+export type OwnerFacts = Pick<
+  WaitFacts,
+  "state" | "sinceMs" | "unused" | "waiting" | "patient" | "mayKeepAlive"
+>;
 
 /**
  * Keeps all deadlines of one socket with one timer: it remembers when was last read, sent, pinged and

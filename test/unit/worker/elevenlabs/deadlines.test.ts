@@ -27,6 +27,21 @@ describe("what is due next", () => {
       { kind: "first-audio", atMs: 10_100 },
     ],
     [
+      "owed first audio of all the text",
+      { waiting: { kind: "first-audio", sinceMs: 100, completeSinceMs: 2_000 } },
+      { kind: "first-audio", atMs: 5_000 },
+    ],
+    [
+      "owed first audio of text that was complete late",
+      { waiting: { kind: "first-audio", sinceMs: 100, completeSinceMs: 8_000 } },
+      { kind: "first-audio", atMs: 10_100 },
+    ],
+    [
+      "owed first audio, after another socket has failed",
+      { waiting: { kind: "first-audio", sinceMs: 100, completeSinceMs: 2_000 }, patient: true },
+      { kind: "first-audio", atMs: 10_100 },
+    ],
+    [
       "owed more audio",
       { waiting: { kind: "more-audio", sinceMs: 100 } },
       { kind: "more-audio", atMs: 10_100 },

@@ -1,0 +1,49 @@
+import { renderSpeech } from "@tts-labs/simulator/render";
+import { afterEach, describe, expect, inject, it } from "vitest";
+import { NativeClient } from "../harness/native-client.ts";
+import { type System, startSystem } from "../harness/system.ts";
+
+const TEXT = "The river bends three times.";
+const VOICE = "simEnglishGrace0000A";
+const BUDGET_MS = 800;
+
+describe("a provider that stays silent on one socket", () => {
+  let system: System;
+  let client: NativeClient;
+  afterEach(async () => {
+    await client.close();
+    await system.close();
+  });
+
+  async function speak(silenceMs: number, fault: "stall-before-audio" | "quota-silence") {
+    system = await startSystem({ redisUrl: inject("redisUrl"), worker: { silenceMs, poolWarm: 0 } });
+    client = await NativeClient.connect(system.url, {}, { limitMs: 15_000 });
+    system.simulator.setFault({ name: fault, ...(fault === "stall-before-audio" ? { forMs: 4_000 } : {}) });
+    const beganAtMs = performance.now();
+    const spoken = await client.speak(TEXT);
+    const whole = (await renderSpeech({ text: TEXT, voice: VOICE })).pcm;
+    return { spoken, whole, tookMs: performance.now() - beganAtMs, report: system.simulator.report() };
+  }
+
+  it("is tried on another once its budget is used up, and every sample is heard once", async () => {
+    const { spoken, whole, tookMs, report } = await speak(BUDGET_MS, "stall-before-audio");
+    expect(spoken.end.type).toBe("stream_complete");
+    expect(spoken.pcm.equals(whole)).toBe(true);
+    expect(report.openings).toBe(2);
+    expect(tookMs).toBeGreaterThan(BUDGET_MS);
+    expect(tookMs).toBeLessThan(4_000);
+  });
+
+  it("is waited for in vain without the budget", async () => {
+    const { report, tookMs } = await speak(60_000, "stall-before-audio");
+    expect(report.openings).toBe(1);
+    expect(tookMs).toBeGreaterThan(4_000);
+  });
+
+  it("and calls it success is not believed", async () => {
+    const { spoken, whole, report } = await speak(BUDGET_MS, "quota-silence");
+    expect(spoken.end.type).toBe("stream_complete");
+    expect(spoken.pcm.equals(whole)).toBe(true);
+    expect(report.openings).toBe(2);
+  });
+});
