@@ -14,6 +14,7 @@ import {
 import { parseUtteranceResult, type UtteranceResult } from "@tts-labs/core/session/utterance-result";
 import { openRedisStreams } from "@tts-labs/core/stream/redis-stream";
 import type { StreamReader, StreamStore, StreamWriter } from "@tts-labs/core/stream/stream";
+import { joinEntries, type SplicedAudio } from "./spliced-audio.ts";
 
 const STREAM_OPTIONS = { owner: "edge", maxBytes: 2 * 1024 * 1024, ttlMs: 60_000 };
 export const SPEECH: SpeechOptions = {
@@ -23,9 +24,8 @@ export const SPEECH: SpeechOptions = {
   sampleRateHz: 24_000,
 };
 
-export interface Heard {
+export interface Heard extends SplicedAudio {
   readonly entries: readonly AudioEntry[];
-  readonly pcm: Buffer;
   readonly result: UtteranceResult;
 }
 
@@ -124,8 +124,7 @@ export class HandUtterance {
         const read = await reader.read(8, AbortSignal.timeout(patienceMs));
         if (read.kind === "lost") throw new Error(`audio stream lost: ${read.reason}`);
         if (read.kind === "ended") {
-          const pcm = Buffer.concat(entries.map((entry) => entry.pcm));
-          return { entries, pcm, result: parseUtteranceResult(read.end.result) };
+          return { entries, ...joinEntries(entries), result: parseUtteranceResult(read.end.result) };
         }
         for (const entry of read.entries) {
           entries.push({ ...parseAudioEntry(entry), pcm: Buffer.from(entry.body) });

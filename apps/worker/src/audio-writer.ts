@@ -1,8 +1,14 @@
-import type { Alignment } from "@tts-labs/core/audio/alignment";
-import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
+import { type Alignment, shiftAlignment } from "@tts-labs/core/audio/alignment";
+import { BYTES_PER_SAMPLE, samplesToMs } from "@tts-labs/core/audio/pcm";
+import { type ResumePoint, WordTracker } from "@tts-labs/core/audio/word-tracker";
 import { GatewayError } from "@tts-labs/core/errors";
 import { MAX_ENTRY_BYTES } from "@tts-labs/core/limits";
-import { type AudioEntry, encodeAudioEntry, type LatencyParts } from "@tts-labs/core/session/entries";
+import {
+  type AudioEntry,
+  encodeAudioEntry,
+  type LatencyParts,
+  samplesOf,
+} from "@tts-labs/core/session/entries";
 import type { StreamWriter } from "@tts-labs/core/stream/stream";
 import type { SynthesisAudio } from "./synthesizer.ts";
 
@@ -15,9 +21,14 @@ export interface AudioWriterObserver {
 
 export interface AudioWriterOptions {
   readonly writer: StreamWriter;
+  readonly sampleRateHz: number;
+  /** The utterance's whole text as far as it is known. */
+  readonly text: () => string;
+  /** Samples that earlier workers have stored. */
+  readonly endSample: number;
   /** Longest wait for a reader to make room; then `stream.reader_gone`. */
   readonly readerTimeoutMs: number;
-  /** Asked once, when the first sample is about to be appended. */
+  /** Asked when the utterance's first sample is about to be appended. */
   readonly latency: () => LatencyParts;
   /** Told at once: `write` and `finish` would say so only when they are called next. */
   readonly onFailure: (error: unknown) => void;
@@ -28,7 +39,17 @@ interface Pending {
   readonly firstSample: number;
   readonly pcm: Uint8Array[];
   bytes: number;
+  /** On the utterance's clock. */
   alignment: Alignment | undefined;
+  readonly splice: boolean;
+}
+
+/** What one provider socket speaks: its place in the utterance, and how often that has been continued by then. */
+export interface SpokenPart {
+  readonly from: ResumePoint;
+  /** What is stored from there on is replaced. */
+  readonly splice: boolean;
+  readonly continuations: number;
 }
 
 /**
@@ -36,21 +57,45 @@ interface Pending {
  * gathered into entries of at most `MAX_ENTRY_BYTES`, numbered by their first sample, so that small pieces travel together exactly when the
  * stream is the slower side, and the first one never waits. `write` returns once there is room for more: who
  * awaits it pulls the provider no faster than the readers read.
+ *
+ * A provider socket's audio and times begin at 0; here they are put on the utterance's clock. Every entry says
+ * where to go on after it, for whoever has to.
  */
 export class AudioWriter {
   readonly #options: AudioWriterOptions;
   readonly #pending: Pending[] = [];
-  #acceptedSamples = 0;
-  #appendedSamples = 0;
+  #part: SpokenPart = { from: { char: 0, sample: 0 }, splice: false, continuations: 0 };
+  #words: WordTracker;
+  /** Sample after the last one taken over. */
+  #acceptedEnd = 0;
+  #appendedEnd: number;
+  #resume: ResumePoint | undefined;
+  /** The next entry is the first of its part, and replaces what is there. */
+  #splices = false;
   #pumping: Promise<void> | undefined;
 
   constructor(options: AudioWriterOptions) {
     this.#options = options;
+    this.#appendedEnd = options.endSample;
+    this.#words = this.#trackWords();
   }
 
-  /** Samples known to be stored. */
+  /** Samples known to be stored, as the utterance's clock counts them: without those that were replaced. */
   get appendedSamples(): number {
-    return this.#appendedSamples;
+    return this.#appendedEnd;
+  }
+
+  /** Where to go on after what is stored; `undefined` while nothing has been stored here. */
+  get resume(): ResumePoint | undefined {
+    return this.#resume;
+  }
+
+  /** What is written from now on. Everything written before must have been finished. */
+  begin(part: SpokenPart): void {
+    this.#part = part;
+    this.#acceptedEnd = part.from.sample;
+    this.#splices = part.splice;
+    this.#words = this.#trackWords();
   }
 
   /** @throws GatewayError `stream.reader_gone`, `lease.lost`, `storage.*`, or the signal's reason */
@@ -74,7 +119,8 @@ export class AudioWriter {
 
   #accept(audio: SynthesisAudio): void {
     let rest: Uint8Array = audio.pcm;
-    let begins = audio.alignment;
+    let begins = audio.alignment && this.#toClock(audio.alignment);
+    if (begins !== undefined) this.#words.hear(begins);
     do {
       const last = this.#openEntry(rest.byteLength);
       const piece = rest.subarray(0, MAX_ENTRY_BYTES - last.bytes);
@@ -82,7 +128,7 @@ export class AudioWriter {
       last.bytes += piece.byteLength;
       if (begins !== undefined) last.alignment = joinAlignments(last.alignment, begins);
       begins = undefined;
-      this.#acceptedSamples += piece.byteLength / BYTES_PER_SAMPLE;
+      this.#acceptedEnd += piece.byteLength / BYTES_PER_SAMPLE;
       rest = rest.subarray(piece.byteLength);
     } while (rest.byteLength > 0);
   }
@@ -91,9 +137,22 @@ export class AudioWriter {
   #openEntry(bytes: number): Pending {
     const last = this.#pending.at(-1);
     if (last !== undefined && last.bytes + bytes <= MAX_ENTRY_BYTES) return last;
-    const entry: Pending = { firstSample: this.#acceptedSamples, pcm: [], bytes: 0, alignment: undefined };
+    const entry: Pending = {
+      ...{ firstSample: this.#acceptedEnd, pcm: [], bytes: 0, alignment: undefined },
+      splice: this.#splices,
+    };
+    this.#splices = false;
     this.#pending.push(entry);
     return entry;
+  }
+
+  #trackWords(): WordTracker {
+    const { text, sampleRateHz } = this.#options;
+    return new WordTracker({ text, sampleRateHz, from: this.#part.from });
+  }
+
+  #toClock(alignment: Alignment): Alignment {
+    return shiftAlignment(alignment, samplesToMs(this.#part.from.sample, this.#options.sampleRateHz));
   }
 
   #pendingBytes(): number {
@@ -113,10 +172,11 @@ export class AudioWriter {
   async #appendAll(signal: AbortSignal): Promise<void> {
     while (this.#pending.length > 0) {
       const batch = this.#takeBatch();
-      const samples = batch.reduce((sum, entry) => sum + entry.pcm.byteLength / BYTES_PER_SAMPLE, 0);
       await this.#append(batch, signal);
-      this.#appendedSamples += samples;
-      this.#options.observer.appended(samples);
+      const last = batch.at(-1);
+      this.#appendedEnd = last === undefined ? this.#appendedEnd : last.firstSample + samplesOf(last);
+      this.#resume = last?.resume ?? this.#resume;
+      this.#options.observer.appended(batch.reduce((sum, entry) => sum + samplesOf(entry), 0));
     }
   }
 
@@ -151,11 +211,15 @@ export class AudioWriter {
     return batch;
   }
 
-  #toEntry({ firstSample, pcm, alignment, bytes }: Pending): AudioEntry {
+  #toEntry({ firstSample, pcm, alignment, bytes, splice }: Pending): AudioEntry {
     const [only] = pcm;
+    const { continuations } = this.#part;
     return {
       firstSample,
       pcm: pcm.length === 1 && only !== undefined ? only : Buffer.concat(pcm, bytes),
+      resume: this.#words.at(firstSample + bytes / BYTES_PER_SAMPLE),
+      ...(splice ? { splice } : {}),
+      ...(continuations > 0 ? { continuations } : {}),
       ...(alignment === undefined ? {} : { alignment }),
       ...(firstSample === 0 && bytes > 0 ? { latencyMs: this.#options.latency() } : {}),
     };

@@ -2,8 +2,9 @@ import { GatewayError } from "@tts-labs/core/errors";
 import type { StreamWriter } from "@tts-labs/core/stream/stream";
 
 /**
- * Looks at an utterance's record every `everyMs`: a worker that was frozen and replaced learns so even while
- * it has nothing to append. That Redis can't be asked just now proves nothing.
+ * Looks at an utterance's record at once and every `everyMs`: a worker that was frozen and replaced learns so
+ * even while it has nothing to append, and whoever waits for it sees that it lives. That Redis can't be asked
+ * just now proves nothing.
  * @returns what ends the watch
  */
 export function watchLease(
@@ -12,7 +13,7 @@ export function watchLease(
   onLost: (error: GatewayError) => void,
 ): () => void {
   let asking = false;
-  const timer = setInterval(() => {
+  const look = () => {
     if (asking) return;
     asking = true;
     writer
@@ -23,6 +24,8 @@ export function watchLease(
       .finally(() => {
         asking = false;
       });
-  }, everyMs);
+  };
+  look();
+  const timer = setInterval(look, everyMs);
   return () => clearInterval(timer);
 }

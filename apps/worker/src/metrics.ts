@@ -48,6 +48,11 @@ function runMetrics(registry: Registry): RunObserver {
     "part",
   );
   const retries = counter("tts_worker_retries_total", "Second sockets tried, by the fault before.", "code");
+  const continuations = counter(
+    "tts_worker_continuations_total",
+    "Utterances continued at the next word, by the fault before; worker.unavailable: another worker's.",
+    "code",
+  );
   const samples = counter("tts_worker_samples_total", "Samples stored for readers.");
   const bytes = counter("tts_worker_audio_bytes_total", "Bytes of audio stored for readers.");
   return {
@@ -58,6 +63,7 @@ function runMetrics(registry: Registry): RunObserver {
       }
     },
     retried: (code) => retries.inc({ code }),
+    continued: (code) => continuations.inc({ code }),
     appended: (count) => {
       samples.inc(count);
       bytes.inc(count * BYTES_PER_SAMPLE);

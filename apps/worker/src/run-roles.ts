@@ -18,8 +18,10 @@ export interface RunLimits {
   readonly streamTtlMs: number;
   /** How often the record is looked at for a newer owner. */
   readonly leaseCheckMs: number;
-  /** Pause before the second socket when the provider has too much to do. */
+  /** Pause before the second socket when the provider has too much to do; longer with each one that comes to nothing. */
   readonly overloadPauseMs: number;
+  /** How often an utterance may be continued at the next word, on another socket or by another worker. */
+  readonly continuationsMax: number;
 }
 
 /** How a run ended, as a closed set: a label. */
@@ -30,6 +32,8 @@ export interface RunObserver extends AudioWriterObserver {
   firstAudio(latency: LatencyParts): void;
   /** A second socket is tried after this fault. */
   retried(code: ErrorCode): void;
+  /** The rest is spoken on another socket; `worker.unavailable`: by another worker. */
+  continued(after: ErrorCode): void;
   ended(outcome: RunOutcome): void;
 }
 

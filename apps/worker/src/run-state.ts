@@ -2,29 +2,42 @@ import { GatewayError } from "@tts-labs/core/errors";
 import { type Outcome, toOutcome } from "@tts-labs/core/session/utterance-result";
 
 /**
- * Where the run of an utterance stands. `attempt` counts provider sockets: the second one is always fresh.
+ * Where the run of an utterance stands. `attempt` counts provider sockets: all but the first are fresh.
  * Its story is told in `utterance-run.ts`.
  */
 export type RunState =
   /** The audio stream is being claimed and the first word awaited. */
   | { readonly kind: "starting" }
-  | { readonly kind: "waiting-slot" }
+  | { readonly kind: "waiting-slot"; readonly progress: Progress }
   /** `after` is the fault that ended the attempt before. */
-  | { readonly kind: "waiting-socket"; readonly attempt: number; readonly after?: GatewayError }
+  | ({ readonly kind: "waiting-socket"; readonly after?: GatewayError } & Attempt)
   /** Text still comes. */
-  | { readonly kind: "speaking"; readonly attempt: number; readonly samples: number }
+  | ({ readonly kind: "speaking"; readonly samples: number } & Attempt)
   /** The provider has been given all text and owes the rest of the audio and its "final". */
-  | { readonly kind: "finishing"; readonly attempt: number; readonly samples: number }
+  | ({ readonly kind: "finishing"; readonly samples: number } & Attempt)
   | { readonly kind: "ended"; readonly outcome: Outcome }
   /** Another worker owns the utterance, or ended it before: there is nobody to tell. */
   | { readonly kind: "abandoned" }
   /** This process is going away: another worker is to go on from what has been stored. */
   | { readonly kind: "handed-over" };
 
+/** How far the utterance has come, other workers' part included. */
+export interface Progress {
+  /** There is audio of it: what failed is continued at the next word, not retried. */
+  readonly heard: boolean;
+  /** How often it may still be continued. */
+  readonly continuationsLeft: number;
+}
+
+interface Attempt {
+  readonly attempt: number;
+  readonly progress: Progress;
+}
+
 export type RunEvent =
   /** The first word has come. */
-  | { readonly kind: "words" }
-  /** The text is complete and holds nothing to be said. */
+  | { readonly kind: "words"; readonly progress: Progress }
+  /** The text is complete and holds nothing (more) to be said. */
   | { readonly kind: "nothing-to-say" }
   | { readonly kind: "slot" }
   /** A socket was had and given the text there was. */
@@ -48,18 +61,26 @@ export function nextRunState(state: RunState, event: RunEvent): RunState {
   if (isOver(state)) return state;
   switch (event.kind) {
     case "words":
-      return state.kind === "starting" ? { kind: "waiting-slot" } : state;
+      return state.kind === "starting" ? { kind: "waiting-slot", progress: event.progress } : state;
     case "nothing-to-say":
-      return state.kind === "starting" ? { kind: "ended", outcome: { kind: "completed" } } : state;
+      return state.kind === "starting" || state.kind === "waiting-socket" ? COMPLETED : state;
     case "slot":
-      return state.kind === "waiting-slot" ? { kind: "waiting-socket", attempt: 1 } : state;
-    case "socket":
+      if (state.kind !== "waiting-slot") return state;
+      return { kind: "waiting-socket", attempt: 1, progress: state.progress };
+    case "socket": {
       if (state.kind !== "waiting-socket") return state;
-      return { kind: event.textComplete ? "finishing" : "speaking", attempt: state.attempt, samples: 0 };
+      const { attempt, progress } = state;
+      return { kind: event.textComplete ? "finishing" : "speaking", attempt, progress, samples: 0 };
+    }
     case "text-complete":
       return state.kind === "speaking" ? { ...state, kind: "finishing" } : state;
     case "audio":
-      return withAudio(state) ? { ...state, samples: state.samples + event.samples } : state;
+      if (!withAudio(state) || event.samples === 0) return state;
+      return {
+        ...state,
+        samples: state.samples + event.samples,
+        progress: state.progress.heard ? state.progress : { ...state.progress, heard: true },
+      };
     case "final":
       return afterFinal(state);
     case "fault":
@@ -81,6 +102,8 @@ type AudioState = Extract<RunState, { kind: "speaking" | "finishing" }>;
 const withAudio = (state: RunState): state is AudioState =>
   state.kind === "speaking" || state.kind === "finishing";
 
+const COMPLETED: RunState = { kind: "ended", outcome: { kind: "completed" } };
+
 function afterAbort(error: GatewayError): RunState {
   if (error.code === "lease.lost") return { kind: "abandoned" };
   return error.code === "draining" ? { kind: "handed-over" } : failed(error);
@@ -93,14 +116,21 @@ function afterFinal(state: RunState): RunState {
   if (!withAudio(state)) return state;
   if (state.kind === "speaking") return afterFault(state, new GatewayError("provider.truncated"));
   if (state.samples === 0) return afterFault(state, new GatewayError("provider.silent"));
-  return { kind: "ended", outcome: { kind: "completed" } };
+  return COMPLETED;
 }
 
-/** Again on a fresh socket while nothing has been appended (SPEC A8); after that it would be heard twice. */
+/**
+ * Again on a fresh socket: from the start while nothing has been appended, once; after that from the word being
+ * spoken, as often as is left (SPEC A8). What no further try can mend ends the utterance.
+ */
 function afterFault(state: RunState, error: GatewayError): RunState {
   if (state.kind === "waiting-slot") return failed(error);
   if (state.kind !== "waiting-socket" && !withAudio(state)) return state;
-  const heard = withAudio(state) && state.samples > 0;
-  if (heard || !error.retryable || state.attempt >= MAX_ATTEMPTS) return failed(error);
-  return { kind: "waiting-socket", attempt: state.attempt + 1, after: error };
+  const { attempt, progress } = state;
+  // An open circuit stays open for longer than anybody listens to silence.
+  if (!error.retryable || error.code === "provider.circuit_open") return failed(error);
+  const next = { kind: "waiting-socket", attempt: attempt + 1, after: error } as const;
+  if (!progress.heard) return attempt < MAX_ATTEMPTS ? { ...next, progress } : failed(error);
+  const continuationsLeft = progress.continuationsLeft - 1;
+  return continuationsLeft < 0 ? failed(error) : { ...next, progress: { heard: true, continuationsLeft } };
 }

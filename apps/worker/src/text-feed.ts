@@ -16,40 +16,45 @@ export interface TextFeedOptions {
   readonly autoMode: boolean;
   /** Longest wait for a text entry while the text is not complete. */
   readonly textTimeoutMs: number;
-  /** Bound on what is kept to be said again on a fresh socket. */
+  /** Bound on the text, all of which is kept to be said again from any place. */
   readonly maxCharacters: number;
   /** The text is complete, and the sink (if there is one) has it all. */
   readonly onComplete: () => void;
 }
 
+/** A sink with what cuts its text. */
+interface Attached {
+  readonly sink: TextSink;
+  readonly cutter: TextCutter;
+}
+
 /**
  * Reads an utterance's text and passes it on, cut by `TextCutter`. It reads before there is a socket, and
- * keeps what it has read: a sink attached later, or a second one, gets everything from the start.
+ * keeps what it has read: a sink attached later, or a further one, gets everything from the place it names.
  *
  * Entries are not released while the utterance runs, so that whoever takes it over can read it from the
  * start as well; the text stream's bound is the edge's limit on an utterance's text.
  */
 export class TextFeed {
-  /** Resolves when it is known whether there is anything to say; rejects as `run` does. */
-  readonly opening: Promise<"words" | "nothing">;
   readonly #options: TextFeedOptions;
-  readonly #cutter: TextCutter;
-  #knowOpening: (opening: "words" | "nothing") => void = () => {};
-  #failOpening: (reason: unknown) => void = () => {};
-  #steps: FeedStep[] | undefined = [];
-  #sink: TextSink | undefined;
-  #received = 0;
+  #text = "";
+  /** Where in the text the client wanted spoken what there was; rising. */
+  readonly #flushes: number[] = [];
+  #attached: Attached | undefined;
   #complete = false;
-  #given = 0;
+  #failure: { readonly error: unknown } | undefined;
+  /** End of what the sink that is, or was last, attached has been given, as a place in the text. */
+  #givenUpTo = 0;
+  /** Who waits for something to say. */
+  #wake: () => void = () => {};
 
   constructor(options: TextFeedOptions) {
     this.#options = options;
-    this.#cutter = new TextCutter(options.autoMode);
-    this.opening = new Promise((resolve, reject) => {
-      this.#knowOpening = resolve;
-      this.#failOpening = reject;
-    });
-    this.opening.catch(() => {});
+  }
+
+  /** All that has come of it. */
+  get text(): string {
+    return this.#text;
   }
 
   /** The client has said that its text is complete. */
@@ -57,25 +62,42 @@ export class TextFeed {
     return this.#complete;
   }
 
-  /** Characters given to the sink that is, or was last, attached. */
+  /** Characters of the text that have been given to be spoken. */
   get givenCharacters(): number {
-    return this.#given;
+    return this.#givenUpTo;
   }
 
-  /** Passes everything so far and all that follows to `sink`, until `detach`. */
-  attach(sink: TextSink): void {
-    this.#sink = sink;
-    this.#given = 0;
-    this.#give(this.#steps ?? []);
+  /** Whether there is anything to say from `char` on, once that is known. One caller at a time. @throws as `run` does */
+  async opening(char: number): Promise<"words" | "nothing"> {
+    for (;;) {
+      if (this.#text.slice(char).trim() !== "") return "words";
+      if (this.#failure !== undefined) throw this.#failure.error;
+      if (this.#complete) return "nothing";
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  /** Passes everything from `char` on and all that follows to `sink`, until `detach`. */
+  attach(sink: TextSink, char: number): void {
+    const cutter = new TextCutter(this.#options.autoMode);
+    this.#attached = { sink, cutter };
+    this.#givenUpTo = char;
+    const steps: FeedStep[] = [];
+    let from = char;
+    for (const flush of this.#flushes) {
+      if (flush <= from) continue;
+      steps.push(...cutter.push(this.#text.slice(from, flush)), ...cutter.flush());
+      from = flush;
+    }
+    steps.push(...cutter.push(this.#text.slice(from)));
+    if (this.#complete) steps.push(...cutter.end());
+    this.#give(steps);
   }
 
   detach(): void {
-    this.#sink = undefined;
-  }
-
-  /** Nothing will be said again from the start: what was kept for that is let go. */
-  forget(): void {
-    this.#steps = undefined;
+    this.#attached = undefined;
   }
 
   /**
@@ -98,7 +120,8 @@ export class TextFeed {
         else timer.refresh();
       }
     } catch (error) {
-      this.#failOpening(error);
+      this.#failure = { error };
+      this.#wake();
       throw toGatewayError(error);
     } finally {
       clearTimeout(timer);
@@ -115,46 +138,38 @@ export class TextFeed {
       if (!this.#complete) throw new GatewayError("cancelled.client_gone");
       return false;
     }
-    const steps = result.entries.flatMap((entry) => this.#cut(parseTextEntry(entry)));
-    if (steps.length > 0) this.#pass(joinSteps(steps));
+    const wasComplete = this.#complete;
+    this.#give(result.entries.flatMap((entry) => this.#take(parseTextEntry(entry))));
+    this.#wake();
+    if (this.#complete && !wasComplete) this.#options.onComplete();
     return true;
   }
 
-  #cut(entry: TextEntry): FeedStep[] {
+  /** Keeps the entry. @returns what it means for the sink */
+  #take(entry: TextEntry): FeedStep[] {
     if (entry.kind === "cancel") throw new GatewayError("cancelled.by_client");
     if (this.#complete) return [];
+    const cutter = this.#attached?.cutter;
     switch (entry.kind) {
       case "text":
-        return this.#cutText(entry.text);
+        this.#text += entry.text;
+        if (this.#text.length > this.#options.maxCharacters) throw new GatewayError("capacity.text_too_long");
+        return cutter?.push(entry.text) ?? [];
       case "flush":
-        return this.#cutter.flush();
+        if (this.#flushes.at(-1) !== this.#text.length) this.#flushes.push(this.#text.length);
+        return cutter?.flush() ?? [];
       case "end":
         this.#complete = true;
-        return this.#cutter.end();
+        return cutter?.end() ?? [];
     }
   }
 
-  #cutText(text: string): FeedStep[] {
-    this.#received += text.length;
-    if (this.#received > this.#options.maxCharacters) throw new GatewayError("capacity.text_too_long");
-    if (text.trim() !== "") this.#knowOpening("words");
-    return this.#cutter.push(text);
-  }
-
-  #pass(steps: readonly FeedStep[]): void {
-    this.#steps?.push(...steps);
-    this.#give(steps);
-    if (!this.#complete) return;
-    this.#knowOpening("nothing");
-    this.#options.onComplete();
-  }
-
   #give(steps: readonly FeedStep[]): void {
-    const sink = this.#sink;
+    const sink = this.#attached?.sink;
     if (sink === undefined) return;
-    for (const step of steps) {
+    for (const step of joinSteps(steps)) {
       if (step.kind === "speak") {
-        this.#given += step.text.length;
+        this.#givenUpTo += step.text.length;
         sink.speak(step.text);
       } else sink[step.kind]();
     }

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
-import { GatewayError, toGatewayError } from "@tts-labs/core/errors";
+import type { ResumePoint } from "@tts-labs/core/audio/word-tracker";
+import { type ErrorCode, GatewayError, toGatewayError } from "@tts-labs/core/errors";
 import { MAX_UTTERANCE_CHARACTERS } from "@tts-labs/core/limits";
 import type { UtteranceJob } from "@tts-labs/core/queue/utterance-job";
 import type { LatencyParts } from "@tts-labs/core/session/entries";
@@ -10,10 +10,11 @@ import type { StreamRef, StreamWriter } from "@tts-labs/core/stream/stream";
 import { AudioWriter } from "./audio-writer.ts";
 import { watchLease } from "./lease-watch.ts";
 import type { RunOutcome, RunRoles } from "./run-roles.ts";
+import { RunSockets } from "./run-sockets.ts";
 import { isOver, nextRunState, type OverState, type RunEvent, type RunState } from "./run-state.ts";
 import { RunTiming } from "./run-timing.ts";
-import type { Slot } from "./slots.ts";
 import type { Synthesis } from "./synthesizer.ts";
+import { findStart, type StartingPoint } from "./takeover.ts";
 import { TextFeed } from "./text-feed.ts";
 
 /**
@@ -21,10 +22,10 @@ import { TextFeed } from "./text-feed.ts";
  *
  *   starting ──words──▶ waiting-slot ──▶ waiting-socket ──▶ speaking ──▶ finishing ──▶ ended
  *                                              ▲                │            │
- *                                              └──── one retry, nothing heard yet
+ *                                              └──── on a fresh socket
  *
- * *Starting*: the audio stream is claimed (which seals an earlier worker's part) while the text feed begins to
- * read; white space alone ends here, completed, without asking the provider. Then a *slot*, then a *socket*
+ * *Starting*: the audio stream is claimed, which seals an earlier worker's part: its last entry says from which
+ * word on it is to be continued here. Meanwhile the text feed begins to read from the start; white space alone ends here, completed, without asking the provider. Then a *slot*, then a *socket*
  * (from the pool, or fresh), during which text gathers in the feed. *Speaking*: the feed passes text on, the
  * audio writer passes audio on, and the provider is pulled only as fast as the stream takes it. *Finishing*
  * from the moment when all text has been given until the provider's "final".
@@ -36,8 +37,11 @@ import { TextFeed } from "./text-feed.ts";
  * that has lost its lease, or hands the utterance over since its process ends, tells nobody. While Redis is away, claims and ends are repeated by the stream store,
  * within its own bound.
  *
- * A provider fault is retried on a fresh socket while nothing has been appended, with the same text from its
- * start. After the first sample it ends the utterance with a typed error and the audio there is.
+ * A provider fault is retried once on a fresh socket while nothing has been appended, with the text from its
+ * start. After the first sample nothing is ever replayed: the text goes on at the word that was being spoken, on
+ * a fresh socket, whose first entry is spliced in at that word's first sample. Where every word has been spoken
+ * and the text is complete, there is nothing to go on with, and the utterance is complete. So often and no more
+ * (`continuationsMax`, counted across workers); then the fault ends it, with the audio there is.
  */
 export class UtteranceRun {
   readonly #job: UtteranceJob;
@@ -52,9 +56,7 @@ export class UtteranceRun {
   #error: GatewayError | undefined;
   #writer: StreamWriter | undefined;
   #audio: AudioWriter | undefined;
-  #slot: Slot | undefined;
-  #attempts = 0;
-  #opening: Synthesis["opening"] | undefined;
+  #sockets: RunSockets | undefined;
   /** Changes to the live view, in order; none fails. */
   #noted: Promise<void> = Promise.resolve();
 
@@ -117,8 +119,11 @@ export class UtteranceRun {
     if (writer === undefined) return this.#on({ kind: "found-ended" });
     const unwatch = watchLease(writer, this.#roles.limits.leaseCheckMs, (lost) => this.#stop.abort(lost));
     try {
-      if ((await feed.opening) === "nothing") return this.#on({ kind: "nothing-to-say" });
-      await this.#speak(feed, writer);
+      const start = await this.#findStart(writer);
+      const audio = this.#openAudio(writer, feed, start);
+      const isOpen = (await feed.opening(start.resume.char)) === "words";
+      if (isOpen) await this.#speak(feed, audio, start);
+      else this.#on({ kind: "nothing-to-say" });
     } finally {
       unwatch();
     }
@@ -136,29 +141,54 @@ export class UtteranceRun {
     });
     this.#writer = writer;
     this.#note({ workerId: nodeId, state: "speaking" });
-    if (writer.lastSeq > 0) {
-      throw new GatewayError("worker.unavailable", "The worker that spoke this utterance has gone.");
-    }
     return writer;
   }
 
-  async #speak(feed: TextFeed, writer: StreamWriter): Promise<void> {
-    const { slots, limits, observer } = this.#roles;
-    this.#on({ kind: "words" });
+  async #findStart(writer: StreamWriter): Promise<StartingPoint> {
+    const { streams, limits } = this.#roles;
+    const start = await findStart(streams, this.#audioStream, writer);
+    if (start.continuations > limits.continuationsMax) {
+      throw new GatewayError("worker.unavailable", "The workers that spoke this utterance have gone.", {
+        facts: { continuations: start.continuations - 1 },
+      });
+    }
+    if (start.heard) this.#noteContinuation("worker.unavailable", start.resume);
+    return start;
+  }
+
+  #openAudio(writer: StreamWriter, feed: TextFeed, { endSample }: StartingPoint): AudioWriter {
+    const { limits, observer } = this.#roles;
+    this.#audio = new AudioWriter({
+      ...{ writer, endSample, observer },
+      sampleRateHz: this.#job.speech.sampleRateHz,
+      text: () => feed.text,
+      readerTimeoutMs: limits.readerTimeoutMs,
+      latency: () => this.#firstAudio(),
+      onFailure: (error) => this.#stop.abort(error),
+    });
+    return this.#audio;
+  }
+
+  async #speak(feed: TextFeed, audio: AudioWriter, start: StartingPoint): Promise<void> {
+    const { slots, limits, synthesizer } = this.#roles;
+    const { speech } = this.#job;
+    const { heard, continuations, resume } = start;
+    this.#on({
+      kind: "words",
+      progress: { heard, continuationsLeft: limits.continuationsMax - continuations },
+    });
     this.#timing.words();
-    const slot = await slots.acquire(this.#job.speech, this.#stop.signal);
-    this.#slot = slot;
+    const slot = await slots.acquire(speech, this.#stop.signal);
     try {
       this.#timing.slot();
       this.#on({ kind: "slot" });
-      this.#audio = new AudioWriter({
-        writer,
-        readerTimeoutMs: limits.readerTimeoutMs,
-        latency: () => this.#firstAudio(),
-        onFailure: (error) => this.#stop.abort(error),
-        observer,
-      });
-      while (this.#state.kind === "waiting-socket") await this.#attempt(this.#state.after, feed, this.#audio);
+      const sockets = new RunSockets({ synthesizer, speech, slot, pauseMs: limits.overloadPauseMs });
+      this.#sockets = sockets;
+      for (let from = resume; this.#state.kind === "waiting-socket"; from = audio.resume ?? from) {
+        const isOpen = (await feed.opening(from.char)) === "words";
+        if (isOpen) await this.#attempt(this.#state, from, { feed, audio, sockets });
+        else this.#on({ kind: "nothing-to-say" });
+      }
     } finally {
       slot.release();
     }
@@ -171,20 +201,26 @@ export class UtteranceRun {
   }
 
   /** One provider socket, from having it to its end. */
-  async #attempt(after: GatewayError | undefined, feed: TextFeed, audio: AudioWriter): Promise<void> {
+  async #attempt({ after, progress }: WaitingSocket, from: ResumePoint, parts: RunParts): Promise<void> {
+    const { feed, audio, sockets } = parts;
     const signal = this.#stop.signal;
     let synthesis: Synthesis | undefined;
     const abort = () => synthesis?.abort(toGatewayError(signal.reason ?? RUN_IS_OVER));
+    this.#noteAttempt(after, progress.heard, from);
     try {
-      synthesis = await this.#openSynthesis(after, signal);
+      synthesis = await sockets.open(after, progress.heard ? "spaced" : "at-once", signal);
+      this.#timing.socket();
       signal.addEventListener("abort", abort, { once: true });
       signal.throwIfAborted();
-      feed.attach(synthesis);
+      const continuations = this.#roles.limits.continuationsMax - progress.continuationsLeft;
+      audio.begin({ from, splice: progress.heard, continuations });
+      feed.attach(synthesis, from.char);
       this.#on({ kind: "socket", textComplete: feed.complete });
       for await (const chunk of synthesis.events) {
         signal.throwIfAborted();
-        if (chunk.pcm.byteLength > 0) feed.forget();
-        this.#on({ kind: "audio", samples: chunk.pcm.byteLength / BYTES_PER_SAMPLE });
+        const samples = chunk.pcm.byteLength / BYTES_PER_SAMPLE;
+        if (samples > 0) sockets.heard();
+        this.#on({ kind: "audio", samples });
         await audio.write(chunk, signal);
       }
       await audio.finish(signal);
@@ -202,22 +238,16 @@ export class UtteranceRun {
     }
   }
 
-  async #openSynthesis(after: GatewayError | undefined, signal: AbortSignal): Promise<Synthesis> {
-    const { synthesizer, limits, observer } = this.#roles;
-    const { speech } = this.#job;
-    this.#attempts += 1;
-    let synthesis: Synthesis;
-    if (after === undefined) synthesis = await synthesizer.open(speech, signal, this.#slot?.keyId);
-    else {
-      observer.retried(after.code);
-      const isOverloaded = after.code === "provider.overloaded";
-      if (isOverloaded) await sleep(limits.overloadPauseMs, undefined, { signal });
-      await this.#slot?.move();
-      synthesis = await synthesizer.openFresh(speech, signal, this.#slot?.keyId);
-    }
-    this.#timing.socket();
-    this.#opening = synthesis.opening;
-    return synthesis;
+  #noteAttempt(after: GatewayError | undefined, heard: boolean, from: ResumePoint): void {
+    if (after === undefined) return;
+    if (heard) this.#noteContinuation(after.code, from);
+    else this.#roles.observer.retried(after.code);
+  }
+
+  #noteContinuation(after: ErrorCode, from: ResumePoint): void {
+    const { observer, logger } = this.#roles;
+    observer.continued(after);
+    logger.info({ utteranceId: this.#job.utteranceId, after, ...from }, "utterance continues");
   }
 
   /** Makes the outcome durable, unless it turns out that somebody else owns the utterance. */
@@ -255,8 +285,8 @@ export class UtteranceRun {
       {
         ...{ utteranceId, sessionId, requestId, outcome, characters },
         samples: this.#audio?.appendedSamples ?? 0,
-        sockets: this.#attempts,
-        warm: this.#opening?.warm,
+        sockets: this.#sockets?.tried ?? 0,
+        warm: this.#sockets?.opening?.warm,
         latencyMs: this.#timing.latency,
         durationMs: this.#timing.totalMs(),
         ...(over.kind === "ended" && over.outcome.kind === "failed" ? { err: this.#error } : {}),
@@ -264,6 +294,14 @@ export class UtteranceRun {
       "utterance ended",
     );
   }
+}
+
+type WaitingSocket = Extract<RunState, { kind: "waiting-socket" }>;
+
+interface RunParts {
+  readonly feed: TextFeed;
+  readonly audio: AudioWriter;
+  readonly sockets: RunSockets;
 }
 
 const RUN_IS_OVER = new GatewayError("internal", "The run is over.");

@@ -1,5 +1,6 @@
 import type { Alignment } from "../audio/alignment.ts";
 import { BYTES_PER_SAMPLE } from "../audio/pcm.ts";
+import type { ResumePoint } from "../audio/word-tracker.ts";
 import { GatewayError } from "../errors.ts";
 import type { EntryData } from "../stream/stream.ts";
 
@@ -24,6 +25,10 @@ export interface AudioEntry {
   readonly alignment?: Alignment;
   /** Readers drop what they hold from `firstSample` on. */
   readonly splice?: true;
+  /** Where whoever continues after this chunk begins. */
+  readonly resume?: ResumePoint;
+  /** How often the utterance has been continued until now; absent: never. */
+  readonly continuations?: number;
   /** On the first chunk: where the time until it went, see `LatencyParts`. */
   readonly latencyMs?: LatencyParts;
 }
@@ -61,6 +66,9 @@ export function parseTextEntry(data: EntryData): TextEntry {
 interface AudioHead {
   readonly s: number;
   readonly x?: true;
+  /** Resume: character, sample, whether it is an estimate. */
+  readonly r?: readonly [number, number, 1?];
+  readonly n?: number;
   readonly a?: {
     readonly c: readonly string[];
     readonly s: readonly number[];
@@ -73,6 +81,8 @@ export function encodeAudioEntry(entry: AudioEntry): EntryData {
   const head: AudioHead = {
     s: entry.firstSample,
     ...(entry.splice === undefined ? {} : { x: entry.splice }),
+    ...(entry.resume === undefined ? {} : { r: toShortResume(entry.resume) }),
+    ...(entry.continuations === undefined ? {} : { n: entry.continuations }),
     ...(entry.alignment === undefined
       ? {}
       : { a: { c: entry.alignment.chars, s: entry.alignment.startMs, d: entry.alignment.durationMs } }),
@@ -91,11 +101,19 @@ export function parseAudioEntry(data: EntryData): AudioEntry {
       ? {}
       : { alignment: { chars: head.a.c, startMs: head.a.s, durationMs: head.a.d } }),
     ...(head.x === undefined ? {} : { splice: head.x }),
+    ...(head.r === undefined ? {} : { resume: parseShortResume(head.r) }),
+    ...(head.n === undefined ? {} : { continuations: head.n }),
     ...(head.l === undefined ? {} : { latencyMs: head.l }),
   };
 }
 
 export const samplesOf = (entry: AudioEntry): number => entry.pcm.byteLength / BYTES_PER_SAMPLE;
+
+const toShortResume = ({ char, sample, estimated }: ResumePoint): readonly [number, number, 1?] =>
+  estimated ? [char, sample, 1] : [char, sample];
+
+const parseShortResume = ([char, sample, estimated]: readonly [number, number, 1?]): ResumePoint =>
+  estimated === undefined ? { char, sample } : { char, sample, estimated: true };
 
 function parseHead<T>(head: string): T {
   try {

@@ -33,7 +33,7 @@ function heldWriter(freeBytes = 1_000_000) {
 const newAudioWriter = (writer: StreamWriter, readerTimeoutMs = 5_000) => {
   const failures: unknown[] = [];
   const audio = new AudioWriter({
-    writer,
+    ...{ writer, sampleRateHz: 24_000, text: () => "Hello there.", endSample: 0 },
     readerTimeoutMs,
     latency: () => LATENCY,
     onFailure: (error) => failures.push(error),

@@ -10,7 +10,7 @@ import {
   ScriptedSynthesizer,
   type ScriptStep,
 } from "../../../harness/scripted-synthesizer.ts";
-import { RunFixture } from "./run-fixture.ts";
+import { LIMITS, RunFixture } from "./run-fixture.ts";
 
 /** What happens to a run, in any order; turns of the event loop pass between. */
 type Happening =
@@ -48,7 +48,7 @@ const scripts: fc.Arbitrary<Script> = fc.oneof(
 test("whatever happens in whatever order, a run ends once, tells the truth and holds nothing", async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.array(scripts, { minLength: 2, maxLength: 2 }),
+      fc.array(scripts, { minLength: 2, maxLength: 4 }),
       fc.array(fc.tuple(happenings, fc.nat(4)), { maxLength: 14 }),
       runStory,
     ),
@@ -84,9 +84,11 @@ async function runStory(
   expect(fixture.synthesizer.sockets.every(({ settled }) => settled)).toBe(true);
   expect(fixture.log.filter((line) => line === "began" || line.startsWith("ended"))).toHaveLength(2);
   if (over.kind === "ended") {
-    const { result, pcm } = await fixture.listen();
+    const { result, pcm, parts } = await fixture.listen();
     expect(result.outcome).toEqual(over.outcome);
-    expect(pcm.equals(countingSamples(0, result.samples))).toBe(true);
+    expect(pcm.byteLength).toBe(result.samples * 2);
+    expect(parts.length).toBeLessThanOrEqual(1 + LIMITS.continuationsMax);
+    for (const part of parts) expect(part.pcm.equals(countingSamples(0, part.pcm.byteLength / 2))).toBe(true);
     if (over.outcome.kind === "completed" && result.characters > 0) expect(result.samples).toBeGreaterThan(0);
   }
   await streams.close();

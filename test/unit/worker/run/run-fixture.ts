@@ -16,6 +16,7 @@ import type { Slots } from "@tts-labs/worker/slots";
 import { unlimitedSlots } from "@tts-labs/worker/slots";
 import { UtteranceRun } from "@tts-labs/worker/utterance-run";
 import type { ScriptedSynthesizer } from "../../../harness/scripted-synthesizer.ts";
+import { joinEntries, type SplicedAudio } from "../../../harness/spliced-audio.ts";
 
 const SPEECH: SpeechOptions = { voice: "v", model: "m", autoMode: false, sampleRateHz: 24_000 };
 
@@ -26,6 +27,7 @@ export const LIMITS: RunLimits = {
   streamTtlMs: 60_000,
   leaseCheckMs: 20,
   overloadPauseMs: 5,
+  continuationsMax: 3,
 };
 
 /** One utterance over memory streams: what the edge does by hand, the run as the worker does it. */
@@ -73,6 +75,7 @@ export class RunFixture {
         began: () => this.log.push("began"),
         firstAudio: () => this.log.push("first-audio"),
         retried: (code) => this.log.push(`retried ${code}`),
+        continued: (code) => this.log.push(`continued ${code}`),
         appended: () => {},
         ended: (outcome) => this.log.push(`ended ${outcome}`),
       },
@@ -95,7 +98,7 @@ export class RunFixture {
   }
 
   /** Reads the audio stream to its end, releasing as it goes. */
-  async listen(): Promise<{ entries: AudioEntry[]; pcm: Buffer; result: UtteranceResult }> {
+  async listen(): Promise<SplicedAudio & { entries: AudioEntry[]; result: UtteranceResult }> {
     const reader = this.streams.reader(
       { tag: this.utteranceId, name: "audio" },
       { readerId: "listener", ttlMs: 60_000 },
@@ -106,8 +109,7 @@ export class RunFixture {
         const read = await reader.read(8, AbortSignal.timeout(5_000));
         if (read.kind === "lost") throw new Error(`audio stream lost: ${read.reason}`);
         if (read.kind === "ended") {
-          const pcm = Buffer.concat(entries.map((entry) => entry.pcm));
-          return { entries, pcm, result: parseUtteranceResult(read.end.result) };
+          return { entries, ...joinEntries(entries), result: parseUtteranceResult(read.end.result) };
         }
         for (const entry of read.entries) {
           entries.push({ ...parseAudioEntry(entry), pcm: Buffer.from(entry.body) });

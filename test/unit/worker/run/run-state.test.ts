@@ -1,17 +1,20 @@
-import { GatewayError } from "@tts-labs/core/errors";
-import { nextRunState, type RunEvent, type RunState } from "@tts-labs/worker/run-state";
+import { type ErrorCode, GatewayError } from "@tts-labs/core/errors";
+import { nextRunState, type Progress, type RunEvent, type RunState } from "@tts-labs/worker/run-state";
 import { describe, expect, test } from "vitest";
 
+const UNHEARD = { heard: false, continuationsLeft: 2 };
+const HEARD = { heard: true, continuationsLeft: 2 };
 const LIVE: RunState[] = [
   { kind: "starting" },
-  { kind: "waiting-slot" },
-  { kind: "waiting-socket", attempt: 1 },
-  { kind: "speaking", attempt: 1, samples: 0 },
-  { kind: "finishing", attempt: 1, samples: 9 },
+  { kind: "waiting-slot", progress: UNHEARD },
+  { kind: "waiting-socket", attempt: 1, progress: UNHEARD },
+  { kind: "speaking", attempt: 1, samples: 0, progress: UNHEARD },
+  { kind: "finishing", attempt: 1, samples: 9, progress: HEARD },
 ];
 const OVER: RunState[] = [{ kind: "ended", outcome: { kind: "completed" } }, { kind: "abandoned" }];
 const EVENTS: RunEvent[] = [
-  ...(["words", "nothing-to-say", "slot", "text-complete", "final", "found-ended"] as const).map((kind) => ({
+  { kind: "words", progress: UNHEARD },
+  ...(["nothing-to-say", "slot", "text-complete", "final", "found-ended"] as const).map((kind) => ({
     kind,
   })),
   { kind: "socket", textComplete: false },
@@ -42,29 +45,53 @@ describe("a run's state", () => {
 
   test("an event that does not apply changes nothing", () => {
     expect(nextRunState({ kind: "starting" }, { kind: "audio", samples: 3 })).toEqual({ kind: "starting" });
-    expect(nextRunState({ kind: "waiting-slot" }, { kind: "final" })).toEqual({ kind: "waiting-slot" });
+    const waiting: RunState = { kind: "waiting-slot", progress: UNHEARD };
+    expect(nextRunState(waiting, { kind: "final" })).toBe(waiting);
     expect(nextRunState({ kind: "starting" }, { kind: "slot" })).toEqual({ kind: "starting" });
   });
 
-  test("one retry, only for what may pass, only while nothing was heard", () => {
-    const fault = (code: "provider.fault" | "provider.invalid_key"): RunEvent => ({
-      kind: "fault",
-      error: new GatewayError(code),
-    });
-    const speaking = (attempt: number, samples: number): RunState => ({ kind: "speaking", attempt, samples });
-    expect(nextRunState(speaking(1, 0), fault("provider.fault"))).toMatchObject({
-      kind: "waiting-socket",
-      attempt: 2,
+  const fault = (code: ErrorCode): RunEvent => ({ kind: "fault", error: new GatewayError(code) });
+  const speaking = (attempt: number, progress: Progress): RunState => ({
+    ...{ kind: "speaking", attempt, progress },
+    samples: progress.heard ? 1 : 0,
+  });
+
+  test("one retry, only for what may pass, while nothing was heard", () => {
+    expect(nextRunState(speaking(1, UNHEARD), fault("provider.fault"))).toMatchObject({
+      ...{ kind: "waiting-socket", attempt: 2, progress: UNHEARD },
       after: { code: "provider.fault" },
     });
-    expect(nextRunState(speaking(2, 0), fault("provider.fault"))).toMatchObject({
-      outcome: { code: "provider.fault" },
+    for (const [attempt, code] of [
+      [2, "provider.fault"],
+      [1, "provider.invalid_key"],
+    ] as const) {
+      expect(nextRunState(speaking(attempt, UNHEARD), fault(code))).toMatchObject({ outcome: { code } });
+    }
+  });
+
+  test("once something was heard it is continued as often as is left, and only after what may pass", () => {
+    const again = nextRunState(speaking(5, HEARD), fault("provider.gap_timeout"));
+    expect(again).toMatchObject({
+      ...{ kind: "waiting-socket", attempt: 6, progress: { heard: true, continuationsLeft: 1 } },
+      after: { code: "provider.gap_timeout" },
     });
-    expect(nextRunState(speaking(1, 1), fault("provider.fault"))).toMatchObject({
-      outcome: { code: "provider.fault" },
+    const spent = { heard: true, continuationsLeft: 0 };
+    for (const [progress, code] of [
+      [spent, "provider.fault"],
+      [HEARD, "provider.quota_exceeded"],
+      [HEARD, "provider.circuit_open"],
+    ] as const) {
+      expect(nextRunState(speaking(1, progress), fault(code))).toMatchObject({ outcome: { code } });
+    }
+    expect(nextRunState(again, { kind: "nothing-to-say" })).toEqual({
+      ...{ kind: "ended", outcome: { kind: "completed" } },
     });
-    expect(nextRunState(speaking(1, 0), fault("provider.invalid_key"))).toMatchObject({
-      outcome: { code: "provider.invalid_key" },
-    });
+  });
+
+  test("a sample makes it heard; a final without one is a fault, on every socket anew", () => {
+    const heard = nextRunState(speaking(1, UNHEARD), { kind: "audio", samples: 4 });
+    expect(heard).toMatchObject({ progress: { heard: true } });
+    const silent: RunState = { kind: "finishing", attempt: 2, samples: 0, progress: HEARD };
+    expect(nextRunState(silent, { kind: "final" })).toMatchObject({ after: { code: "provider.silent" } });
   });
 });

@@ -1,0 +1,43 @@
+import type { ResumePoint } from "@tts-labs/core/audio/word-tracker";
+import { GatewayError } from "@tts-labs/core/errors";
+import { parseAudioEntry, samplesOf } from "@tts-labs/core/session/entries";
+import type { StreamRef, StreamStore, StreamWriter } from "@tts-labs/core/stream/stream";
+
+/** Where the run of an utterance begins. */
+export interface StartingPoint {
+  readonly resume: ResumePoint;
+  /** Samples stored by earlier workers, as the utterance's clock counts them. */
+  readonly endSample: number;
+  /** There is audio of it. */
+  readonly heard: boolean;
+  /** How often it has been continued, this time included. */
+  readonly continuations: number;
+}
+
+/**
+ * Where an utterance just claimed is to be begun, or continued: the last entry of the part that the claim has
+ * sealed says it. The number of continuations travels with the entries, so that it counts across workers; that
+ * of the claims counts those who died before they said anything.
+ * @throws GatewayError `worker.unavailable` when it can't be gone on with, `storage.*`
+ */
+export async function findStart(
+  streams: StreamStore,
+  stream: StreamRef,
+  writer: StreamWriter,
+): Promise<StartingPoint> {
+  const claims = writer.fence - 1;
+  if (writer.lastSeq === 0) {
+    return { resume: { char: 0, sample: 0 }, endSample: 0, heard: false, continuations: claims };
+  }
+  const last = await streams.last(stream);
+  const entry = last?.seq === writer.lastSeq ? parseAudioEntry(last) : undefined;
+  if (entry?.resume === undefined) {
+    throw new GatewayError("worker.unavailable", "The worker that spoke this utterance has gone.");
+  }
+  return {
+    resume: entry.resume,
+    endSample: entry.firstSample + samplesOf(entry),
+    heard: true,
+    continuations: Math.max((entry.continuations ?? 0) + 1, claims),
+  };
+}
