@@ -105,6 +105,18 @@ export const edgeEnvironment = {
     default: 30_000,
     min: 1,
   }),
+  resumeWindowMs: duration("SESSION_RESUME_WINDOW_MS", {
+    about:
+      "Milliseconds a session whose connection was lost may be resumed, on any edge; 0: it ends with its connection.",
+    default: 30_000,
+  }),
+  replayBytes: integer("AUDIO_REPLAY_BYTES", {
+    about:
+      "Bytes of audio kept in Redis behind what was given to a client's socket, for when it comes back; " +
+      "never more than half of AUDIO_STREAM_MAX_BYTES.",
+    default: 262_144,
+    min: 0,
+  }),
   liveTtlMs: duration("LIVE_TTL_MS", {
     about: "Milliseconds a record stays in the live view when nobody refreshes it.",
     default: 30_000,

@@ -32,6 +32,12 @@ export interface EdgeObserver extends OutboundObserver {
   sessionOpened(dialect: Dialect): void;
   sessionClosed(dialect: Dialect): void;
   utteranceOpened(): void;
+  /** It goes on elsewhere, or waits in Redis for its client. */
+  utteranceLeft(): void;
+  /** Change of the number of sessions that wait for their clients. */
+  sessionDetached(delta: number): void;
+  /** A client came back: `resumed`, or why not. */
+  resumeEnded(outcome: "resumed" | ErrorCode): void;
   utteranceEnded(summary: UtteranceSummary): void;
   /** An error was told to a client. */
   errorTold(code: ErrorCode): void;

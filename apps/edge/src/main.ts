@@ -10,7 +10,9 @@ import { closeRedis, openRedis } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
 import type { LiveRegistry } from "@tts-labs/core/session/live-registry";
 import { openLiveRegistry } from "@tts-labs/core/session/redis-live-registry";
+import { openSessionStore } from "@tts-labs/core/session/redis-session-store";
 import { openVoiceList, type Voice } from "@tts-labs/core/session/redis-voice-list";
+import type { SessionStore } from "@tts-labs/core/session/session-store";
 import { openRedisStreams } from "@tts-labs/core/stream/redis-stream";
 import type { StreamStore } from "@tts-labs/core/stream/stream";
 import { BackgroundWork } from "./background-work.ts";
@@ -26,6 +28,8 @@ import { RedisWantedRoutes } from "./wanted-routes.ts";
 
 /** Longest wait at closing for cancels and records under way. */
 const SETTLE_LIMIT_MS = 5_000;
+/** An edge refreshes its sessions three times a window: what its death finds least fresh still lasts for one. */
+const HELD_WINDOWS = 4 / 3;
 const NEVER = new AbortController().signal;
 
 export interface Edge {
@@ -51,6 +55,7 @@ export interface EdgeGround {
   readonly queue: UtteranceQueue;
   readonly registry: LiveRegistry;
   readonly routes: WantedRoutes;
+  readonly sessions: SessionStore;
   readonly voices: () => Promise<readonly Voice[]>;
   readonly isStorageThere: () => Promise<boolean>;
   readonly page: PageRoutes;
@@ -70,10 +75,13 @@ export async function startEdge(config: EdgeConfig, logger: Logger): Promise<Edg
     lifecycle.add("queue", queue, () => queue.close());
     const streams = await openRedisStreams({ redis, subscriber, keys, nodeId, logger });
     lifecycle.add("streams", streams, () => streams.close());
+    const windowMs = Math.ceil(config.resumeWindowMs * HELD_WINDOWS);
+    const sessions = await openSessionStore({ redis, subscriber, keys, nodeId, logger, windowMs });
+    lifecycle.add("held sessions", sessions, () => sessions.close());
     const storage = new StorageCheck(redis);
     const voices = openVoiceList({ redis, keys });
     const edge = await openEdge(config, logger, nodeId, {
-      ...{ streams, queue, registry: openLiveRegistry({ redis, keys }) },
+      ...{ streams, queue, sessions, registry: openLiveRegistry({ redis, keys }) },
       routes: new RedisWantedRoutes(redis, keys),
       voices: async () => (await voices.get()) ?? [{ id: config.voice, name: config.voice }],
       isStorageThere: () => storage.isThere(),

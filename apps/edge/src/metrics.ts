@@ -33,6 +33,14 @@ export function openMetrics(queueDepth: () => Promise<QueueDepth>): EdgeMetrics 
     ...{ name: "tts_edge_sessions", help: "Sessions held, HTTP syntheses included.", registers },
     labelNames: ["dialect"],
   });
+  const detached = new Gauge({
+    ...{ name: "tts_edge_detached_sessions", registers },
+    help: "Sessions of lost connections that this edge will end unless they are resumed.",
+  });
+  const resumes = new Counter({
+    ...{ name: "tts_edge_resumes_total", help: "Clients that came back to a session.", registers },
+    labelNames: ["outcome"],
+  });
   const utterances = new Gauge({
     ...{ name: "tts_edge_utterances", help: "Unfinished utterances.", registers },
   });
@@ -99,6 +107,9 @@ export function openMetrics(queueDepth: () => Promise<QueueDepth>): EdgeMetrics 
     sessionOpened: (dialect: Dialect) => sessions.inc({ dialect }),
     sessionClosed: (dialect: Dialect) => sessions.dec({ dialect }),
     utteranceOpened: () => utterances.inc(),
+    utteranceLeft: () => utterances.dec(),
+    sessionDetached: (delta: number) => detached.inc(delta),
+    resumeEnded: (outcome: "resumed" | ErrorCode) => resumes.inc({ outcome }),
     utteranceEnded: ({ outcome, code, firstAudioMs, latencyMs }: UtteranceSummary) => {
       utterances.dec();
       ended.inc({ outcome, code: code ?? "none" });

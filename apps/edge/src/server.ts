@@ -134,10 +134,10 @@ function routeNative(app: TemplatedApp, options: ServerOptions): void {
     },
     pong: (socket, message) => socket.getUserData().connection?.onPong(Buffer.from(message).toString()),
     drain: (socket) => socket.getUserData().connection?.onDrain(),
-    close: (socket) => {
+    close: (socket, code) => {
       const { sink, connection } = socket.getUserData();
       sink?.onClosed();
-      connection?.onClosed();
+      connection?.onClosed(code);
       options.native.observer.connectionClosed();
     },
   });

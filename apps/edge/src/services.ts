@@ -2,6 +2,7 @@ import type { Logger } from "@tts-labs/core/logger";
 import type { SpeechDefaults, SpeechOptions } from "@tts-labs/core/protocol/speech-options";
 import type { UtteranceQueue } from "@tts-labs/core/queue/utterance-job";
 import type { LiveRegistry } from "@tts-labs/core/session/live-registry";
+import type { SessionStore } from "@tts-labs/core/session/session-store";
 import type { StreamStore } from "@tts-labs/core/stream/stream";
 import type { BackgroundWork } from "./background-work.ts";
 import type { EdgeObserver } from "./edge-observer.ts";
@@ -19,6 +20,8 @@ export interface SessionServices {
   readonly queue: UtteranceQueue;
   readonly registry: LiveRegistry;
   readonly routes: WantedRoutes;
+  /** Where sessions outlive their connections; asked only where `resumeWindowMs` is above 0. */
+  readonly sessions: SessionStore;
   readonly observer: EdgeObserver;
   readonly background: BackgroundWork;
   readonly logger: Logger;
@@ -37,4 +40,8 @@ export interface SessionSettings {
   readonly endedStreamTtlMs: number;
   /** Life of a record in the live view that nobody refreshes. */
   readonly liveTtlMs: number;
+  /** How long a session whose connection was lost may be resumed; 0: it ends with its connection. */
+  readonly resumeWindowMs: number;
+  /** Audio kept in Redis behind what was given to a client's socket. */
+  readonly replayBytes: number;
 }

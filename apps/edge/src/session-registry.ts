@@ -1,6 +1,11 @@
 import { GatewayError } from "@tts-labs/core/errors";
+import type { NewSession, SessionHold, StoredSession } from "@tts-labs/core/session/session-store";
+import { type Detached, DetachedSession } from "./detached-session.ts";
+import { type ResumePosition, restoreUtterances } from "./resume.ts";
 import type { SessionServices, SessionSettings } from "./services.ts";
-import { Session, type SessionOptions } from "./session.ts";
+import { type RestoredSession, Session, type SessionOptions } from "./session.ts";
+
+const SHORTEST_REFRESH_MS = 50;
 
 export interface SessionRegistryOptions {
   readonly services: SessionServices;
@@ -16,17 +21,25 @@ export interface SessionRegistryOptions {
 export class SessionRegistry {
   readonly #options: SessionRegistryOptions;
   readonly #sessions = new Map<string, Session>();
+  /** Those whose clients may come back, the longest away first; at most `maxSessions`, then that one is ended early. */
+  readonly #detached = new Map<string, DetachedSession>();
   readonly #refreshTimer: NodeJS.Timeout;
   #draining = false;
 
   constructor(options: SessionRegistryOptions) {
     this.#options = options;
-    this.#refreshTimer = setInterval(() => this.#refresh(), options.settings.liveTtlMs / 3);
+    const { liveTtlMs, resumeWindowMs } = options.settings;
+    const shortestMs = resumeWindowMs > 0 ? Math.min(liveTtlMs, resumeWindowMs) : liveTtlMs;
+    this.#refreshTimer = setInterval(() => this.#refresh(), Math.max(shortestMs / 3, SHORTEST_REFRESH_MS));
     this.#refreshTimer.unref();
   }
 
   get isDraining(): boolean {
     return this.#draining;
+  }
+
+  get detached(): number {
+    return this.#detached.size;
   }
 
   get sessions(): number {
@@ -56,19 +69,54 @@ export class SessionRegistry {
     });
   }
 
+  /** Makes a session outlive its connection; nothing where none does. @throws GatewayError `storage.*` */
+  async hold(session: NewSession, onSuperseded: () => void): Promise<SessionHold | undefined> {
+    const { services, settings } = this.#options;
+    return settings.resumeWindowMs > 0 ? services.sessions.open(session, onSuperseded) : undefined;
+  }
+
+  /**
+   * Takes a session over, from this edge or another, with what its client is still missing.
+   * @throws GatewayError as `admit`, `session.unknown`, `authentication.invalid`, `session.position_gone`, `storage.*`
+   */
+  async resume(
+    claim: { readonly sessionId: string; readonly resumeToken: string },
+    position: ResumePosition,
+    onSuperseded: () => void,
+  ): Promise<{
+    readonly session: StoredSession;
+    readonly hold: SessionHold;
+    readonly restored: RestoredSession;
+  }> {
+    const { services, settings } = this.#options;
+    this.admit(claim.sessionId);
+    if (settings.resumeWindowMs <= 0) throw new GatewayError("session.unknown");
+    const { session, hold } = await services.sessions.resume(claim, onSuperseded);
+    try {
+      const roles = { ...services, streamTtlMs: settings.streamTtlMs };
+      const utterances = await restoreUtterances(session, position, roles);
+      const nextNumber = Math.max(0, ...session.utterances.map(({ number }) => number)) + 1;
+      return { session, hold, restored: { createdAtMs: session.createdAtMs, nextNumber, utterances } };
+    } catch (error) {
+      hold.letGo();
+      throw error;
+    }
+  }
+
   /**
    * Opens a session; a connection that holds one of the same id on this edge is superseded.
    * @throws GatewayError as `admit`
    */
   open(options: Omit<SessionOptions, "services" | "settings" | "onClosed">): Session {
     this.admit(options.sessionId);
-    this.#sessions.get(options.sessionId)?.disconnect(new GatewayError("session.superseded"));
+    this.#supersede(options);
     const { services, settings } = this.#options;
     const session: Session = new Session({
       ...options,
       services,
       settings,
-      onClosed: () => {
+      onClosed: (detached) => {
+        if (detached !== undefined) this.#keep(detached);
         if (this.#sessions.get(session.sessionId) === session) this.#sessions.delete(session.sessionId);
         services.observer.sessionClosed(session.dialect);
       },
@@ -84,14 +132,46 @@ export class SessionRegistry {
     this.#draining = true;
   }
 
-  /** Ends every session, telling its client to come back. May be called twice. */
+  /** Somebody has taken over a session that was last held here: its connection is closed, or no longer awaited. */
+  superseded(sessionId: string, session: Session | undefined): void {
+    if (session !== undefined && this.#sessions.get(sessionId) === session) {
+      session.disconnect(new GatewayError("session.superseded"));
+    } else this.#detached.get(sessionId)?.letGo();
+  }
+
+  /** Leaves every session, telling its client to come back, here or elsewhere. May be called twice. */
   close(): void {
     this.#draining = true;
     clearInterval(this.#refreshTimer);
     for (const session of [...this.#sessions.values()]) session.disconnect(new GatewayError("draining"));
+    for (const detached of [...this.#detached.values()]) detached.letGo();
+  }
+
+  /** What is resumed goes on; what is opened anew under the same id ends what was there. */
+  #supersede({ sessionId, restored }: Pick<SessionOptions, "sessionId" | "restored">): void {
+    const session = this.#sessions.get(sessionId);
+    const detached = this.#detached.get(sessionId);
+    session?.disconnect(new GatewayError("session.superseded"));
+    if (restored !== undefined) detached?.letGo();
+    else detached?.expire();
+  }
+
+  #keep(left: Detached): void {
+    const { services, settings, maxSessions } = this.#options;
+    const detached: DetachedSession = new DetachedSession({
+      ...left,
+      ...{ services, settings },
+      onGone: () => {
+        if (this.#detached.get(detached.sessionId) === detached) this.#detached.delete(detached.sessionId);
+      },
+    });
+    this.#detached.set(detached.sessionId, detached);
+    const [longest] = this.#detached.values();
+    if (this.#detached.size > maxSessions) longest?.expire();
   }
 
   #refresh(): void {
     for (const session of this.#sessions.values()) session.refresh();
+    for (const detached of this.#detached.values()) detached.refresh();
   }
 }

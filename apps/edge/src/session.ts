@@ -1,16 +1,23 @@
 import { isDeepStrictEqual } from "node:util";
-import { GatewayError } from "@tts-labs/core/errors";
+import { GatewayError, toCloseCode } from "@tts-labs/core/errors";
 import { newUtteranceId } from "@tts-labs/core/ids";
 import { MAX_UTTERANCES_PER_SESSION } from "@tts-labs/core/limits";
+import type { ServerMessageOf } from "@tts-labs/core/protocol/server-message";
 import { type RequestedOptions, toSpeechOptions } from "@tts-labs/core/protocol/speech-options";
+import type { SessionRecord } from "@tts-labs/core/session/live-registry";
+import type { SessionHold } from "@tts-labs/core/session/session-store";
 import type { FrameSize } from "./delivery/frame-size.ts";
 import type { Outbound } from "./delivery/outbound.ts";
+import type { Detached } from "./detached-session.ts";
 import type { Dialect } from "./edge-observer.ts";
+import type { RestoredUtterance } from "./resume.ts";
 import type { SessionServices, SessionSettings } from "./services.ts";
 import { Utterance } from "./utterance.ts";
 
 /** Ended utterances whose ids are still known, for reports that come late. */
 const MAX_REMEMBERED_UTTERANCES = 32;
+/** Close codes from here on: the client is not to come back (errors.ts). */
+const FIRST_FINAL_CODE = 4_500;
 /** Prewarm wishes of one session on their way to Redis; beyond it they are refused. */
 const MAX_PREWARMS_IN_FLIGHT = 8;
 
@@ -24,7 +31,19 @@ export interface SessionOptions {
   readonly settings: SessionSettings;
   /** Ends the connection that carries the session, telling the client why. */
   readonly disconnect: (reason: GatewayError) => void;
-  readonly onClosed: () => void;
+  /** Where it outlives its connection. */
+  readonly hold?: SessionHold;
+  /** What an earlier connection has left. */
+  readonly restored?: RestoredSession;
+  /** `detached`: what is left of it may be resumed. */
+  readonly onClosed: (detached?: Detached) => void;
+}
+
+export interface RestoredSession {
+  readonly createdAtMs: number;
+  /** Of the next utterance. */
+  readonly nextNumber: number;
+  readonly utterances: readonly RestoredUtterance[];
 }
 
 /**
@@ -41,14 +60,14 @@ export class Session {
   readonly sessionId: string;
   readonly requestId: string;
   readonly dialect: Dialect;
-  readonly createdAtMs = Date.now();
+  readonly createdAtMs: number;
   readonly #options: SessionOptions;
   /** Unfinished ones, in order. */
   #utterances: readonly Utterance[] = [];
   /** Samples played of ended ones, by id; the newest last. */
   readonly #ended = new Map<string, number>();
   #openText: OpenText = "none";
-  #nextNumber = 1;
+  #nextNumber: number;
   #prewarms = 0;
   #listed: Promise<void> = Promise.resolve();
   #closed = false;
@@ -58,10 +77,22 @@ export class Session {
     this.sessionId = options.sessionId;
     this.requestId = options.requestId;
     this.dialect = options.dialect;
+    this.createdAtMs = options.restored?.createdAtMs ?? Date.now();
+    this.#nextNumber = options.restored?.nextNumber ?? 1;
+    for (const restored of options.restored?.utterances ?? []) this.#restore(restored);
+    this.#giveTurn();
   }
 
   /** Whether another edge can go on with it where this one stops. */
-  readonly isResumable: boolean = false;
+  get isResumable(): boolean {
+    const { hold, settings } = this.#options;
+    return hold?.isCurrent === true && settings.resumeWindowMs > 0;
+  }
+
+  /** Those that the client waits for, in order. */
+  get utterances(): readonly Utterance[] {
+    return this.#utterances;
+  }
 
   get unfinished(): number {
     return this.#utterances.length;
@@ -103,8 +134,8 @@ export class Session {
     if (open !== "refused") open.endText();
   }
 
-  /** @returns those cancelled, in order @throws GatewayError `protocol.wrong_state` */
-  cancel(utteranceId: string | undefined): readonly Utterance[] {
+  /** @returns what to tell of those cancelled, in order @throws GatewayError `protocol.wrong_state` */
+  cancel(utteranceId: string | undefined): readonly ServerMessageOf<"cancelled">[] {
     const all = this.#utterances;
     const meant = utteranceId === undefined ? all : all.filter((it) => it.utteranceId === utteranceId);
     const open = this.#openText;
@@ -117,8 +148,7 @@ export class Session {
       throw new GatewayError("protocol.wrong_state", message);
     }
     if (meant.some((it) => it === open)) this.#openText = "none";
-    for (const utterance of meant) utterance.cancel(new GatewayError("cancelled.by_client"));
-    return meant;
+    return meant.map((utterance) => utterance.cancelByClient());
   }
 
   /** @throws GatewayError `protocol.wrong_state` */
@@ -147,15 +177,11 @@ export class Session {
 
   /** Keeps the session and its utterances in the live view. */
   refresh(): void {
-    const { services, settings, sessionId, dialect } = this.#options;
+    const { services, settings, hold } = this.#options;
     if (this.#closed) return;
-    const record = {
-      ...{ sessionId, dialect, edgeId: services.nodeId, createdAtMs: this.createdAtMs },
-      state: "open" as const,
-      connectionEpoch: 1,
-    };
-    this.#listed = services.registry.putSession(record, settings.liveTtlMs);
+    this.#listed = services.registry.putSession(this.#toRecord("open"), settings.liveTtlMs);
     services.background.add("session listed", this.#listed);
+    if (hold !== undefined) services.background.add("session held", hold.refresh());
     for (const utterance of this.#utterances) utterance.refresh();
   }
 
@@ -164,10 +190,25 @@ export class Session {
     this.#options.outbound.now({ type: "draining", reconnect_in_ms: reconnectInMs });
   }
 
-  /** Ends the connection, and with it the session. */
+  /** Ends the connection. The session stays where the client may come back to it. May be called twice. */
   disconnect(reason: GatewayError): void {
     this.#options.disconnect(reason);
-    this.close(new GatewayError("cancelled.client_gone", reason.message));
+    if (reason.code === "session.superseded" && this.#options.hold !== undefined) this.#leave(reason);
+    else if (toCloseCode(reason) < FIRST_FINAL_CODE) this.detach(reason);
+    else this.close(new GatewayError("cancelled.client_gone", reason.message));
+  }
+
+  /** The connection was lost: nothing is cancelled while the client may come back. May be called twice. */
+  detach(reason: GatewayError): void {
+    if (this.#closed) return;
+    const { hold } = this.#options;
+    if (hold === undefined || !this.isResumable) {
+      this.close(new GatewayError("cancelled.client_gone", reason.message));
+      return;
+    }
+    const utterances = this.#utterances.map(({ record }) => record).filter((it) => it !== undefined);
+    const record = this.#toRecord("detached");
+    this.#leave(reason, { record, utterances, hold });
   }
 
   /** Lets everything go: unfinished utterances are cancelled, nothing more is sent. May be called twice. */
@@ -175,8 +216,9 @@ export class Session {
     if (this.#closed) return;
     this.#closed = true;
     this.#openText = "none";
+    const { outbound, services, hold, onClosed } = this.#options;
+    if (hold !== undefined) services.background.add("session forgotten", hold.remove());
     for (const utterance of this.#utterances) utterance.cancel(reason);
-    const { outbound, services, onClosed } = this.#options;
     outbound.close();
     // Not before it is listed, or the listing would outlive it.
     const listed = this.#listed.catch(() => undefined);
@@ -185,6 +227,27 @@ export class Session {
       listed.then(() => services.registry.removeSession(this.sessionId)),
     );
     onClosed();
+  }
+
+  /** Lets go of everything without ending it: others go on with it, or it waits for its client. */
+  #leave(reason: GatewayError, detached?: Detached): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#openText = "none";
+    for (const utterance of this.#utterances) utterance.leave(reason);
+    const { outbound, hold, onClosed } = this.#options;
+    outbound.close();
+    if (detached === undefined) hold?.letGo();
+    onClosed(detached);
+  }
+
+  #toRecord(state: SessionRecord["state"]): SessionRecord {
+    const { services, hold } = this.#options;
+    const { sessionId, dialect, createdAtMs } = this;
+    return {
+      ...{ sessionId, dialect, createdAtMs, state, edgeId: services.nodeId },
+      connectionEpoch: hold?.epoch ?? 1,
+    };
   }
 
   /** @throws GatewayError `protocol.wrong_state` naming the first option that differs */
@@ -208,7 +271,7 @@ export class Session {
   }
 
   #open(text: string, requested: RequestedOptions): Utterance {
-    const { services, settings } = this.#options;
+    const { services } = this.#options;
     this.#openText = "refused";
     if (this.#utterances.length >= MAX_UTTERANCES_PER_SESSION) {
       throw new GatewayError(
@@ -217,15 +280,7 @@ export class Session {
         { facts: { limit: MAX_UTTERANCES_PER_SESSION }, retryAfterMs: 1_000 },
       );
     }
-    const utterance: Utterance = new Utterance({
-      ...this.#options,
-      utteranceId: newUtteranceId(),
-      number: this.#nextNumber,
-      requested,
-      speech: toSpeechOptions(requested, settings.defaults),
-      onRead: () => this.#giveTurn(),
-      onEnded: () => this.#onEnded(utterance),
-    });
+    const utterance = this.#newUtterance(newUtteranceId(), this.#nextNumber, requested);
     utterance.speak(text);
     this.#nextNumber++;
     this.#openText = utterance;
@@ -233,6 +288,34 @@ export class Session {
     services.observer.utteranceOpened();
     utterance.open();
     this.#giveTurn();
+    return utterance;
+  }
+
+  #restore(restored: RestoredUtterance): void {
+    const { utteranceId, number, requested, end } = restored.stored;
+    const utterance = this.#newUtterance(utteranceId, number, requested, restored);
+    this.#utterances = [...this.#utterances, utterance];
+    this.#options.services.observer.utteranceOpened();
+    utterance.refresh();
+    if (utterance.text.isComplete) this.#openText = "none";
+    else this.#openText = end === undefined ? utterance : "refused";
+  }
+
+  #newUtterance(
+    utteranceId: string,
+    number: number,
+    requested: RequestedOptions,
+    restored?: RestoredUtterance,
+  ): Utterance {
+    const { restored: _, ...options } = this.#options;
+    const utterance: Utterance = new Utterance({
+      ...{ ...options, utteranceId, number, requested },
+      ...(restored === undefined ? {} : { restored }),
+      speech: toSpeechOptions(requested, options.settings.defaults),
+      onRead: () => this.#giveTurn(),
+      onEnded: () => this.#onEnded(utterance),
+      onPositionGone: (error) => this.disconnect(error),
+    });
     return utterance;
   }
 

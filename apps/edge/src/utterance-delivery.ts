@@ -1,6 +1,5 @@
 import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
 import { MAX_ENTRY_BYTES } from "@tts-labs/core/limits";
-import type { LatencyParts } from "@tts-labs/core/session/entries";
 import type { UtteranceResult } from "@tts-labs/core/session/utterance-result";
 import { toAlignmentMessage, toWordsMessage } from "./delivery/captions.ts";
 import { FrameCutter } from "./delivery/frame-cutter.ts";
@@ -14,22 +13,28 @@ export interface UtteranceDeliveryOptions {
   readonly outbound: Outbound;
   readonly tally: DeliveryTally;
   readonly frameSize: FrameSize;
-  readonly onChunk: (latencyMs: LatencyParts | undefined) => void;
+  readonly onChunk: (event: ChunkEvent) => void;
+  /** Ends here without waiting for the stream's end: what an earlier connection was told of came after it. */
+  readonly untilSample?: number;
 }
+
+type ChunkEvent = Extract<UtteranceEvent, { kind: "chunk" }>;
 
 /**
  * Reads an utterance's audio and puts it into the outbound, frame by frame, as there is room. No entry is
  * taken before the frames that it makes have room, so who does not read makes the stream fill up.
- * @returns how it ended, when its last frame has its place in the outbound
+ * @returns how it ended, when its last frame has its place in the outbound; nothing where `untilSample` was reached
  * @throws GatewayError as `UtteranceReader.next`
  */
 export async function deliverUtterance(
   options: UtteranceDeliveryOptions,
   signal: AbortSignal,
-): Promise<UtteranceResult> {
-  const { outbound, tally, frameSize, onChunk } = options;
+): Promise<UtteranceResult | undefined> {
+  const { outbound, tally, frameSize, onChunk, untilSample = Number.POSITIVE_INFINITY } = options;
+  const firstSample = options.reader.from?.sample ?? 0;
+  if (firstSample >= untilSample) return undefined;
   const reader = new UtteranceReader(options.reader);
-  const cutter = new FrameCutter(tally.number, frameSize);
+  const cutter = new FrameCutter(tally.number, frameSize, firstSample);
   const entryFrames = () => Math.ceil(MAX_ENTRY_BYTES / BYTES_PER_SAMPLE / frameSize.samples) + 1;
   try {
     for (;;) {
@@ -37,23 +42,35 @@ export async function deliverUtterance(
       const event = await reader.next(signal);
       caption(event, outbound, tally);
       if (event.kind === "ended") {
-        const frame = cutter.finish();
-        if (frame !== undefined) {
-          await outbound.room(1, signal);
-          outbound.frame(frame, tally);
-        }
+        await finish(cutter, outbound, tally, signal);
         return event.result;
       }
-      onChunk(event.latencyMs);
+      onChunk(event);
       for (const frame of cutter.push(event.pcm, event.seq)) {
         await outbound.room(1, signal);
         outbound.frame(frame, tally);
       }
       reader.advance(event.seq);
+      if (cutter.samples >= untilSample) {
+        await finish(cutter, outbound, tally, signal);
+        return undefined;
+      }
     }
   } finally {
     await reader.close();
   }
+}
+
+async function finish(
+  cutter: FrameCutter,
+  outbound: Outbound,
+  tally: DeliveryTally,
+  signal: AbortSignal,
+): Promise<void> {
+  const frame = cutter.finish();
+  if (frame === undefined) return;
+  await outbound.room(1, signal);
+  outbound.frame(frame, tally);
 }
 
 /** In order before the frames they belong to. */

@@ -1,8 +1,14 @@
 import { type Alignment, type Word, WordCutter } from "@tts-labs/core/audio/alignment";
+import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
 import { GatewayError } from "@tts-labs/core/errors";
-import { type LatencyParts, parseAudioEntry, samplesOf } from "@tts-labs/core/session/entries";
+import {
+  type AudioEntry,
+  type LatencyParts,
+  parseAudioEntry,
+  samplesOf,
+} from "@tts-labs/core/session/entries";
 import { parseUtteranceResult, type UtteranceResult } from "@tts-labs/core/session/utterance-result";
-import type { StreamReader, StreamStore } from "@tts-labs/core/stream/stream";
+import type { StreamEntry, StreamReader, StreamStore } from "@tts-labs/core/stream/stream";
 import { WorkerWatch, type WorkerWatchLimits } from "./worker-watch.ts";
 
 export type UtteranceEvent =
@@ -18,6 +24,13 @@ export type UtteranceEvent =
     }
   | { readonly kind: "ended"; readonly result: UtteranceResult; readonly words: readonly Word[] };
 
+/** How far a client has come in an utterance: everything before `sample` is with it. */
+export interface ClientPosition {
+  readonly sample: number;
+  /** Entry of the last sample it has; tells samples before a splice from those after it. */
+  readonly seq?: number;
+}
+
 export interface UtteranceReaderOptions extends WorkerWatchLimits {
   readonly streams: StreamStore;
   readonly utteranceId: string;
@@ -25,7 +38,18 @@ export interface UtteranceReaderOptions extends WorkerWatchLimits {
   readonly ttlMs: number;
   readonly openedAtMs: number;
   readonly lastTextAtMs: () => number;
+  /** Where a resumed client goes on. */
+  readonly from?: ClientPosition;
+  /** Bytes behind what was taken that stay in the stream, for a client that comes back. */
+  readonly replayBytes: number;
+  /** Samples the client has played: nobody asks for them again. */
+  readonly playedSamples: () => number;
+  /** Told of every entry, also of those before the client's position. */
+  readonly onEntry: (entry: AudioEntry) => void;
 }
+
+/** Entries whose last sample is remembered, for reports of what was played; of older ones the newest stand in. */
+const MAX_MARKS = 256;
 
 /**
  * Pulls an utterance's audio out of its stream, one entry per call: who does not call, does not take, and the
@@ -40,38 +64,41 @@ export class UtteranceReader {
   readonly #words = new WordCutter();
   #nextSample = 0;
   #hasStarted = false;
+  /** Samples before this are with the client. */
+  #skipTo: number;
+  /** Entries taken and perhaps not played yet, with the sample after each. */
+  #marks: { readonly seq: number; readonly endSample: number }[] = [];
 
   constructor(options: UtteranceReaderOptions) {
     this.#options = options;
-    const { streams, utteranceId, readerId, ttlMs } = options;
-    this.#reader = streams.reader({ tag: utteranceId, name: "audio" }, { readerId, ttlMs });
+    const { streams, utteranceId, readerId, ttlMs, replayBytes, from } = options;
+    const oldest = from === undefined ? {} : { from: "oldest" as const };
+    this.#reader = streams.reader(
+      { tag: utteranceId, name: "audio" },
+      { readerId, ttlMs, replayBytes, ...oldest },
+    );
+    this.#skipTo = from?.sample ?? 0;
   }
 
-  /** @throws GatewayError `stream.lost`, `worker.unavailable`, `storage.*`, or the signal's reason */
+  /**
+   * @throws GatewayError `stream.lost`, `session.position_gone`, `worker.unavailable`, `storage.*`, or the
+   *   signal's reason
+   */
   async next(signal: AbortSignal): Promise<UtteranceEvent> {
-    const read = await this.#readInTime(signal);
-    this.#hasStarted = true;
-    if (read.kind === "lost") {
-      throw new GatewayError("stream.lost", undefined, { facts: { reason: read.reason } });
+    for (;;) {
+      const read = await this.#readInTime(signal);
+      this.#forgetPlayed();
+      if (read.kind === "lost") throw this.#toLoss(read.reason);
+      if (read.kind === "ended") {
+        const result = parseUtteranceResult(read.end.result);
+        this.#assertEnd(result);
+        return { kind: "ended", result, words: this.#words.finish() };
+      }
+      const [entry] = read.entries;
+      if (entry === undefined) throw new GatewayError("stream.lost", "The stream gave an empty answer.");
+      const event = this.#take(entry);
+      if (event !== undefined) return event;
     }
-    if (read.kind === "ended") {
-      const result = parseUtteranceResult(read.end.result);
-      if (result.outcome.kind === "completed") this.#assertNext(result.samples);
-      return { kind: "ended", result, words: this.#words.finish() };
-    }
-    const [entry] = read.entries;
-    if (entry === undefined) throw new GatewayError("stream.lost", "The stream gave an empty answer.");
-    const { firstSample, pcm, alignment, latencyMs } = parseAudioEntry(entry);
-    this.#assertNext(firstSample);
-    this.#nextSample += samplesOf({ firstSample, pcm });
-    return {
-      kind: "chunk",
-      seq: entry.seq,
-      pcm,
-      words: alignment === undefined ? [] : this.#words.push(alignment),
-      ...(alignment === undefined ? {} : { alignment }),
-      ...(latencyMs === undefined ? {} : { latencyMs }),
-    };
   }
 
   /** The samples of entries up to `seq` are on their way to the client: the worker gets room. */
@@ -81,6 +108,63 @@ export class UtteranceReader {
 
   close(): Promise<void> {
     return this.#reader.close();
+  }
+
+  /** `undefined` where the client has all of it. */
+  #take(stored: StreamEntry): UtteranceEvent | undefined {
+    const entry = parseAudioEntry(stored);
+    const { firstSample, pcm, alignment, latencyMs } = entry;
+    const { from, onEntry } = this.#options;
+    // The first one of a resumed client is the oldest one held.
+    if (from !== undefined && !this.#hasStarted && firstSample <= from.sample) this.#nextSample = firstSample;
+    else if (from !== undefined && !this.#hasStarted) throw this.#toLoss("trimmed");
+    this.#hasStarted = true;
+    this.#assertNext(firstSample);
+    this.#nextSample += samplesOf(entry);
+    this.#mark(stored.seq);
+    onEntry(entry);
+    const words = alignment === undefined ? [] : this.#words.push(alignment);
+    const held = this.#skipTo - firstSample;
+    if (held > 0 && this.#nextSample <= this.#skipTo) {
+      this.#reader.advance(stored.seq);
+      return undefined;
+    }
+    return {
+      ...{ kind: "chunk", seq: stored.seq, words },
+      pcm: held > 0 ? pcm.subarray(held * BYTES_PER_SAMPLE) : pcm,
+      // It came before the samples that the client has.
+      ...(alignment === undefined || held > 0 ? {} : { alignment }),
+      ...(latencyMs === undefined ? {} : { latencyMs }),
+    };
+  }
+
+  #assertEnd({ outcome, samples }: UtteranceResult): void {
+    const { from } = this.#options;
+    // Everything was played, and nothing is held any more.
+    if (from !== undefined && !this.#hasStarted && from.sample === samples) return;
+    if (from !== undefined && (!this.#hasStarted || this.#nextSample < from.sample))
+      throw this.#toLoss("trimmed");
+    if (outcome.kind === "completed") this.#assertNext(samples);
+  }
+
+  #mark(seq: number): void {
+    this.#marks.push({ seq, endSample: this.#nextSample });
+    if (this.#marks.length > MAX_MARKS) this.#marks.shift();
+  }
+
+  #forgetPlayed(): void {
+    const played = this.#options.playedSamples();
+    const count = this.#marks.findLastIndex(({ endSample }) => endSample <= played) + 1;
+    const last = this.#marks.splice(0, count).at(-1);
+    if (last !== undefined) this.#reader.forget(last.seq);
+  }
+
+  /** Before anything was sent the position is at fault; after that the stream is. */
+  #toLoss(reason: string): GatewayError {
+    const isPosition = this.#options.from !== undefined && this.#nextSample <= this.#skipTo;
+    return new GatewayError(isPosition ? "session.position_gone" : "stream.lost", undefined, {
+      facts: { reason },
+    });
   }
 
   #assertNext(sample: number): void {

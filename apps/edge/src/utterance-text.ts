@@ -4,7 +4,7 @@ import { encodeTextEntry, type TextEntry } from "@tts-labs/core/session/entries"
 import type { StreamStore, StreamWriter } from "@tts-labs/core/stream/stream";
 
 /** So large that the bound on an utterance's characters is always reached first, one entry per character included. */
-const MAX_STREAM_BYTES = 2 * 1024 * 1024;
+export const MAX_TEXT_STREAM_BYTES: number = 2 * 1024 * 1024;
 /** UTF-16 units of one entry: at most 3 bytes each, which stays under `MAX_ENTRY_BYTES`. */
 const MAX_ENTRY_CHARACTERS = 4_096;
 /** Texts and flushes that wait while an append is in flight; beyond it: `capacity.overloaded`. */
@@ -19,6 +19,15 @@ export interface UtteranceTextOptions {
   readonly ttlMs: number;
   /** A later append failed; the utterance can't be completed. */
   readonly onFailed: (error: GatewayError) => void;
+  /** What an earlier connection of the session had stored. */
+  readonly restored?: RestoredText;
+}
+
+/** An utterance's text as it was found in Redis, with the writer that may go on with it. */
+export interface RestoredText {
+  readonly writer: StreamWriter;
+  readonly text: string;
+  readonly isComplete: boolean;
 }
 
 /**
@@ -29,6 +38,8 @@ export class UtteranceText {
   readonly #options: UtteranceTextOptions;
   readonly #closed = new AbortController();
   #pending: TextEntry[] = [];
+  /** All of it, for a cut at what was heard; at most `MAX_UTTERANCE_CHARACTERS`. */
+  #given: string[] = [];
   #characters = 0;
   #state: "open" | "ended" | "cancelled" = "open";
   #writer: StreamWriter | undefined;
@@ -37,6 +48,18 @@ export class UtteranceText {
 
   constructor(options: UtteranceTextOptions) {
     this.#options = options;
+    const { restored } = options;
+    if (restored === undefined) return;
+    this.#writer = restored.writer;
+    this.#claiming = Promise.resolve();
+    this.#given = [restored.text];
+    this.#characters = restored.text.length;
+    if (restored.isComplete) this.#state = "ended";
+  }
+
+  /** As the client gave it. */
+  get given(): string {
+    return this.#given.join("");
   }
 
   get characters(): number {
@@ -59,6 +82,7 @@ export class UtteranceText {
     }
     this.#push({ kind: "text", text });
     this.#characters += text.length;
+    this.#given.push(text);
   }
 
   flush(): void {
@@ -92,6 +116,13 @@ export class UtteranceText {
     await this.#writer?.append([encodeTextEntry({ kind: "cancel" })], signal).catch(() => undefined);
   }
 
+  /** Stores what has been given, and leaves the stream to whoever goes on with the session. Never throws. */
+  async leave(): Promise<void> {
+    await this.#claiming?.catch(() => undefined);
+    await this.#append().catch(() => undefined);
+    this.close();
+  }
+
   close(): void {
     this.#closed.abort(new GatewayError("cancelled.client_gone"));
     this.#writer?.close();
@@ -115,7 +146,7 @@ export class UtteranceText {
 
   async #claim(): Promise<void> {
     const { streams, utteranceId, owner, ttlMs } = this.#options;
-    const options = { owner, ttlMs, maxBytes: MAX_STREAM_BYTES };
+    const options = { owner, ttlMs, maxBytes: MAX_TEXT_STREAM_BYTES };
     this.#writer = await streams.claim({ tag: utteranceId, name: "text" }, options);
   }
 

@@ -1,14 +1,23 @@
 import { samplesToMs } from "@tts-labs/core/audio/pcm";
 import { GatewayError, toGatewayError } from "@tts-labs/core/errors";
-import { toErrorMessage } from "@tts-labs/core/protocol/server-message";
+import {
+  type ServerMessage,
+  type ServerMessageOf,
+  toErrorMessage,
+} from "@tts-labs/core/protocol/server-message";
 import type { RequestedOptions, SpeechOptions } from "@tts-labs/core/protocol/speech-options";
-import type { LatencyParts } from "@tts-labs/core/session/entries";
+import type { AudioEntry, LatencyParts } from "@tts-labs/core/session/entries";
+import type { UtteranceRecord } from "@tts-labs/core/session/live-registry";
+import type { SessionHold, StoredEnd } from "@tts-labs/core/session/session-store";
 import { toOutcomeError, type UtteranceResult } from "@tts-labs/core/session/utterance-result";
 import type { FrameSize } from "./delivery/frame-size.ts";
 import type { Outbound } from "./delivery/outbound.ts";
 import { type DeliveryTally, newTally } from "./delivery/tally.ts";
 import type { UtteranceSummary } from "./edge-observer.ts";
-import { toFirstAudio } from "./first-audio.ts";
+import { type FirstAudio, toFirstAudio } from "./first-audio.ts";
+import { toHeard } from "./heard.ts";
+import { HeardText } from "./heard-text.ts";
+import type { RestoredUtterance } from "./resume.ts";
 import type { SessionServices, SessionSettings } from "./services.ts";
 import { deliverUtterance } from "./utterance-delivery.ts";
 import { UtteranceText } from "./utterance-text.ts";
@@ -26,10 +35,16 @@ export interface UtteranceOptions {
   readonly outbound: Outbound;
   readonly services: SessionServices;
   readonly settings: SessionSettings;
+  /** Where the session outlives its connection: told of the utterance, and of its end. */
+  readonly hold?: SessionHold;
+  /** It was begun over an earlier connection. */
+  readonly restored?: RestoredUtterance;
   /** All its audio has been read, or none more will be: the next may have its turn. */
   readonly onRead: () => void;
   /** Nothing more of it will be sent. */
   readonly onEnded: () => void;
+  /** What the client is missing of it is no longer held. */
+  readonly onPositionGone: (error: GatewayError) => void;
 }
 
 type EndKind = UtteranceSummary["outcome"];
@@ -48,13 +63,12 @@ export class Utterance {
   readonly tally: DeliveryTally;
   readonly requested: RequestedOptions;
   readonly speech: SpeechOptions;
-  /** As the client last reported. */
-  playedSamples = 0;
   readonly #options: UtteranceOptions;
   readonly #text: UtteranceText;
+  readonly #heard = new HeardText();
   readonly #abort = new AbortController();
   readonly #openedAtMs = performance.now();
-  readonly #createdAtMs = Date.now();
+  readonly #createdAtMs: number;
   #state: "queued" | "speaking" | "delivering" | "ended" = "queued";
   #lastTextAtMs = performance.now();
   #turnAtMs: number | undefined;
@@ -66,21 +80,39 @@ export class Utterance {
 
   constructor(options: UtteranceOptions) {
     this.#options = options;
-    const { utteranceId, number, speech, services, settings } = options;
+    const { utteranceId, number, speech, services, settings, restored } = options;
+    this.#createdAtMs = restored?.stored.createdAtMs ?? Date.now();
     this.requested = options.requested;
     this.speech = speech;
-    this.tally = newTally(utteranceId, number);
+    this.tally = newTally(utteranceId, number, restored?.from.sample);
     this.#text = new UtteranceText({
       streams: services.streams,
       utteranceId,
       owner: services.nodeId,
       ttlMs: settings.streamTtlMs,
       onFailed: (error) => this.fail(error),
+      ...(restored?.text === undefined ? {} : { restored: restored.text }),
     });
   }
 
   get utteranceId(): string {
     return this.#options.utteranceId;
+  }
+
+  /** As the client last reported. */
+  get playedSamples(): number {
+    return this.tally.playedSamples ?? 0;
+  }
+
+  set playedSamples(samples: number) {
+    this.tally.playedSamples = samples;
+  }
+
+  /** Characters that the client need not send again, and whether it has ended its text. */
+  get text(): { readonly characters: number; readonly isComplete: boolean } {
+    const end = this.#options.restored?.stored.end;
+    const isComplete = end === undefined ? !this.#text.isOpen : !end.isTextOpen;
+    return { characters: this.#text.characters, isComplete };
   }
 
   /** Whether its audio may still be read: the next in line waits for it, and its text may still be open. */
@@ -109,18 +141,26 @@ export class Utterance {
   /** Stores what has been given and asks for a worker. Failures come out as the utterance's. */
   open(): void {
     this.refresh();
+    this.#note();
     this.#opened = this.#storeInTime().catch((error: unknown) => this.fail(toGatewayError(error)));
+  }
+
+  /** As the live view shows it; `undefined` once it has ended. */
+  get record(): UtteranceRecord | undefined {
+    const { utteranceId, sessionId, speech, services, outbound } = this.#options;
+    if (this.#state === "ended") return undefined;
+    return {
+      ...{ utteranceId, sessionId, voice: speech.voice, model: speech.model },
+      ...{ edgeId: services.nodeId, state: this.#state, createdAtMs: this.#createdAtMs },
+      queuedFrames: outbound.queuedFrames,
+    };
   }
 
   /** Puts it into the live view, or keeps it there. */
   refresh(): void {
-    const { utteranceId, sessionId, speech, services, settings } = this.#options;
-    if (this.#state === "ended") return;
-    const record = {
-      ...{ utteranceId, sessionId, voice: speech.voice, model: speech.model },
-      ...{ edgeId: services.nodeId, state: this.#state, createdAtMs: this.#createdAtMs },
-      queuedFrames: this.#options.outbound.queuedFrames,
-    };
+    const { services, settings } = this.#options;
+    const record = this.record;
+    if (record === undefined) return;
     this.#listed = services.registry.putUtterance(record, settings.liveTtlMs);
     services.background.add("utterance listed", this.#listed);
   }
@@ -136,10 +176,47 @@ export class Utterance {
   /** Ends it with a typed error, told after the audio that came before. */
   fail(error: GatewayError): void {
     if (this.#state === "ended" || this.#state === "delivering") return;
+    if (error.code === "session.position_gone") {
+      this.#options.onPositionGone(error);
+      return;
+    }
     this.#state = "delivering";
     this.#stop(error);
     this.#tellEnd(error);
     this.#options.onRead();
+  }
+
+  /** The client wants no more of it. @returns what was heard of it, to be told; nothing of it is sent after that */
+  cancelByClient(): ServerMessageOf<"cancelled"> {
+    const heard = toHeard({
+      ...{ tally: this.tally, text: this.#text.given, words: this.#heard },
+      ...{ sampleRateHz: this.speech.sampleRateHz, totalSamples: this.#result?.samples },
+      ...{ samplesBefore: this.#options.restored?.from.sample ?? 0, nowMs: performance.now() },
+    });
+    const message: ServerMessageOf<"cancelled"> = {
+      ...{ type: "cancelled", utterance_id: this.utteranceId, utterance: this.tally.number },
+      ...{ sent_samples: this.tally.sentSamples, played_samples: this.playedSamples, ...heard },
+    };
+    this.#note({ samples: 0, message, isTextOpen: false });
+    this.cancel(new GatewayError("cancelled.by_client"));
+    return message;
+  }
+
+  /**
+   * Lets go of it without ending it: it goes on being made, and whoever resumes the session goes on with it. What
+   * the client has given of its text is still stored. May be called twice.
+   */
+  leave(reason: GatewayError): void {
+    if (this.#state === "ended") return;
+    this.#state = "ended";
+    this.#abort.abort(reason);
+    const { outbound, services } = this.#options;
+    outbound.discard(this.tally);
+    services.observer.utteranceLeft();
+    services.background.add(
+      "utterance left",
+      this.#opened.then(() => this.#text.leave()),
+    );
   }
 
   /** Ends it now: what waits of it is thrown away. Says no message itself. May be called twice. */
@@ -179,16 +256,26 @@ export class Utterance {
 
   async #deliver(): Promise<void> {
     if (!this.isReading) return;
-    const { utteranceId, sessionId, frameSize, outbound, services, settings } = this.#options;
+    const { utteranceId, sessionId, frameSize, outbound, services, settings, hold, restored } = this.#options;
     const reader = {
       ...{ streams: services.streams, utteranceId, readerId: sessionId, ttlMs: settings.streamTtlMs },
       ...{ pickupTimeoutMs: settings.pickupTimeoutMs, stallTimeoutMs: settings.stallTimeoutMs },
       ...{ openedAtMs: this.#openedAtMs, lastTextAtMs: () => this.#lastTextAtMs },
+      replayBytes: hold === undefined ? 0 : settings.replayBytes,
+      playedSamples: () => this.playedSamples,
+      onEntry: (entry: AudioEntry) => this.#heard.take(entry, this.speech.sampleRateHz),
+      ...(restored === undefined ? {} : { from: restored.from }),
     };
-    const onChunk = (latencyMs: LatencyParts | undefined) => this.#onChunk(latencyMs);
+    const end = restored?.stored.end;
+    const onChunk = ({ latencyMs }: { latencyMs?: LatencyParts }) => this.#onChunk(latencyMs);
+    const delivery = {
+      ...{ reader, outbound, tally: this.tally, frameSize, onChunk },
+      ...(end === undefined ? {} : { untilSample: end.samples }),
+    };
     try {
-      const delivery = { reader, outbound, tally: this.tally, frameSize, onChunk };
-      this.#onRead(await deliverUtterance(delivery, this.#abort.signal));
+      const result = await deliverUtterance(delivery, this.#abort.signal);
+      if (result === undefined || end !== undefined) this.#tellAgain();
+      else this.#onRead(result);
     } catch (error) {
       this.fail(toGatewayError(error));
     }
@@ -215,25 +302,59 @@ export class Utterance {
     const { outbound, services } = this.#options;
     if (error !== undefined) services.observer.errorTold(error.code);
     outbound.end(this.tally, () => {
+      const message = this.#toEndMessage(error);
+      // Not what has been sent of it: what a client misses of it is read from the stream again.
+      const samples = this.#result?.samples ?? this.tally.sentSamples;
+      this.#note({ samples, message, isTextOpen: this.#text.isOpen });
       this.#end(error === undefined ? "completed" : "failed", error);
-      if (error !== undefined) {
-        return toErrorMessage(error, { utterance_id: this.utteranceId, utterance: this.tally.number });
-      }
-      const { characters, samples } = this.#result ?? { characters: 0, samples: 0 };
-      const { totalMs, parts } = this.#firstAudio();
-      return {
-        type: "stream_complete",
-        utterance_id: this.utteranceId,
-        utterance: this.tally.number,
-        ...{ characters, samples, frames: this.tally.sentFrames, dropped_frames: this.tally.droppedFrames },
-        duration_ms: samplesToMs(samples, this.speech.sampleRateHz),
-        first_audio_ms: totalMs,
-        latency_ms: { ...parts },
-      };
+      return message;
     });
   }
 
-  #firstAudio() {
+  /** How it ended was told before, over a connection that may have lost it. */
+  #tellAgain(): void {
+    const { outbound, restored, services } = this.#options;
+    if (!this.isReading || restored?.stored.end === undefined) return;
+    this.#state = "delivering";
+    const message = restored.stored.end.message as ServerMessage;
+    outbound.end(this.tally, () => {
+      this.#state = "ended";
+      services.observer.utteranceLeft();
+      services.background.add("utterance released", this.#release());
+      this.#options.onEnded();
+      return message;
+    });
+    this.#options.onRead();
+  }
+
+  #toEndMessage(error: GatewayError | undefined): ServerMessage {
+    if (error !== undefined) {
+      return toErrorMessage(error, { utterance_id: this.utteranceId, utterance: this.tally.number });
+    }
+    const { characters, samples } = this.#result ?? { characters: 0, samples: 0 };
+    const { totalMs, parts } = this.#firstAudio();
+    return {
+      type: "stream_complete",
+      utterance_id: this.utteranceId,
+      utterance: this.tally.number,
+      ...{ characters, samples, frames: this.tally.sentFrames, dropped_frames: this.tally.droppedFrames },
+      duration_ms: samplesToMs(samples, this.speech.sampleRateHz),
+      first_audio_ms: totalMs,
+      latency_ms: { ...parts },
+    };
+  }
+
+  /** So that another edge knows of it, and of its end. */
+  #note(end?: StoredEnd): void {
+    const { utteranceId, number, requested, hold, services } = this.#options;
+    if (hold === undefined) return;
+    const stored = { utteranceId, number, requested, createdAtMs: this.#createdAtMs };
+    services.background.add("utterance held", hold.put(end === undefined ? stored : { ...stored, end }));
+  }
+
+  /** Of an utterance begun over an earlier connection nobody knows it any more. */
+  #firstAudio(): FirstAudio {
+    if ((this.#options.restored?.from.sample ?? 0) > 0) return { totalMs: null, parts: {} };
     return toFirstAudio({
       openedAtMs: this.#openedAtMs,
       turnAtMs: this.#turnAtMs ?? this.#openedAtMs,
@@ -264,15 +385,17 @@ export class Utterance {
   }
 
   async #release(): Promise<void> {
-    const { utteranceId, services, settings } = this.#options;
+    const { utteranceId, services, settings, hold } = this.#options;
     await this.#cancelTold;
     this.#text.close();
     await this.#listed.catch(() => undefined);
     const { streams, registry } = services;
+    // A client that missed the end may come back for the rest.
+    const ttlMs = Math.max(settings.endedStreamTtlMs, hold === undefined ? 0 : settings.resumeWindowMs);
     await Promise.all([
       registry.removeUtterance(utteranceId),
-      streams.expire({ tag: utteranceId, name: "text" }, settings.endedStreamTtlMs),
-      streams.expire({ tag: utteranceId, name: "audio" }, settings.endedStreamTtlMs),
+      streams.expire({ tag: utteranceId, name: "text" }, ttlMs),
+      streams.expire({ tag: utteranceId, name: "audio" }, ttlMs),
     ]);
   }
 

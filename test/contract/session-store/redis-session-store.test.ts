@@ -13,7 +13,7 @@ const session = (sessionId: string): NewSession => ({
   sessionId,
   resumeToken: TOKEN,
   createdAtMs: 1_000,
-  settings: { delivery: "paced", overflow: "wait", frameSamples: 480 },
+  settings: { delivery: "paced", overflow: "wait", frameSamples: 480, adaptiveFrames: false },
 });
 const utterance = (number: number, end?: StoredUtterance["end"]): StoredUtterance => ({
   utteranceId: `utt_${number}`,
@@ -119,7 +119,7 @@ describe.each([
     await first.put(utterance(1));
     expect(superseded).toHaveBeenCalledOnce();
     await first.put(utterance(2));
-    await first.remove();
+    expect(await first.remove()).toBe(false);
     const { session: found } = await there.resume(claim, () => {});
     expect(found.utterances).toEqual([]);
   });

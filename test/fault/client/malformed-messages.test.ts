@@ -89,10 +89,10 @@ const CASES: readonly Case[] = [
   ],
   ["a resume without token", json({ type: "resume" }), "protocol.invalid_message", /resume_token/],
   [
-    "an unknown session",
+    "a resume in the middle of a session",
     json({ type: "resume", resume_token: "x".repeat(43) }),
-    "session.unknown",
-    /no session/,
+    "protocol.wrong_state",
+    /new one/,
   ],
   [
     "flush with nothing open",
@@ -141,7 +141,7 @@ const WITNESS_TEXT = "Nothing of this concerns me, and I am heard to the last sa
 
 let alone: EdgeAlone;
 beforeAll(async () => {
-  alone = await startEdgeAlone({ redisUrl: inject("redisUrl") });
+  alone = await startEdgeAlone({ redisUrl: inject("redisUrl"), edge: { resumeWindowMs: 500 } });
 });
 afterAll(() => alone.close());
 

@@ -8,7 +8,7 @@ const TEXT = "Somebody hangs up in the middle of this sentence. ".repeat(3);
 
 let alone: EdgeAlone;
 beforeAll(async () => {
-  alone = await startEdgeAlone({ redisUrl: inject("redisUrl") });
+  alone = await startEdgeAlone({ redisUrl: inject("redisUrl"), edge: { resumeWindowMs: 500 } });
 });
 afterAll(() => alone.close());
 

@@ -1,3 +1,4 @@
+import type { EdgeConfig } from "@tts-labs/edge/config";
 import { afterEach, describe, expect, inject, test } from "vitest";
 import { type EdgeAlone, startEdgeAlone } from "../../harness/edge-alone.ts";
 import { fakeSpeechOf } from "../../harness/fake-worker.ts";
@@ -10,7 +11,7 @@ const SHORT = "Nobody in front of me.";
 
 let alone: EdgeAlone | undefined;
 const clients: NativeClient[] = [];
-const start = async (edge: { slowClientNoticeMs: number; slowClientMs: number }): Promise<EdgeAlone> => {
+const start = async (edge: Partial<EdgeConfig>): Promise<EdgeAlone> => {
   alone = await startEdgeAlone({
     ...{ redisUrl: inject("redisUrl"), edge },
     worker: { chunkCharacters: 15, maxBytes: 256 * 1024 },
@@ -38,7 +39,11 @@ const standStill = async (url: string) => {
 
 describe("a client that takes nothing", () => {
   test("is told, and cut off with 4002 after its bound; a fast one beside it is not slowed", async () => {
-    const { edge, worker } = await start({ slowClientNoticeMs: 300, slowClientMs: 3_000 });
+    const { edge, worker } = await start({
+      slowClientNoticeMs: 300,
+      slowClientMs: 3_000,
+      resumeWindowMs: 300,
+    });
     const fast = await connect(edge.url);
     const aloneMs = await medianMs(fast);
     const slow = await standStill(edge.url);

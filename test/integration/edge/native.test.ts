@@ -180,12 +180,12 @@ describe("a session of the native protocol", () => {
     expect((await client.utterance(2)).end.type).toBe("cancelled");
   });
 
-  test("answers pings past the audio that waits, and does not resume what it does not know", async () => {
+  test("answers pings past the audio that waits, and does not resume in the middle of a connection", async () => {
     const client = await connect();
     client.send({ type: "ping", t: 12.5 });
     expect(await client.next("pong")).toEqual({ type: "pong", t: 12.5 });
     client.send({ type: "resume", resume_token: client.connected.resume_token });
-    expect((await client.next("error")).code).toBe("session.unknown");
+    expect((await client.next("error")).code).toBe("protocol.wrong_state");
     expect((await client.speak("Still here.")).end.type).toBe("stream_complete");
   });
 

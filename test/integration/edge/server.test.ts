@@ -202,7 +202,8 @@ describe("an edge that goes away", () => {
     expect(await client.closed).toEqual({ code: 4001, reason: "draining" });
     expect(client.messages.at(-1)).toMatchObject({ type: "error", code: "draining", retryable: true });
     await closing;
-    await expect.poll(() => leaving.worker.runs[0]?.state).toBe("cancelled");
+    // Its speech goes on to be made, for whoever comes back elsewhere.
+    expect(leaving.worker.runs[0]?.state).toBe("running");
     expect(leaving.edge.counts()).toEqual({ sessions: 0, utterances: 0, backgroundWork: 0 });
     await leaving.close();
   });

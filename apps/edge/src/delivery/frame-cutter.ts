@@ -17,10 +17,11 @@ export class FrameCutter {
   #filledBytes = 0;
   /** Stream entry of the last sample filled in. */
   #seq = 0;
-  /** Samples of the frames already cut. */
-  #cutSamples = 0;
+  /** Samples of the frames already cut, those of an earlier connection included. */
+  #cutSamples: number;
 
-  constructor(utterance: number, frameSize: FrameSize) {
+  constructor(utterance: number, frameSize: FrameSize, firstSample = 0) {
+    this.#cutSamples = firstSample;
     this.#utterance = utterance;
     this.#frameSize = frameSize;
     this.#frameBytes = frameSize.samples * BYTES_PER_SAMPLE;

@@ -8,13 +8,17 @@ export interface DeliveryTally {
   droppedFrames: number;
   /** `performance.now()` when the first frame was given to the sink. */
   firstSentAtMs: number | undefined;
+  /** As the client last reported; `undefined` while it never has. Written by the utterance. */
+  playedSamples: number | undefined;
 }
 
-export const newTally = (utteranceId: string, number: number): DeliveryTally => ({
+/** `sentSamples`: what an earlier connection of the session had got. */
+export const newTally = (utteranceId: string, number: number, sentSamples = 0): DeliveryTally => ({
   utteranceId,
   number,
   sentFrames: 0,
-  sentSamples: 0,
+  sentSamples,
   droppedFrames: 0,
   firstSentAtMs: undefined,
+  playedSamples: undefined,
 });

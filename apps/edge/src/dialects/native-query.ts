@@ -10,6 +10,10 @@ export const nativeQuerySchema = z.object({
     .regex(SESSION_ID_PATTERN, "must be 8 to 64 letters, digits, '_' or '-'")
     .optional()
     .describe("Id of the session; one is made up where it is missing."),
+  resume: z
+    .enum(["true", "false"])
+    .default("false")
+    .describe("true: go on with the session `session_id`; the first message must be `resume`, within 5 s."),
   delivery: z
     .enum(["burst", "paced"])
     .default("burst")

@@ -1,11 +1,15 @@
 import { GatewayError, toGatewayError } from "@tts-labs/core/errors";
-import { newResumeToken, newSessionId } from "@tts-labs/core/ids";
 import { MAX_CLIENT_MESSAGE_BYTES, MAX_PROTOCOL_ERRORS } from "@tts-labs/core/limits";
 import type { Logger } from "@tts-labs/core/logger";
-import { type ClientMessage, parseClientMessage } from "@tts-labs/core/protocol/client-message";
+import {
+  type ClientMessage,
+  parseClientMessage,
+  type ResumeMessage,
+} from "@tts-labs/core/protocol/client-message";
 import { toErrorMessage } from "@tts-labs/core/protocol/server-message";
 import type { SpeechDefaults } from "@tts-labs/core/protocol/speech-options";
-import { AdaptiveFrameSize } from "../delivery/frame-size.ts";
+import type { SessionDelivery } from "@tts-labs/core/session/session-store";
+import { AdaptiveFrameSize, type FrameSize } from "../delivery/frame-size.ts";
 import { Outbound } from "../delivery/outbound.ts";
 import { Pacer } from "../delivery/pacing.ts";
 import { RoundTrip } from "../delivery/round-trip.ts";
@@ -13,6 +17,8 @@ import type { Sink } from "../delivery/sink.ts";
 import type { EdgeObserver } from "../edge-observer.ts";
 import type { Session } from "../session.ts";
 import type { SessionRegistry } from "../session-registry.ts";
+import type { Utterance } from "../utterance.ts";
+import { type NativeOpening, openNewSession, resumeSession } from "./native-opening.ts";
 import type { NativeQuery } from "./native-query.ts";
 
 /** A sink that is a connection of its own. */
@@ -54,62 +60,65 @@ const MALFORMED: ReadonlySet<string> = new Set([
   "protocol.message_too_large",
 ]);
 
+/** `resume` must come so soon after a connection that was opened for it. */
+const RESUME_LIMIT_MS = 5_000;
+/** Messages that may come before `connected` has gone; beyond it: `capacity.overloaded`. */
+const MAX_EARLY_MESSAGES = 64;
+/** Close codes by which a client says that it wants no more: with a reason of its own, or without any. */
+const CLEAN_CODES: ReadonlySet<number> = new Set([1_000, 1_005]);
+
+/** What has come before there was a session to tell it to: messages, and the errors that some of them are. */
+type Early = (ClientMessage | GatewayError)[];
+
 /**
- * One connection that speaks the native protocol: translates messages to the session's calls, and its errors
- * to messages. A bad message is answered and the connection goes on, up to `MAX_PROTOCOL_ERRORS` of them.
+ *   awaiting-resume ──resume──▶ greeting ──connected──▶ open ──▶ closed
+ *                    (else) ────▶   │                              ▲
+ *                                   └──────── refused ─────────────┘
+ */
+type Stage =
+  | { readonly kind: "awaiting-resume"; readonly timer: NodeJS.Timeout }
+  | { readonly kind: "greeting"; readonly early: Early }
+  | { readonly kind: "open"; readonly session: Session; readonly outbound: Outbound }
+  | { readonly kind: "closed" };
+
+/**
+ * One connection that speaks the native protocol: opens or resumes its session, then translates messages to the
+ * session's calls, and its errors to messages. A bad message is answered and the connection goes on, up to
+ * `MAX_PROTOCOL_ERRORS` of them.
  */
 export class NativeConnection {
   readonly #options: NativeConnectionOptions;
-  readonly #outbound: Outbound;
-  readonly #session: Session;
-  readonly #roundTrip: RoundTrip | undefined;
+  #stage: Stage;
+  #session: Session | undefined;
+  #roundTrip: RoundTrip | undefined;
   #malformed = 0;
-  #closed = false;
 
-  /** Says `connected`. @throws GatewayError when no session may be opened */
+  /** Will say `connected`, or why not. */
   constructor(options: NativeConnectionOptions) {
     this.#options = options;
-    const { query, requestId, sink, registry, settings, observer } = options;
-    const frameSamples = query.frame_samples ?? settings.frameSamples;
-    const adaptive =
-      query.adaptive === undefined
-        ? settings.adaptiveFrames && query.frame_samples === undefined
-        : query.adaptive === "true";
-    const frameSize = new AdaptiveFrameSize(frameSamples);
-    const { sampleRateHz, model, voice } = settings.defaults;
-    this.#outbound = new Outbound({
-      ...{ sink, observer, maxFrames: settings.outboundFrames, overflow: query.overflow },
-      ...(query.delivery === "paced" ? { pacer: new Pacer({ sampleRateHz, frameSize }) } : {}),
-      slowClient: { noticeAfterMs: settings.slowClientNoticeMs, cutAfterMs: settings.slowClientMs },
-      onOverflow: (error) => this.#session.disconnect(error),
-    });
-    this.#session = registry.open({
-      ...{ sessionId: query.session_id ?? newSessionId(), requestId, dialect: "native", frameSize },
-      outbound: this.#outbound,
-      disconnect: (reason) => this.#disconnect(reason),
-    });
-    this.#outbound.now({
-      ...{ type: "connected", protocol: 1, session_id: this.#session.sessionId },
-      ...{ resume_token: newResumeToken(), provider: settings.provider, model, voice },
-      ...{ sample_rate: sampleRateHz, frame_samples: frameSamples, adaptive_frames: adaptive },
-      ...{ delivery: query.delivery, overflow: query.overflow, request_id: requestId },
-      ...{ resumed: false, utterances: [] },
-    });
-    if (!adaptive) return;
-    this.#roundTrip = new RoundTrip({
-      ping: (payload) => sink.ping(payload),
-      onMeasured: (roundTripMs) => frameSize.measured(roundTripMs),
-    });
+    if (options.query.resume === "true") {
+      const timer = setTimeout(() => this.#disconnect(noResume()), RESUME_LIMIT_MS);
+      this.#stage = { kind: "awaiting-resume", timer };
+    } else {
+      this.#stage = { kind: "greeting", early: [] };
+      void this.#begin(openNewSession(options, () => this.#onSuperseded()));
+    }
   }
 
   /** `bytes` belong to the caller again once this returns. */
   onMessage(bytes: Uint8Array, isBinary: boolean): void {
-    if (this.#closed) return;
+    const stage = this.#stage;
+    if (stage.kind === "closed") return;
+    let message: ClientMessage | GatewayError;
     try {
-      this.#obey(parseMessage(bytes, isBinary));
+      message = parseMessage(bytes, isBinary);
     } catch (error) {
-      this.#tell(toGatewayError(error));
+      message = toGatewayError(error);
     }
+    if (stage.kind === "open") this.#take(message, stage);
+    else if (stage.kind === "greeting") this.#keep(message, stage.early);
+    else if (message instanceof GatewayError || message.type !== "resume") this.#disconnect(noResume());
+    else this.#resume(message, stage.timer);
   }
 
   /** The client answers a ping. */
@@ -119,24 +128,125 @@ export class NativeConnection {
 
   /** The socket takes more again. */
   onDrain(): void {
-    this.#outbound.resume();
+    if (this.#stage.kind === "open") this.#stage.outbound.resume();
   }
 
-  /** The client has gone. May be called twice. */
-  onClosed(): void {
-    this.#closed = true;
-    this.#roundTrip?.close();
-    this.#session.close(new GatewayError("cancelled.client_gone"));
+  /** The connection is over, by the client or by the network. May be called twice. */
+  onClosed(code: number): void {
+    this.#close();
+    const gone = new GatewayError("cancelled.client_gone");
+    if (CLEAN_CODES.has(code)) this.#session?.close(gone);
+    else this.#session?.detach(gone);
   }
 
-  #obey(message: ClientMessage): void {
-    const session = this.#session;
+  #resume(message: ResumeMessage, timer: NodeJS.Timeout): void {
+    clearTimeout(timer);
+    this.#stage = { kind: "greeting", early: [] };
+    void this.#begin(resumeSession(this.#options, message, () => this.#onSuperseded()));
+  }
+
+  /** Never rejects. */
+  async #begin(opening: Promise<NativeOpening>): Promise<void> {
+    const isResume = this.#options.query.resume === "true";
+    try {
+      const opened = await opening;
+      if (this.#stage.kind !== "greeting") {
+        // It has gone meanwhile: a session that was there before waits for it, a new one was never heard of.
+        for (const { text } of opened.restored?.utterances ?? []) text?.writer.close();
+        if (isResume) opened.hold?.letGo();
+        else await opened.hold?.remove().catch(() => undefined);
+        return;
+      }
+      try {
+        this.#greet(opened, this.#stage.early);
+      } catch (error) {
+        opened.hold?.letGo();
+        throw error;
+      }
+      if (isResume) this.#options.observer.resumeEnded("resumed");
+    } catch (thrown) {
+      const error = toGatewayError(thrown);
+      if (isResume) this.#options.observer.resumeEnded(error.code);
+      this.#disconnect(error);
+    }
+  }
+
+  #greet(opened: NativeOpening, early: Early): void {
+    const { requestId, sink, registry, settings } = this.#options;
+    const { sessionId, resumeToken, delivery: how, hold, restored } = opened;
+    const { sampleRateHz, model, voice } = settings.defaults;
+    const frameSize = new AdaptiveFrameSize(how.frameSamples);
+    const outbound = this.#openOutbound(how, frameSize);
+    const session: Session = registry.open({
+      ...{ sessionId, requestId, dialect: "native", frameSize, outbound },
+      ...(hold === undefined ? {} : { hold }),
+      ...(restored === undefined ? {} : { restored }),
+      disconnect: (reason) => this.#disconnect(reason),
+    });
+    this.#session = session;
+    const stage = { kind: "open", session, outbound } as const;
+    this.#stage = stage;
+    outbound.now({
+      ...{ type: "connected", protocol: 1, session_id: sessionId },
+      ...{ resume_token: resumeToken, provider: settings.provider, model, voice },
+      ...{ sample_rate: sampleRateHz, frame_samples: how.frameSamples, adaptive_frames: how.adaptiveFrames },
+      ...{ delivery: how.delivery, overflow: how.overflow, request_id: requestId },
+      ...{ resumed: restored !== undefined, utterances: session.utterances.map(toResumedUtterance) },
+    });
+    for (const message of early) this.#take(message, stage);
+    if (!how.adaptiveFrames || this.#stage !== stage) return;
+    this.#roundTrip = new RoundTrip({
+      ping: (payload) => sink.ping(payload),
+      onMeasured: (roundTripMs) => frameSize.measured(roundTripMs),
+    });
+  }
+
+  #openOutbound({ delivery, overflow }: SessionDelivery, frameSize: FrameSize): Outbound {
+    const { sink, settings, observer } = this.#options;
+    const { sampleRateHz } = settings.defaults;
+    return new Outbound({
+      ...{ sink, observer, maxFrames: settings.outboundFrames, overflow },
+      ...(delivery === "paced" ? { pacer: new Pacer({ sampleRateHz, frameSize }) } : {}),
+      slowClient: { noticeAfterMs: settings.slowClientNoticeMs, cutAfterMs: settings.slowClientMs },
+      onOverflow: (error) => this.#session?.disconnect(error),
+    });
+  }
+
+  #keep(message: ClientMessage | GatewayError, early: Early): void {
+    if (early.length < MAX_EARLY_MESSAGES) early.push(message);
+    else {
+      this.#disconnect(
+        new GatewayError("capacity.overloaded", "Too many messages before the session was open.", {
+          facts: { limit: MAX_EARLY_MESSAGES },
+        }),
+      );
+    }
+  }
+
+  #take(message: ClientMessage | GatewayError, stage: Stage & { kind: "open" }): void {
+    if (this.#stage !== stage) return;
+    try {
+      if (message instanceof GatewayError) throw message;
+      this.#obey(message, stage);
+    } catch (error) {
+      this.#tell(toGatewayError(error), stage);
+    }
+  }
+
+  #onSuperseded(): void {
+    const { query, registry } = this.#options;
+    const sessionId = this.#session?.sessionId ?? query.session_id;
+    if (this.#session === undefined) this.#disconnect(new GatewayError("session.superseded"));
+    else if (sessionId !== undefined) registry.superseded(sessionId, this.#session);
+  }
+
+  #obey(message: ClientMessage, { session, outbound }: Stage & { kind: "open" }): void {
     switch (message.type) {
       case "text": {
         const { type: _, text, ...requested } = message;
         const opened = session.text(text, requested);
         if (opened === undefined) return;
-        this.#outbound.now({
+        outbound.now({
           ...{ type: "utterance_started", utterance_id: opened.utteranceId, utterance: opened.tally.number },
           ...{ voice: opened.speech.voice, model: opened.speech.model },
         });
@@ -149,12 +259,7 @@ export class NativeConnection {
         session.endText();
         return;
       case "cancel":
-        for (const { utteranceId, tally, playedSamples } of session.cancel(message.utterance_id)) {
-          this.#outbound.now({
-            ...{ type: "cancelled", utterance_id: utteranceId, utterance: tally.number },
-            ...{ sent_samples: tally.sentSamples, played_samples: playedSamples },
-          });
-        }
+        for (const cancelled of session.cancel(message.utterance_id)) outbound.now(cancelled);
         return;
       case "played":
         session.played(message.utterance_id, message.samples);
@@ -165,38 +270,56 @@ export class NativeConnection {
         return;
       }
       case "ping":
-        this.#outbound.now({ type: "pong", ...(message.t === undefined ? {} : { t: message.t }) });
+        outbound.now({ type: "pong", ...(message.t === undefined ? {} : { t: message.t }) });
         return;
       case "resume":
         throw new GatewayError(
-          "session.unknown",
-          "There is no session to resume: this edge does not keep sessions whose connection has ended.",
+          "protocol.wrong_state",
+          "This connection has its session: resume on a new one, opened with resume=true.",
         );
     }
   }
 
-  #tell(error: GatewayError): void {
+  #tell(error: GatewayError, { session, outbound }: Stage & { kind: "open" }): void {
     const { observer, logger, requestId } = this.#options;
     observer.errorTold(error.code);
     if (error.code === "internal") logger.error({ err: error.cause, requestId }, "a message failed");
-    this.#outbound.now(toErrorMessage(error));
+    outbound.now(toErrorMessage(error));
     if (!MALFORMED.has(error.code)) return;
     this.#malformed++;
     if (this.#malformed < MAX_PROTOCOL_ERRORS) return;
-    this.#session.disconnect(
+    session.disconnect(
       new GatewayError("protocol.too_many_errors", undefined, { facts: { limit: MAX_PROTOCOL_ERRORS } }),
     );
   }
 
   #disconnect(reason: GatewayError): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    const { sink, observer, logger, requestId } = this.#options;
+    if (this.#stage.kind === "closed") return;
+    this.#close();
+    const { sink, observer, logger, requestId, query } = this.#options;
+    const sessionId = this.#session?.sessionId ?? query.session_id;
     observer.errorTold(reason.code);
-    logger.info({ requestId, sessionId: this.#session.sessionId, code: reason.code }, "session disconnected");
+    logger.info({ requestId, sessionId, code: reason.code }, "session disconnected");
     sink.refuse(reason);
   }
+
+  #close(): void {
+    if (this.#stage.kind === "awaiting-resume") clearTimeout(this.#stage.timer);
+    this.#stage = { kind: "closed" };
+    this.#roundTrip?.close();
+  }
 }
+
+const noResume = (): GatewayError =>
+  new GatewayError(
+    "authentication.missing",
+    `A connection opened with resume=true says "resume" first, within ${RESUME_LIMIT_MS / 1_000} s.`,
+  );
+
+const toResumedUtterance = ({ utteranceId, tally, text }: Utterance) => ({
+  ...{ utterance_id: utteranceId, utterance: tally.number },
+  ...{ text_characters: text.characters, text_complete: text.isComplete },
+});
 
 function parseMessage(bytes: Uint8Array, isBinary: boolean): ClientMessage {
   if (isBinary) throw new GatewayError("protocol.unexpected_binary");

@@ -63,19 +63,19 @@ export class RedisSessionHold implements SessionHold {
     if (utterance.end !== undefined) this.#ended.push(utterance.number);
     while (this.#ended.length > MAX_ENDED_UTTERANCES) dropped.push(utteranceField(this.#ended.shift() ?? 0));
     for (const field of dropped) this.#held.fields.delete(field);
-    await this.#change(this.#sessions.windowMs, dropped, [name, value]);
+    await this.#change(dropped, [name, value]);
   }
 
   async refresh(): Promise<void> {
-    await this.#change(this.#sessions.windowMs, [], this.#isBehind ? [...this.#held.fields].flat() : []);
+    await this.#change([], this.#isBehind ? [...this.#held.fields].flat() : []);
     this.#isBehind = false;
   }
 
-  async remove(): Promise<void> {
-    if (!this.isCurrent) return;
-    const removed = this.#change(0, [], []);
-    this.letGo();
-    await removed;
+  async remove(): Promise<boolean> {
+    if (!this.isCurrent) return false;
+    this.#state = "let-go";
+    this.#sessions.bell.dismiss(this.member);
+    return (await this.#tell([this.member, 0, 0])) !== "superseded";
   }
 
   letGo(): void {
@@ -95,21 +95,25 @@ export class RedisSessionHold implements SessionHold {
     this.#ended.push(...ended);
   }
 
-  async #change(ttlMs: number, removed: readonly string[], set: readonly string[]): Promise<void> {
+  async #change(removed: readonly string[], set: readonly string[]): Promise<void> {
     if (!this.isCurrent) return;
-    const { redis, storageRetryMs } = this.#sessions;
-    const args = [this.member, ttlMs, removed.length, ...removed, ...set];
     let status: string | undefined;
     try {
-      [status] = await retryStorage(storageRetryMs, undefined, () =>
-        sessionScripts.change.run(redis, [this.#held.key], args),
-      );
+      status = await this.#tell([this.member, this.#sessions.windowMs, removed.length, ...removed, ...set]);
     } catch (error) {
       this.#isBehind = true;
       throw error;
     }
     if (status === "superseded") this.#supersede();
-    else if (status === "gone" && ttlMs > 0) await this.#storeAgain();
+    else if (status === "gone") await this.#storeAgain();
+  }
+
+  async #tell(args: readonly (string | number)[]): Promise<string | undefined> {
+    const { redis, storageRetryMs } = this.#sessions;
+    const [status] = await retryStorage(storageRetryMs, undefined, () =>
+      sessionScripts.change.run(redis, [this.#held.key], args),
+    );
+    return status;
   }
 
   /** Redis has lost it: forgotten in a restart, or expired while nobody could reach it. */

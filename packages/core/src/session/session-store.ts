@@ -34,8 +34,8 @@ export interface NewSession {
 export interface SessionDelivery {
   readonly delivery: "burst" | "paced";
   readonly overflow: "wait" | "drop-oldest";
-  /** Where the client has named one; else the edge's own. */
-  readonly frameSamples?: number;
+  readonly frameSamples: number;
+  readonly adaptiveFrames: boolean;
 }
 
 export interface StoredSession {
@@ -76,8 +76,8 @@ export interface SessionHold {
   put(utterance: StoredUtterance): Promise<void>;
   /** Puts off its expiry. @throws GatewayError `storage.*` */
   refresh(): Promise<void>;
-  /** Forgets the session. @throws GatewayError `storage.*` */
-  remove(): Promise<void>;
+  /** Forgets the session. @returns false where another holds it by now @throws GatewayError `storage.*` */
+  remove(): Promise<boolean>;
   /** Holds it no longer; it stays until it expires. May be called twice. */
   letGo(): void;
 }

@@ -1,0 +1,63 @@
+import { GatewayError } from "@tts-labs/core/errors";
+import { newResumeToken, newSessionId } from "@tts-labs/core/ids";
+import type { ResumeMessage } from "@tts-labs/core/protocol/client-message";
+import type { SessionDelivery, SessionHold } from "@tts-labs/core/session/session-store";
+import type { RestoredSession } from "../session.ts";
+import type { SessionRegistry } from "../session-registry.ts";
+import type { NativeQuery } from "./native-query.ts";
+
+/** A session that is ours, and not yet open. */
+export interface NativeOpening {
+  readonly sessionId: string;
+  readonly resumeToken: string;
+  readonly delivery: SessionDelivery;
+  /** Absent where sessions end with their connections. */
+  readonly hold?: SessionHold;
+  /** Where it is resumed. */
+  readonly restored?: RestoredSession;
+}
+
+interface OpeningRoles {
+  readonly query: NativeQuery;
+  readonly registry: SessionRegistry;
+  readonly settings: { readonly frameSamples: number; readonly adaptiveFrames: boolean };
+}
+
+/** @throws GatewayError as `SessionRegistry.admit`, `storage.*` */
+export async function openNewSession(
+  { query, registry, settings }: OpeningRoles,
+  onSuperseded: () => void,
+): Promise<NativeOpening> {
+  const sessionId = query.session_id ?? newSessionId();
+  const resumeToken = newResumeToken();
+  registry.admit(sessionId);
+  const isAdaptiveByDefault = settings.adaptiveFrames && query.frame_samples === undefined;
+  const delivery: SessionDelivery = {
+    delivery: query.delivery,
+    overflow: query.overflow,
+    frameSamples: query.frame_samples ?? settings.frameSamples,
+    adaptiveFrames: query.adaptive === undefined ? isAdaptiveByDefault : query.adaptive === "true",
+  };
+  const opened = { sessionId, resumeToken, createdAtMs: Date.now(), settings: delivery };
+  const hold = await registry.hold(opened, onSuperseded);
+  return { sessionId, resumeToken, delivery, ...(hold === undefined ? {} : { hold }) };
+}
+
+/** @throws GatewayError `session.unknown`, `authentication.invalid`, `session.position_gone`, `draining`, `storage.*` */
+export async function resumeSession(
+  { query, registry }: OpeningRoles,
+  { resume_token: resumeToken, utterance_id: utteranceId, sample, seq }: ResumeMessage,
+  onSuperseded: () => void,
+): Promise<NativeOpening> {
+  const sessionId = query.session_id;
+  if (sessionId === undefined) {
+    throw new GatewayError("session.unknown", "Say which session with the parameter session_id.");
+  }
+  const claim = { sessionId, resumeToken };
+  const { session, hold, restored } = await registry.resume(
+    claim,
+    { utteranceId, sample, seq },
+    onSuperseded,
+  );
+  return { sessionId, resumeToken, delivery: session.settings, hold, restored };
+}

@@ -1,0 +1,95 @@
+import { GatewayError } from "@tts-labs/core/errors";
+import type { StoredSession, StoredUtterance } from "@tts-labs/core/session/session-store";
+import type { StreamStore } from "@tts-labs/core/stream/stream";
+import { takeOverText } from "./stored-text.ts";
+import type { ClientPosition } from "./utterance-reader.ts";
+import type { RestoredText } from "./utterance-text.ts";
+
+/** An utterance of a resumed session, ready to go on. */
+export interface RestoredUtterance {
+  readonly stored: StoredUtterance;
+  readonly from: ClientPosition;
+  /** Absent where it has ended: nothing is added to it any more. */
+  readonly text?: RestoredText;
+}
+
+/** What the client says: all before this utterance is with it, of this one all before `sample`, nothing of later ones. */
+export interface ResumePosition {
+  readonly utteranceId?: string | undefined;
+  readonly sample?: number | undefined;
+  readonly seq?: number | undefined;
+}
+
+export interface ResumeRoles {
+  readonly streams: StreamStore;
+  readonly nodeId: string;
+  readonly streamTtlMs: number;
+}
+
+/**
+ * What of a session still has to reach its client, in order: the utterance it is in, and all later ones. One that
+ * has ended is told again from the client's position on. One of which nothing was stored never arrived: the
+ * client, which does not find it in `connected`, sends it again.
+ * @throws GatewayError `session.position_gone`, `storage.*`
+ */
+export async function restoreUtterances(
+  session: StoredSession,
+  position: ResumePosition,
+  roles: ResumeRoles,
+): Promise<RestoredUtterance[]> {
+  const { utterances } = session;
+  const sample = position.sample ?? 0;
+  const at = utterances.findIndex(({ utteranceId }) => utteranceId === position.utteranceId);
+  if (at < 0 && sample > 0) throw positionGone("This session has no such utterance any more.");
+  // A client that is in no utterance has seen the end of every one that has ended, or never heard of it.
+  const due = at < 0 ? utterances.filter(({ end }) => end === undefined) : utterances.slice(at);
+  const restored = await Promise.allSettled(
+    due.map((stored, index) => {
+      const isCurrent = at >= 0 && index === 0;
+      const from = isCurrent
+        ? { sample, ...(position.seq === undefined ? {} : { seq: position.seq }) }
+        : START;
+      return stored.end === undefined ? goOn(stored, from, roles) : tellAgain(stored, from, roles);
+    }),
+  );
+  const found = restored
+    .map((it) => (it.status === "fulfilled" ? it.value : undefined))
+    .filter((it) => it !== undefined);
+  const failed = restored.find((it) => it.status === "rejected");
+  if (failed === undefined) return found;
+  for (const { text } of found) text?.writer.close();
+  throw failed.reason;
+}
+
+const START: ClientPosition = { sample: 0 };
+
+async function tellAgain(
+  stored: StoredUtterance,
+  from: ClientPosition,
+  { streams }: ResumeRoles,
+): Promise<RestoredUtterance> {
+  const isMissingAudio = from.sample < (stored.end?.samples ?? 0);
+  if (isMissingAudio && !(await hasAudio(streams, stored))) throw positionGone();
+  return { stored, from };
+}
+
+async function goOn(
+  stored: StoredUtterance,
+  from: ClientPosition,
+  { streams, nodeId, streamTtlMs: ttlMs }: ResumeRoles,
+): Promise<RestoredUtterance | undefined> {
+  const { utteranceId } = stored;
+  const [text, isAudioThere] = await Promise.all([
+    takeOverText(streams, { nodeId, utteranceId, ttlMs }),
+    hasAudio(streams, stored),
+  ]);
+  if (!isAudioThere && from.sample > 0) throw positionGone();
+  if (text !== undefined) return { stored, from, text };
+  if (isAudioThere) throw positionGone();
+  return undefined;
+}
+
+const hasAudio = async (streams: StreamStore, { utteranceId }: StoredUtterance): Promise<boolean> =>
+  (await streams.inspect({ tag: utteranceId, name: "audio" })) !== undefined;
+
+const positionGone = (message?: string): GatewayError => new GatewayError("session.position_gone", message);

@@ -1,0 +1,39 @@
+import { parseTextEntry } from "@tts-labs/core/session/entries";
+import type { StreamStore } from "@tts-labs/core/stream/stream";
+import { MAX_TEXT_STREAM_BYTES, type RestoredText } from "./utterance-text.ts";
+
+const ENTRIES_PER_READ = 64;
+
+/**
+ * Takes an utterance's text over from the edge that wrote it, which can append no more from then on, and reads
+ * what is stored. `undefined` where there is no such stream.
+ * @throws GatewayError `storage.*`
+ */
+export async function takeOverText(
+  streams: StreamStore,
+  owner: { readonly nodeId: string; readonly utteranceId: string; readonly ttlMs: number },
+): Promise<RestoredText | undefined> {
+  const { nodeId, utteranceId, ttlMs } = owner;
+  const stream = { tag: utteranceId, name: "text" } as const;
+  if ((await streams.inspect(stream)) === undefined) return undefined;
+  const writer = await streams.claim(stream, { owner: nodeId, maxBytes: MAX_TEXT_STREAM_BYTES, ttlMs });
+  // Named apart from the worker, whose place in the stream is its own.
+  const reader = streams.reader(stream, { readerId: nodeId, ttlMs });
+  let text = "";
+  let isComplete = false;
+  try {
+    for (let seq = 0; seq < writer.lastSeq; ) {
+      const read = await reader.read(ENTRIES_PER_READ);
+      if (read.kind !== "entries") return undefined;
+      for (const stored of read.entries) {
+        const entry = parseTextEntry(stored);
+        if (entry.kind === "text") text += entry.text;
+        else if (entry.kind !== "flush") isComplete = true;
+        seq = stored.seq;
+      }
+    }
+  } finally {
+    await reader.close();
+  }
+  return { writer, text, isComplete };
+}

@@ -1,0 +1,111 @@
+import { type ConnectOptions, SpeechClient } from "@tts-labs/client/speech-client";
+import type { Utterance } from "@tts-labs/client/utterance";
+import { renderSpeech } from "@tts-labs/simulator/render";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { ChaosProxy } from "../../harness/chaos-proxy.ts";
+import { type System, startSystem } from "../../harness/system.ts";
+
+const VOICE = "simGermanAnna000000A";
+const TEXT =
+  "Der Zug nach Köln fährt heute von Gleis sieben, und zwar mit einer Verspätung von etwa zwanzig Minuten. " +
+  "Wir bitten um Ihr Verständnis und wünschen allen Reisenden eine angenehme Fahrt.";
+const ROUNDS = 12;
+
+/**
+ * Two edges, each behind a proxy that cuts: the client comes back to the other one, which has never seen it, and
+ * what it hears is what it would have heard.
+ */
+describe("a client whose connection is cut again and again", () => {
+  let system: System;
+  const proxies: ChaosProxy[] = [];
+  let uncut: Buffer;
+
+  beforeAll(async () => {
+    system = await startSystem({ redisUrl: inject("redisUrl"), edges: 2 });
+    for (const { url } of system.edges) {
+      proxies.push(await new ChaosProxy().open(Number(new URL(url).port)));
+    }
+    uncut = (await renderSpeech({ text: TEXT, voice: VOICE })).pcm;
+  });
+  afterAll(async () => {
+    for (const proxy of proxies) await proxy.close();
+    await system?.close();
+  });
+
+  const urls = () => proxies.map(({ port }) => `http://127.0.0.1:${port}`);
+  const cutAll = () => {
+    for (const proxy of proxies) proxy.cut();
+  };
+
+  async function connect(options: Partial<ConnectOptions> = {}) {
+    const client = await SpeechClient.connect({ url: urls(), ...options });
+    const seen = { resumed: 0, stray: [] as string[] };
+    client.on("resumed", () => seen.resumed++);
+    client.on("error", ({ code }) => seen.stray.push(code));
+    return { client, seen };
+  }
+
+  /** Hears it, cutting the connection each time that so many more samples have come. */
+  async function hear(utterance: Utterance, cutEvery: number): Promise<Buffer> {
+    const pcm: Buffer[] = [];
+    let received = 0;
+    let nextCut = cutEvery;
+    for await (const { firstSample, samples, splice } of utterance) {
+      expect(splice).toBeUndefined();
+      expect(firstSample).toBe(received);
+      received += samples.length;
+      pcm.push(Buffer.from(samples.buffer));
+      if (received < nextCut) continue;
+      nextCut += cutEvery;
+      cutAll();
+    }
+    return Buffer.concat(pcm);
+  }
+
+  it("hears every byte once, on whichever edge it comes back to", async () => {
+    let resumed = 0;
+    for (let round = 0; round < ROUNDS; round++) {
+      const { client, seen } = await connect();
+      try {
+        const utterance = client.speak(TEXT, { voice: VOICE });
+        const heard = await hear(utterance, Math.round(7_000 + Math.random() * 60_000));
+        expect(heard.equals(uncut), `round ${round}`).toBe(true);
+        expect(await utterance.finished).toMatchObject({ outcome: "completed", splices: 0 });
+        expect(seen.stray).toEqual([]);
+      } finally {
+        await client.close();
+      }
+      resumed += seen.resumed;
+    }
+    console.log(`${ROUNDS} utterances, ${resumed} resumes, every byte once`);
+    expect(resumed).toBeGreaterThan(ROUNDS);
+  });
+
+  it("brings over all of a text that is typed while connections are cut, and hears the ones after it", async () => {
+    const { client, seen } = await connect();
+    try {
+      async function* typed() {
+        for (const [i, word] of (TEXT.match(/\S+\s*/g) ?? []).entries()) {
+          if (i % 4 === 3) cutAll();
+          // Sometimes while there is no connection, sometimes before it has brought over anything.
+          if (i % 3 === 0) await expect.poll(() => client.state).toBe("open");
+          yield word;
+        }
+      }
+      const [first, second] = [client.speak(typed(), { voice: VOICE }), client.speak(TEXT, { voice: VOICE })];
+      expect((await hear(first, 50_000)).equals(uncut)).toBe(true);
+      expect((await hear(second, 50_000)).equals(uncut)).toBe(true);
+      expect(seen.resumed).toBeGreaterThan(3);
+      expect(seen.stray).toEqual([]);
+    } finally {
+      await client.close();
+    }
+  });
+
+  it("loses the rest at the first cut where sessions are not to be resumed", async () => {
+    const { client } = await connect({ resumeWindowMs: 0 });
+    const utterance = client.speak(TEXT, { voice: VOICE });
+    await expect(hear(utterance, 20_000)).rejects.toMatchObject({ code: "client.disconnected" });
+    expect(utterance.receivedSamples).toBeLessThan(uncut.byteLength / 2);
+  });
+});
