@@ -51,6 +51,9 @@ export class ResumingClient {
   #wire: Wire | undefined;
   /** Who we are, and the token that proves it; undefined where there is nothing to resume. */
   #session: Greeting | undefined;
+  /** Number of the latest utterance that the session has named. */
+  #newest = 0;
+  #lastEnded: { readonly utterance_id: string; readonly sample: number } | undefined;
   /** Wakes the writer, who waits for a connection or for an opening's answer. */
   #wake: () => void = () => {};
   #writing = false;
@@ -124,14 +127,14 @@ export class ResumingClient {
     return wire;
   }
 
-  /** How far we are in the first utterance that the server knows and we have not seen the end of. */
+  /**
+   * How far we are: in the first utterance that has a name and no end yet, else at the end of the last one that had
+   * both. Absent, it would say that nothing at all has been received.
+   */
   #position(session: Greeting): ClientMessage {
     const current = this.#sendings.find((it) => it.heard.end === undefined && it.id !== undefined);
-    return {
-      type: "resume",
-      resume_token: session.resume_token,
-      ...(current?.id === undefined ? {} : { utterance_id: current.id, sample: current.heard.nextSample }),
-    };
+    const at = current?.id === undefined ? this.#lastEnded : toPosition(current.id, current.heard);
+    return { type: "resume", resume_token: session.resume_token, ...at };
   }
 
   #greet(wire: Wire): void {
@@ -139,17 +142,19 @@ export class ResumingClient {
     if (this.#session !== undefined && !greeting.resumed) this.#giveUpSession(1006);
     this.#wire = wire;
     this.#session = this.#options.resume ? greeting : undefined;
-    for (const it of greeting.utterances) {
-      if (!this.#sendings.some((one) => one.id === it.utterance_id))
-        this.#name(it.utterance_id, it.utterance);
+    for (const { utterance_id, utterance } of greeting.utterances) {
+      // The answer to our opening was lost. Older ones that we do not know any more are told again in vain.
+      if (utterance > this.#newest) this.#name(utterance_id, utterance);
     }
     for (const sending of this.#sendings) {
       const held = greeting.utterances.find((it) => it.utterance_id === sending.id);
       if (held !== undefined) {
         sending.sentCharacters = Math.min(held.text_characters, sending.spoken.text.length);
         sending.sentEnd = held.text_complete;
-      } else if (sending.id === undefined) {
-        // It never arrived.
+      } else if (sending.heard.nextSample === 0) {
+        // It never arrived, or no more than its name.
+        delete sending.id;
+        delete sending.number;
         sending.sentCharacters = 0;
         sending.sentEnd = false;
       }
@@ -167,6 +172,8 @@ export class ResumingClient {
 
   #giveUpSession(closeCode: number): void {
     this.#session = undefined;
+    this.#newest = 0;
+    this.#lastEnded = undefined;
     this.#endAll({ kind: "disconnected", closeCode });
   }
 
@@ -220,6 +227,7 @@ export class ResumingClient {
       if (message.type === "stream_complete") heard?.finish({ kind: "completed", samples: message.samples });
       else if (message.type === "error") heard?.finish(toFailure(message));
       else heard?.sign();
+      if (heard?.end !== undefined) this.#lastEnded = toPosition(message.utterance_id, heard);
       this.#forgetEnded();
     } else if (message.type === "error" && message.code !== "protocol.wrong_state") {
       const opening = this.#sendings.find((it) => it.sentCharacters > 0 && it.id === undefined);
@@ -238,6 +246,7 @@ export class ResumingClient {
     if (opening === undefined) return;
     opening.id = id;
     opening.number = number;
+    this.#newest = Math.max(this.#newest, number);
     opening.heard.sign();
     this.#wake();
   }
@@ -257,6 +266,11 @@ export class ResumingClient {
     this.#lose(DRAINING);
   }
 }
+
+const toPosition = (utterance_id: string, { nextSample: sample }: HeardUtterance) => ({
+  utterance_id,
+  sample,
+});
 
 const toFailure = (message: { readonly code: string; readonly retryable: boolean }): HeardEnd => ({
   kind: "failed",
