@@ -131,6 +131,11 @@ export const workerEnvironment = {
     about: "How long a route is kept warm after its last use.",
     default: 50_000,
   }),
+  prewarmWorkers: integer("POOL_PREWARM_WORKERS", {
+    about: "Workers that warm a route when a client asks for it; who of all workers gets the text is chance.",
+    default: 4,
+    min: 1,
+  }),
   poolMaxRoutes: integer("POOL_MAX_ROUTES", {
     about: "Routes kept warm at once; the one longest unused is let go.",
     default: 32,

@@ -1,4 +1,5 @@
 import { openBreaker } from "@tts-labs/core/breaker/breaker";
+import { toProviderIdentity } from "@tts-labs/core/cache/cache-key";
 import { SlotGovernor } from "@tts-labs/core/governor/governor";
 import { newNodeId } from "@tts-labs/core/ids";
 import type { Logger } from "@tts-labs/core/logger";
@@ -120,13 +121,14 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
     const stopRoutes = followWantedRoutes({
       ...{ redis, keys, logger },
       everyMs: WANTED_ROUTES_EVERY_MS,
+      workersPerWish: config.prewarmWorkers,
       prewarm: (speech) => synthesizer.prewarm(speech),
     });
     lifecycle.add("wanted routes", stopRoutes, (stop) => stop());
     const consumer = openUtteranceConsumer({
       ...{ redis: queueRedis, keys, concurrency: config.concurrency, logger },
       run: utteranceRunner({
-        ...{ nodeId, streams, slots, logger },
+        ...{ nodeId, streams, slots, logger, provider: toProviderIdentity(config.elevenLabsUrl) },
         synthesizer: guardSynthesizer(synthesizer, health),
         live: openLiveRegistry({ redis, keys }),
         limits: config,

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "@tts-labs/core/logger";
 import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
@@ -6,18 +7,23 @@ import type { Keys } from "@tts-labs/core/redis/keys";
 
 /** Routes looked at in one round; the edges list no more than that. */
 const MAX_ROUTES = 256;
+/** All workers see a wish within a round or two; who comes later need not count. */
+const WISH_TTL_MS = 60_000;
 
 export interface WantedRoutesOptions {
   readonly redis: RedisConnection;
   readonly keys: Keys;
   readonly everyMs: number;
+  /** How many workers of the fleet warm one wish. Nobody knows which of them will get the utterance. */
+  readonly workersPerWish: number;
   readonly prewarm: (speech: SpeechOptions) => void;
   readonly logger: Logger;
 }
 
 /**
  * Warms what clients have announced with `prewarm`: edges list such routes in a sorted set, by the time until
- * which the wish holds. Each wish is followed once; one that is repeated has a later time.
+ * which the wish holds. Each wish is followed once, by the first few workers that see it; one that is repeated
+ * has a later time.
  * @returns what ends it
  */
 export function followWantedRoutes(options: WantedRoutesOptions): () => Promise<void> {
@@ -42,9 +48,10 @@ async function follow(options: WantedRoutesOptions, signal: AbortSignal): Promis
 }
 
 async function followOnce(
-  { redis, keys, prewarm }: WantedRoutesOptions,
+  options: WantedRoutesOptions,
   followed: ReadonlyMap<string, string>,
 ): Promise<ReadonlyMap<string, string>> {
+  const { redis, keys, prewarm } = options;
   const reply = await redis.zrange(
     keys.routes,
     Date.now(),
@@ -58,7 +65,19 @@ async function followOnce(
   const wishes = new Map<string, string>();
   for (let i = 0; i + 1 < reply.length; i += 2) wishes.set(reply[i] ?? "", reply[i + 1] ?? "");
   for (const [route, until] of wishes) {
-    if (followed.get(route) !== until) prewarm(JSON.parse(route) as SpeechOptions);
+    if (followed.get(route) === until) continue;
+    if (await isAmongFirst(options, `${until} ${route}`)) prewarm(JSON.parse(route) as SpeechOptions);
   }
   return wishes;
+}
+
+async function isAmongFirst(
+  { redis, keys, workersPerWish }: WantedRoutesOptions,
+  wish: string,
+): Promise<boolean> {
+  const key = keys.routeWish(createHash("sha256").update(wish).digest("base64url").slice(0, 22));
+  const results = await redis.multi().incr(key).pexpire(key, WISH_TTL_MS).exec();
+  const [error, place] = results?.[0] ?? [];
+  if (error != null) throw error;
+  return Number(place) <= workersPerWish;
 }

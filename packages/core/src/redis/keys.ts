@@ -64,6 +64,11 @@ export class Keys {
     return `${this.prefix}:circuit:{${name}}`;
   }
 
+  /** How many workers follow a client's wish for a route. Owner: the worker's pool. */
+  routeWish(wishId: string): string {
+    return `${this.prefix}:route-wish:${wishId}`;
+  }
+
   /** The channel on which every process is told of circuits that changed. Owner: core/breaker. */
   get circuitChanges(): string {
     return `${this.prefix}:circuit-changes`;
