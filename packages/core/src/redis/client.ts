@@ -128,7 +128,9 @@ function clusterOptions(options: OpenRedisOptions, address: ClusterAddress) {
   const forCommands = options.purpose === "commands";
   return {
     clusterRetryStrategy: reconnectDelayMs,
-    clusterNodeRetryStrategy: reconnectDelayMs,
+    // A node that is gone is let go: its commands fail at once, which makes ioredis ask the others for the new map.
+    // Retried node by node, they would wait for the dead until their timeout (BullMQ's: for ever).
+    clusterNodeRetryStrategy: null,
     slotsRefreshInterval: SLOTS_REFRESH_INTERVAL_MS,
     shardedSubscribers: options.purpose === "subscriber",
     // Our own callers repeat in order; ioredis would repeat each command on a timer of its own.
