@@ -81,7 +81,7 @@ export class SessionLink {
     const { endpoints, parameters } = this.#options;
     for (let left = endpoints.count; ; left--) {
       try {
-        await this.#connect(parameters);
+        await this.#connect(parameters, Number.POSITIVE_INFINITY);
         return;
       } catch (error) {
         if (left <= 1 || !mayComeBack(toSpeechError(error))) throw error;
@@ -115,10 +115,11 @@ export class SessionLink {
     else this.#end(reason);
   }
 
-  #connect(parameters: StreamParameters, opening?: () => ClientMessage): Promise<Connection> {
+  #connect(parameters: StreamParameters, leftMs: number, opening?: () => ClientMessage): Promise<Connection> {
     const { endpoints, times } = this.#options;
     const url = toStreamUrl(endpoints.current(), parameters);
-    return openConnection(url, times, this.#listenTo(), { opening, signal: this.#abort.signal });
+    const bounded = { ...times, connectTimeoutMs: Math.min(times.connectTimeoutMs, leftMs) };
+    return openConnection(url, bounded, this.#listenTo(), { opening, signal: this.#abort.signal });
   }
 
   #listenTo(): ConnectionListener {
@@ -186,8 +187,8 @@ export class SessionLink {
       await this.#pause(inMs);
       if (this.#state.kind === "ended") return;
       try {
-        const sessionId = this.connected.session_id;
-        await this.#connect({ ...parameters, sessionId, resume: true }, () => this.#takeUp(reason));
+        const resumed = { ...parameters, sessionId: this.connected.session_id, resume: true };
+        await this.#connect(resumed, leftMs - inMs, () => this.#takeUp(reason));
         // It may have been lost again already.
         if (this.state === "away") continue;
         this.#returning = false;

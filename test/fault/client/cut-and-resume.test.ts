@@ -2,6 +2,7 @@ import { type ConnectOptions, SpeechClient } from "@tts-labs/client/speech-clien
 import type { Utterance } from "@tts-labs/client/utterance";
 import { renderSpeech } from "@tts-labs/simulator/render";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { Random } from "../../../scripts/random.ts";
 import { ChaosProxy } from "../../harness/chaos-proxy.ts";
 import { type System, startSystem } from "../../harness/system.ts";
 
@@ -21,7 +22,7 @@ describe("a client whose connection is cut again and again", () => {
   let uncut: Buffer;
 
   beforeAll(async () => {
-    system = await startSystem({ redisUrl: inject("redisUrl"), edges: 2 });
+    system = await startSystem({ redisUrl: inject("redisUrl"), edges: 2, edge: { resumeWindowMs: 3_000 } });
     for (const { url } of system.edges) {
       proxies.push(await new ChaosProxy().open(Number(new URL(url).port)));
     }
@@ -36,6 +37,11 @@ describe("a client whose connection is cut again and again", () => {
   const cutAll = () => {
     for (const proxy of proxies) proxy.cut();
   };
+
+  async function liveUtterances(): Promise<number> {
+    const live = await (await fetch(new URL("/api/v1/live", system.url))).json();
+    return (live as { utterances: { total: number } }).utterances.total;
+  }
 
   async function connect(options: Partial<ConnectOptions> = {}) {
     const client = await SpeechClient.connect({ url: urls(), ...options });
@@ -63,12 +69,13 @@ describe("a client whose connection is cut again and again", () => {
   }
 
   it("hears every byte once, on whichever edge it comes back to", async () => {
+    const random = new Random(20_261_122);
     let resumed = 0;
     for (let round = 0; round < ROUNDS; round++) {
       const { client, seen } = await connect();
       try {
         const utterance = client.speak(TEXT, { voice: VOICE });
-        const heard = await hear(utterance, Math.round(7_000 + Math.random() * 60_000));
+        const heard = await hear(utterance, 7_000 + random.below(60_000));
         expect(heard.equals(uncut), `round ${round}`).toBe(true);
         expect(await utterance.finished).toMatchObject({ outcome: "completed", splices: 0 });
         expect(seen.stray).toEqual([]);
@@ -107,5 +114,7 @@ describe("a client whose connection is cut again and again", () => {
     const utterance = client.speak(TEXT, { voice: VOICE });
     await expect(hear(utterance, 20_000)).rejects.toMatchObject({ code: "client.disconnected" });
     expect(utterance.receivedSamples).toBeLessThan(uncut.byteLength / 2);
+    // Nobody comes back: when the window is over, its edge lets it go, and the worker too.
+    await expect.poll(liveUtterances, { timeout: 15_000 }).toBe(0);
   });
 });

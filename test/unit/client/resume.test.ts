@@ -221,6 +221,15 @@ describe("coming back", () => {
     expect(states.length).toBeGreaterThan(0);
   });
 
+  it("ends when the window is over, also when a server takes the connection and never answers", async () => {
+    const server = await edge({ onMessage: ({ type }) => type === "stream_end" || type === "resume" });
+    const { client } = await connect({ url: server.url, resumeWindowMs: 300 });
+    const utterance = client.speak(TEXT);
+    await expect.poll(() => utterance.id).toBeDefined();
+    server.disconnectAll();
+    expect(await codeOf(utterance.finished)).toBe("client.resume_timeout");
+  });
+
   it("ends at once when the session is unknown, or the server does not know of resuming", async () => {
     const server = await edge({ onMessage: ({ type }) => type === "stream_end" });
     const { client } = await connect({ url: server.url });
