@@ -96,7 +96,7 @@ export function governorContract(url: () => string): void {
     const waiting = acquire(other);
     await vi.waitFor(async () => expect(await other.queued()).toBe(2));
     const diedAtMs = performance.now();
-    dying.crash();
+    dying.cut(true);
     (await waiting).release();
     expect(performance.now() - diedAtMs).toBeLessThan(2_500);
   });
@@ -164,6 +164,38 @@ export function governorContract(url: () => string): void {
     (await settled).release();
   });
 
+  test("a Redis that was away for longer than a lease takes no slot from who still has it", async () => {
+    const settings = { leaseMs: 300, renewEveryMs: 60 };
+    const [holder, asker] = await Promise.all([fleet.join(1, { settings }), fleet.join(1, { settings })]);
+    const slot = await acquire(holder);
+    let granted = false;
+    const waiting = acquire(asker).then((it) => {
+      granted = true;
+      return it;
+    });
+    await vi.waitFor(async () => expect(await asker.queued()).toBe(1));
+    for (const member of [holder, asker]) member.cut(true);
+    const held = fleet.keys.slots("provider", "held:key1");
+    const [ticket = ""] = await asker.redis.zrange(held, 0, 0);
+    const expiryMs = async () => Number(await asker.redis.zscore(held, ticket));
+    const serverMs = async () => Number((await asker.redis.time())[0]) * 1_000;
+    await vi.waitFor(async () => {
+      expect(await serverMs()).toBeGreaterThan(await expiryMs());
+    }, 3_000);
+    // The one who wants it is back first.
+    asker.cut(false);
+    const seenAt = () => asker.redis.hget(fleet.keys.slots("provider", "key1:state"), "seen");
+    const before = await seenAt();
+    await vi.waitFor(async () => expect(await seenAt()).not.toBe(before));
+    holder.cut(false);
+    await vi.waitFor(async () => {
+      expect(await expiryMs()).toBeGreaterThan(await serverMs());
+    });
+    expect(granted).toBe(false);
+    slot.release();
+    (await waiting).release();
+  });
+
   test("random comings, goings and crashes: never more than there are, and nobody is forgotten", async () => {
     const random = new Random(7);
     const slots = 3;
@@ -204,7 +236,7 @@ export function governorContract(url: () => string): void {
     died.abort(new Error("died"));
     // Whatever it had is over with it.
     for (const holder of holders) if (holder.member === dying) holders.delete(holder);
-    dying.crash();
+    dying.cut(true);
     await Promise.all([...living, ...doomed]);
     expect(peak).toBe(slots);
     const survivor = members[0] as Member;

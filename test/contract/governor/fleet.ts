@@ -15,8 +15,8 @@ export interface Member {
   queued(): Promise<number>;
   /** Leases of a key, as Redis has them. */
   held(keyId?: string): Promise<number>;
-  /** Falls silent, as a process that is killed; what it holds is no longer held, for all it says. */
-  crash(): void;
+  /** Falls silent, as a process that is killed or has lost Redis; or is heard again. */
+  cut(isCut: boolean): void;
   close(): Promise<void>;
 }
 
@@ -41,9 +41,9 @@ export class Fleet {
     const nodeId = `member-${this.#joined}`;
     const bell = await openBell({ redis, subscriber, keys: this.keys, nodeId, logger });
     const keySlots = typeof slots === "number" ? [{ keyId: "key1", slots }] : slots;
-    let dead = false;
+    let isCut = false;
     const governor = new SlotGovernor({
-      redis: mutable(redis, () => dead),
+      redis: mutable(redis, () => isCut),
       ...{ bell, keys: this.keys, provider: "provider", keySlots, logger },
       ...options,
     });
@@ -55,8 +55,8 @@ export class Fleet {
     const pool = keySlots.map(({ keyId }) => keyId).join(".");
     const member: Member = {
       ...{ governor, redis, bell, close },
-      crash: () => {
-        dead = true;
+      cut: (cut) => {
+        isCut = cut;
       },
       queued: () => redis.zcard(this.keys.slots("provider", `${pool}:queue`)),
       held: (keyId = "key1") => redis.zcard(this.keys.slots("provider", `held:${keyId}`)),
