@@ -26,7 +26,7 @@ const startAt = async (redisUrl: string, gate?: Gate): Promise<EdgeAlone> =>
   opened(
     await startEdgeAlone({
       redisUrl,
-      edge: { openTimeoutMs: 400 },
+      edge: { openTimeoutMs: 1_500 },
       worker: gate === undefined ? {} : { beforeChunk: () => gate.passed() },
     }),
     (it) => it.close(),
@@ -95,7 +95,7 @@ describe("an utterance in flight", () => {
     const place = opened(await RedisPlace.open("forgotten"), (it) => it.close());
     const proxy = opened(await new ChaosProxy().open(Number(new URL(place.url).port)), (it) => it.close());
     const { spoken } = await speakThrough(`redis://127.0.0.1:${proxy.port}`, async (gate, stored) => {
-      for (let reset = 1; reset <= 8; reset++) {
+      for (let reset = 1; reset <= 6; reset++) {
         const before = stored();
         gate.open();
         proxy.cut();

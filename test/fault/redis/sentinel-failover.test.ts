@@ -1,0 +1,43 @@
+import { afterEach, expect, test } from "vitest";
+import { startEdgeAlone } from "../../harness/edge-alone.ts";
+import { fakeSpeechOf } from "../../harness/fake-worker.ts";
+import { NativeClient } from "../../harness/native-client.ts";
+import { startPrivateSentinel } from "../../harness/private-sentinel.ts";
+
+/** A second until the primary counts as gone, the promotion (again after 10 s where it failed), our own way back. */
+const RECOVERY_LIMIT_MS = 30_000;
+
+const closers: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+test("a session speaks on after a sentinel has put the replica in the killed primary's place", async () => {
+  const sentinel = await startPrivateSentinel();
+  closers.push(() => sentinel.stop());
+  const alone = await startEdgeAlone({ redisUrl: sentinel.url });
+  closers.push(() => alone.close());
+  const client = await NativeClient.connect(alone.edge.url, {}, { limitMs: 20_000 });
+  closers.push(() => client.terminate());
+  expect((await client.speak("Before.")).pcm.equals(fakeSpeechOf("Before."))).toBe(true);
+
+  process.kill(sentinel.primary.pid, "SIGKILL");
+  await sentinel.primary.closed;
+  const killedAtMs = performance.now();
+  const failures: boolean[] = [];
+  await expect
+    .poll(
+      async () => {
+        const { end, pcm } = await client.speak("After.");
+        if (end.type === "error") failures.push(end.retryable);
+        return end.type === "stream_complete" && pcm.equals(fakeSpeechOf("After."));
+      },
+      { timeout: RECOVERY_LIMIT_MS, interval: 100 },
+    )
+    .toBe(true);
+  expect(performance.now() - killedAtMs).toBeLessThan(RECOVERY_LIMIT_MS);
+  expect(failures.every(Boolean)).toBe(true);
+  await expect
+    .poll(async () => (await fetch(new URL("/readyz", alone.edge.url))).status, { timeout: 5_000 })
+    .toBe(200);
+});
