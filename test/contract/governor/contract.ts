@@ -176,7 +176,7 @@ export function governorContract(url: () => string): void {
     await vi.waitFor(async () => expect(await asker.queued()).toBe(1));
     for (const member of [holder, asker]) member.cut(true);
     const held = fleet.keys.slots("provider", "held:key1");
-    const [ticket = ""] = await asker.redis.zrange(held, 0, 0);
+    const [ticket = ""] = await asker.redis.zrange(held, "0", "0");
     const expiryMs = async () => Number(await asker.redis.zscore(held, ticket));
     const serverMs = async () => Number((await asker.redis.time())[0]) * 1_000;
     await vi.waitFor(async () => {
