@@ -119,6 +119,8 @@ export const serverExamples: ServerExamples = {
       samples: 52_800,
       frames: 55,
       dropped_frames: 0,
+      splices: 0,
+      replaced_samples: 0,
       duration_ms: 2_200,
       first_audio_ms: 246,
       latency_ms: { queue: 1.4, slot: 0, connect: 0.1, provider: 241 },

@@ -179,6 +179,7 @@ export class FakeSession {
     this.#send({
       ...{ type: "stream_complete", utterance_id, utterance, characters: text.length, samples: pcm.length },
       ...{ frames: Math.ceil(pcm.length / FAKE_FRAME_SAMPLES), dropped_frames: 0, duration_ms: durationMs },
+      ...{ splices: 0, replaced_samples: 0 },
       ...{ first_audio_ms: 1, latency_ms: { queue: 0.5 } },
     });
   }

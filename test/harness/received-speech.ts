@@ -12,11 +12,21 @@ export interface ReceivedFrame {
   readonly atMs: number;
 }
 
+/** Where audio went back and was replaced. */
+export interface ReceivedSplice {
+  readonly firstSample: number;
+  /** Samples received before that it replaced. */
+  readonly replacedSamples: number;
+  /** `performance.now()` on arrival. */
+  readonly atMs: number;
+}
+
 export interface SpokenUtterance {
   readonly utteranceId: string;
   readonly number: number;
-  /** All samples received, end to end. */
+  /** All samples received, end to end, as a player has them that obeys splices. */
   readonly pcm: Buffer;
+  readonly splices: readonly ReceivedSplice[];
   readonly frames: readonly ReceivedFrame[];
   readonly words: ServerMessageOf<"words">["words"];
   readonly alignments: readonly ServerMessageOf<"alignment">[];
@@ -24,10 +34,16 @@ export interface SpokenUtterance {
   readonly end: ServerMessageOf<"stream_complete"> | ServerMessageOf<"cancelled"> | ServerMessageOf<"error">;
 }
 
+/** Times of words are milliseconds, samples are not. */
+const ROUNDING_MS = 1;
+
 interface Receiving {
   readonly utteranceId: string;
   readonly number: number;
-  readonly payloads: Buffer[];
+  pcm: Buffer[];
+  readonly splices: ReceivedSplice[];
+  /** The last frame was shorter than they are: it must have been the last, or a splice must follow. */
+  sawShort: boolean;
   readonly frames: ReceivedFrame[];
   readonly words: ServerMessageOf<"words">["words"];
   readonly alignments: ServerMessageOf<"alignment">[];
@@ -58,9 +74,9 @@ export class ReceivedSpeech {
   ended(number: number): SpokenUtterance | undefined {
     const it = this.#utterances.get(number);
     if (it?.end === undefined) return undefined;
-    const { utteranceId, frames, words, alignments, droppedSamples, end } = it;
-    const pcm = Buffer.concat(it.payloads);
-    return { utteranceId, number, pcm, frames, words, alignments, droppedSamples, end };
+    const { utteranceId, splices, frames, words, alignments, droppedSamples, end } = it;
+    const pcm = Buffer.concat(it.pcm);
+    return { utteranceId, number, pcm, splices, frames, words, alignments, droppedSamples, end };
   }
 
   framesOf(number: number): readonly ReceivedFrame[] {
@@ -90,7 +106,9 @@ export class ReceivedSpeech {
     this.#utterances.set(message.utterance, {
       utteranceId: message.utterance_id,
       number: message.utterance,
-      payloads: [],
+      pcm: [],
+      splices: [],
+      sawShort: false,
       frames: [],
       words: [],
       alignments: [],
@@ -110,7 +128,7 @@ export class ReceivedSpeech {
     }
     switch (message.type) {
       case "words":
-        utterance.words.push(...message.words);
+        takeWords(utterance.words, message.words);
         break;
       case "alignment":
         utterance.alignments.push(message);
@@ -123,6 +141,11 @@ export class ReceivedSpeech {
         if (message.samples !== utterance.nextSample) {
           this.violations.push(
             `stream_complete tells ${message.samples} samples, ${utterance.nextSample} came`,
+          );
+        }
+        if (message.splices !== utterance.splices.length && message.dropped_frames === 0) {
+          this.violations.push(
+            `stream_complete tells ${message.splices} splices, ${utterance.splices.length} came`,
           );
         }
         if (message.samples > 0 && message.dropped_frames === 0 && !utterance.sawLast) {
@@ -147,17 +170,35 @@ export class ReceivedSpeech {
     if (frame.utterance < this.#currentNumber) return `frame of utterance ${frame.utterance} came late`;
     const samples = frame.payload.byteLength / BYTES_PER_SAMPLE;
     if (!Number.isInteger(samples)) return "frame holds half a sample";
-    if (frame.firstSample !== utterance.nextSample) {
-      return `sample ${frame.firstSample} came where ${utterance.nextSample} was due`;
-    }
-    if (!frame.last && !this.#frameSizes.includes(samples))
-      return `frame of ${samples} samples is not the last`;
+    const joins = frame.splice
+      ? frame.firstSample <= utterance.nextSample
+      : frame.firstSample === utterance.nextSample;
+    if (!joins) return `sample ${frame.firstSample} came where ${utterance.nextSample} was due`;
+    if (utterance.sawShort && !frame.splice) return "a short frame was neither the last nor before a splice";
+    utterance.sawShort = !frame.last && !this.#frameSizes.includes(samples);
+    if (frame.splice) splice(utterance, frame.firstSample);
     this.#currentNumber = frame.utterance;
     utterance.nextSample = frame.firstSample + samples;
     utterance.sawLast = frame.last;
-    utterance.payloads.push(Buffer.from(frame.payload));
+    utterance.pcm.push(Buffer.from(frame.payload));
     const { firstSample, seq, last } = frame;
     utterance.frames.push({ firstSample, samples, seq, last, atMs: performance.now() });
     return undefined;
   }
+}
+
+/** What came from `firstSample` on is replaced. */
+function splice(utterance: Receiving, firstSample: number): void {
+  const replacedSamples = utterance.nextSample - firstSample;
+  utterance.splices.push({ firstSample, replacedSamples, atMs: performance.now() });
+  const pcm = Buffer.concat(utterance.pcm);
+  utterance.pcm = [pcm.subarray(0, pcm.byteLength - replacedSamples * BYTES_PER_SAMPLE)];
+}
+
+/** A word that begins before an earlier one has ended stands instead of that one and what followed it. */
+function takeWords(words: ServerMessageOf<"words">["words"], more: ServerMessageOf<"words">["words"]): void {
+  const beginsMs = more[0]?.start_ms ?? 0;
+  const replaced = words.findIndex((word) => word.end_ms > beginsMs + ROUNDING_MS);
+  if (replaced >= 0) words.length = replaced;
+  words.push(...more);
 }

@@ -46,6 +46,11 @@ export async function deliverUtterance(
         return event.result;
       }
       onChunk(event);
+      if (event.splice) {
+        outbound.takeBack(tally, event.firstSample);
+        const rest = cutter.splice(event.firstSample);
+        if (rest !== undefined) outbound.frame(rest, tally);
+      }
       for (const frame of cutter.push(event.pcm, event.seq)) {
         await outbound.room(1, signal);
         outbound.frame(frame, tally);

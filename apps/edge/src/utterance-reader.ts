@@ -15,6 +15,10 @@ export type UtteranceEvent =
   | {
       readonly kind: "chunk";
       readonly seq: number;
+      /** Number of the first sample of `pcm`. */
+      readonly firstSample: number;
+      /** What was given from `firstSample` on, samples and words, is replaced. */
+      readonly splice: boolean;
       /** A view into the read buffer: cut it at once. */
       readonly pcm: Uint8Array;
       readonly alignment?: Alignment;
@@ -53,7 +57,8 @@ const MAX_MARKS = 256;
 
 /**
  * Pulls an utterance's audio out of its stream, one entry per call: who does not call, does not take, and the
- * stream fills up to its bound. Samples must be dense; a gap is an error, never played over.
+ * stream fills up to its bound. Samples must be dense; a gap is an error, never played over. A splice goes back,
+ * never ahead; words are told anew from there on.
  *
  * Every wait ends: without any sign of a worker after `pickupTimeoutMs`, or after `stallTimeoutMs` of silence,
  * with `worker.unavailable`.
@@ -61,7 +66,7 @@ const MAX_MARKS = 256;
 export class UtteranceReader {
   readonly #options: UtteranceReaderOptions;
   readonly #reader: StreamReader;
-  readonly #words = new WordCutter();
+  #words = new WordCutter();
   #nextSample = 0;
   #hasStarted = false;
   /** Samples before this are with the client. */
@@ -119,18 +124,22 @@ export class UtteranceReader {
     if (from !== undefined && !this.#hasStarted && firstSample <= from.sample) this.#nextSample = firstSample;
     else if (from !== undefined && !this.#hasStarted) throw this.#toLoss("trimmed");
     this.#hasStarted = true;
+    const splice = entry.splice === true && firstSample <= this.#nextSample;
+    if (splice) this.#spliceAt(firstSample, stored.seq);
     this.#assertNext(firstSample);
     this.#nextSample += samplesOf(entry);
     this.#mark(stored.seq);
     onEntry(entry);
     const words = alignment === undefined ? [] : this.#words.push(alignment);
-    const held = this.#skipTo - firstSample;
-    if (held > 0 && this.#nextSample <= this.#skipTo) {
+    const held = Math.max(0, this.#skipTo - firstSample);
+    // Of an entry before its last one the client has everything, or a splice has replaced the rest.
+    if (stored.seq < (from?.seq ?? 0) || (held > 0 && this.#nextSample <= this.#skipTo)) {
       this.#reader.advance(stored.seq);
       return undefined;
     }
     return {
       ...{ kind: "chunk", seq: stored.seq, words },
+      ...{ firstSample: firstSample + held, splice: splice && held === 0 },
       pcm: held > 0 ? pcm.subarray(held * BYTES_PER_SAMPLE) : pcm,
       // It came before the samples that the client has.
       ...(alignment === undefined || held > 0 ? {} : { alignment }),
@@ -142,9 +151,16 @@ export class UtteranceReader {
     const { from } = this.#options;
     // Everything was played, and nothing is held any more.
     if (from !== undefined && !this.#hasStarted && from.sample === samples) return;
-    if (from !== undefined && (!this.#hasStarted || this.#nextSample < from.sample))
+    if (from !== undefined && (!this.#hasStarted || this.#nextSample < this.#skipTo))
       throw this.#toLoss("trimmed");
     if (outcome.kind === "completed") this.#assertNext(samples);
+  }
+
+  /** A client that has samples of what is replaced is given all of the new. */
+  #spliceAt(sample: number, seq: number): void {
+    this.#nextSample = sample;
+    this.#words = new WordCutter();
+    if (seq > (this.#options.from?.seq ?? 0)) this.#skipTo = Math.min(this.#skipTo, sample);
   }
 
   #mark(seq: number): void {

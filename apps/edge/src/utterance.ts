@@ -338,6 +338,7 @@ export class Utterance {
       utterance_id: this.utteranceId,
       utterance: this.tally.number,
       ...{ characters, samples, frames: this.tally.sentFrames, dropped_frames: this.tally.droppedFrames },
+      ...{ splices: this.tally.splices, replaced_samples: this.tally.replacedSamples },
       duration_ms: samplesToMs(samples, this.speech.sampleRateHz),
       first_audio_ms: totalMs,
       latency_ms: { ...parts },

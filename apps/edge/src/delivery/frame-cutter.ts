@@ -6,7 +6,7 @@ import type { FrameSize } from "./frame-size.ts";
 /**
  * Cuts an utterance's chunks into frames of exactly `frameSize.samples`, as it stands when a frame is begun, the
  * remainder carried over; the last one is as short as it comes. A full frame is held back until more is known to follow, so that the true last
- * frame can say so. Samples are copied once, out of the reader's buffer into the message that is sent.
+ * frame can say so. Before a splice a frame ends where that begins, whatever its length. Samples are copied once, out of the reader's buffer into the message that is sent.
  */
 export class FrameCutter {
   readonly #utterance: number;
@@ -19,6 +19,8 @@ export class FrameCutter {
   #seq = 0;
   /** Samples of the frames already cut, those of an earlier connection included. */
   #cutSamples: number;
+  /** The frame being filled begins at a splice. */
+  #isSplice = false;
 
   constructor(utterance: number, frameSize: FrameSize, firstSample = 0) {
     this.#cutSamples = firstSample;
@@ -45,6 +47,19 @@ export class FrameCutter {
     }
   }
 
+  /**
+   * What comes next begins at `sample` and replaces whatever came from there on: what is carried of that is dropped.
+   * @returns the frame up to there, if one has been begun
+   */
+  splice(sample: number): Frame | undefined {
+    const carried = (sample - this.#cutSamples) * BYTES_PER_SAMPLE;
+    this.#filledBytes = Math.min(this.#filledBytes, Math.max(0, carried));
+    const before = this.#filledBytes === 0 ? undefined : this.#cut(false);
+    this.#cutSamples = sample;
+    this.#isSplice = true;
+    return before;
+  }
+
   /** The last frame; none of an utterance without samples. */
   finish(): Frame | undefined {
     return this.#filledBytes === 0 ? undefined : this.#cut(true);
@@ -54,19 +69,21 @@ export class FrameCutter {
     const message = this.#message.subarray(0, AUDIO_FRAME_HEADER_BYTES + this.#filledBytes);
     const firstSample = this.#cutSamples;
     const samples = this.#filledBytes / BYTES_PER_SAMPLE;
+    const splice = this.#isSplice;
+    this.#isSplice = false;
     writeAudioFrameHeader(message, {
       utterance: this.#utterance,
       firstSample,
       seq: this.#seq,
       last,
       deflated: false,
-      splice: false,
+      splice,
     });
     this.#cutSamples += samples;
     this.#filledBytes = 0;
     this.#frameBytes = this.#frameSize.samples * BYTES_PER_SAMPLE;
     this.#message = this.#blank();
-    return { firstSample, samples, last, message };
+    return { firstSample, samples, last, splice, message };
   }
 
   #blank(): Uint8Array<ArrayBuffer> {

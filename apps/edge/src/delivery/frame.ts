@@ -5,6 +5,8 @@ export interface Frame {
   readonly firstSample: number;
   readonly samples: number;
   readonly last: boolean;
+  /** What was sent from `firstSample` on is replaced. */
+  readonly splice: boolean;
   /** Header and samples; owned by the frame. */
   readonly message: Uint8Array<ArrayBuffer>;
 }

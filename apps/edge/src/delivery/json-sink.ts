@@ -1,9 +1,13 @@
+import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
 import { GatewayError } from "@tts-labs/core/errors";
 import type { ServerMessage, ServerMessageOf } from "@tts-labs/core/protocol/server-message";
 import type { HttpExchange } from "../http-exchange.ts";
 import { type Frame, pcmOf } from "./frame.ts";
 import { fromErrorMessage } from "./response-sink.ts";
 import type { Sink } from "./sink.ts";
+
+/** Times of words are whole milliseconds, samples are not. */
+const ROUNDING_MS = 1;
 
 /**
  * Gathers a whole utterance for an answer in JSON, up to a bound in bytes: what is longer has to be asked for
@@ -37,6 +41,7 @@ export class JsonSink implements Sink {
 
   sendFrame(frame: Frame): void {
     const pcm = pcmOf(frame);
+    if (frame.splice) this.#keep(frame.firstSample * BYTES_PER_SAMPLE);
     this.#bytes += pcm.byteLength;
     if (this.#bytes <= this.#maxBytes) this.#parts.push(pcm);
     else {
@@ -46,7 +51,7 @@ export class JsonSink implements Sink {
   }
 
   sendMessage(message: ServerMessage): void {
-    if (message.type === "words") this.#words.push(...message.words);
+    if (message.type === "words") this.#addWords(message.words);
     else if (message.type === "error") this.fail(fromErrorMessage(message));
     else if (message.type === "stream_complete") this.#complete(message);
   }
@@ -58,7 +63,22 @@ export class JsonSink implements Sink {
     this.#onDone();
   }
 
-  #complete({ samples, duration_ms }: ServerMessageOf<"stream_complete">): void {
+  /** Takes back what is longer. */
+  #keep(bytes: number): void {
+    if (this.#bytes <= bytes) return;
+    this.#parts = [Buffer.concat(this.#parts).subarray(0, bytes)];
+    this.#bytes = bytes;
+  }
+
+  /** A word that begins before an earlier one has ended is spoken instead of that. */
+  #addWords(words: ServerMessageOf<"words">["words"]): void {
+    const startMs = words[0]?.start_ms ?? 0;
+    const replaced = this.#words.findIndex((word) => word.end_ms > startMs + ROUNDING_MS);
+    if (replaced >= 0) this.#words.length = replaced;
+    this.#words.push(...words);
+  }
+
+  #complete({ samples, duration_ms, cache }: ServerMessageOf<"stream_complete">): void {
     if (!this.#exchange.isOpen) return;
     this.#exchange.answerJson(200, {
       audio: Buffer.concat(this.#parts).toString("base64"),
@@ -67,6 +87,7 @@ export class JsonSink implements Sink {
       samples,
       duration_ms,
       words: this.#words,
+      cache: cache ?? "off",
       request_id: this.#exchange.requestId,
     });
     this.#parts = [];

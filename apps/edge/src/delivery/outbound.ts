@@ -135,6 +135,15 @@ export class Outbound {
     }
   }
 
+  /** A splice: frames from `sample` on need not be sent any more. */
+  takeBack(of: DeliveryTally, sample: number): void {
+    const isReplaced = (item: LaneItem) =>
+      item.kind === "frame" && item.of === of && item.frame.firstSample >= sample;
+    const kept = this.#lane.filter((item) => !isReplaced(item));
+    this.#countQueued(kept.length - this.#lane.length);
+    this.#lane.splice(0, this.#lane.length, ...kept);
+  }
+
   /** Throws away what waits of an utterance; nothing of it is sent after this. */
   discard(of: DeliveryTally): void {
     let frames = 0;
@@ -206,9 +215,11 @@ export class Outbound {
     waiter.resolve();
   }
 
-  /** With the captions before it; an utterance's last frame stays, since it says that it is the last. */
+  /** With the captions before it; an utterance's last frame stays, and that of a splice, since they say what they are. */
   #dropOldestFrame(): void {
-    const at = this.#lane.findIndex((item) => item.kind === "frame" && !item.frame.last);
+    const at = this.#lane.findIndex(
+      (item) => item.kind === "frame" && !item.frame.last && !item.frame.splice,
+    );
     const dropped = this.#lane[at];
     if (dropped?.kind !== "frame") return;
     const { of, frame } = dropped;
@@ -281,9 +292,19 @@ export class Outbound {
     this.#options.pacer?.sent(frame.samples, nowMs);
     of.firstSentAtMs ??= nowMs;
     of.sentFrames++;
+    if (frame.splice) this.#countSplice(frame, of);
     of.sentSamples += frame.samples;
+    of.sentUpTo = frame.firstSample + frame.samples;
     this.#options.sink.sendFrame(frame);
     this.#options.observer.framesSent(1, frame.message.byteLength);
+  }
+
+  #countSplice(frame: Frame, of: DeliveryTally): void {
+    const replaced = Math.max(0, of.sentUpTo - frame.firstSample);
+    of.splices++;
+    of.replacedSamples += replaced;
+    of.sentSamples = Math.max(0, of.sentSamples - replaced);
+    this.#options.pacer?.takenBack(replaced);
   }
 
   #tellDrops(of: DeliveryTally): void {

@@ -36,6 +36,11 @@ export class Pacer {
     this.#playedUpAtMs = Math.max(this.#playedUpAtMs, nowMs) + samplesToMs(samples, this.#sampleRateHz);
   }
 
+  /** The listener drops samples that it has not played yet. */
+  takenBack(samples: number): void {
+    this.#playedUpAtMs -= samplesToMs(samples, this.#sampleRateHz);
+  }
+
   /** The listener has thrown away what it held. */
   reset(): void {
     this.#playedUpAtMs = 0;

@@ -1,3 +1,4 @@
+import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
 import { GatewayError } from "@tts-labs/core/errors";
 import type { ServerMessage, ServerMessageOf } from "@tts-labs/core/protocol/server-message";
 import type { HttpExchange } from "../http-exchange.ts";
@@ -5,7 +6,8 @@ import { type Frame, pcmOf } from "./frame.ts";
 import type { Sink } from "./sink.ts";
 
 export interface ResponseFormat {
-  readonly headers: Readonly<Record<string, string>>;
+  /** Asked when the first frame is there. */
+  readonly headers: () => Readonly<Record<string, string>>;
   /** Bytes before the first sample. */
   readonly preamble: Uint8Array;
 }
@@ -26,6 +28,9 @@ export function fromErrorMessage(message: ServerMessageOf<"error">): GatewayErro
  *
  * The frames of one batch leave in one write. uWS says at once, or with the next one, that the socket is full.
  * A socket that has taken nothing for 10 s is cut by uWS.
+ *
+ * What is written can't be taken back: after a splice the new audio is joined on where the old one ends, within
+ * the word that was being spoken, so that clock and length stay right.
  */
 export class ResponseSink implements Sink {
   readonly #exchange: HttpExchange;
@@ -33,6 +38,8 @@ export class ResponseSink implements Sink {
   readonly #onDone: () => void;
   /** Samples of the batch that is being gathered. */
   #parts: Uint8Array[] = [];
+  /** Number of the sample after the last one gathered. */
+  #nextSample = 0;
   #hasBegun = false;
   #accepts = true;
 
@@ -69,7 +76,9 @@ export class ResponseSink implements Sink {
   }
 
   sendFrame(frame: Frame): void {
-    this.#parts.push(pcmOf(frame));
+    const written = Math.max(0, this.#nextSample - frame.firstSample);
+    this.#nextSample += Math.max(0, frame.samples - written);
+    this.#parts.push(pcmOf(frame).subarray(written * BYTES_PER_SAMPLE));
   }
 
   sendMessage(message: ServerMessage): void {
@@ -104,7 +113,7 @@ export class ResponseSink implements Sink {
   #begin(): void {
     if (this.#hasBegun) return;
     this.#hasBegun = true;
-    this.#exchange.writeHead(200, this.#format.headers);
+    this.#exchange.writeHead(200, this.#format.headers());
     if (this.#format.preamble.byteLength > 0) this.#exchange.response.write(this.#format.preamble);
   }
 }

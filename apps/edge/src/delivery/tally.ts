@@ -4,7 +4,13 @@ export interface DeliveryTally {
   /** Number in the session, from 1. */
   readonly number: number;
   sentFrames: number;
+  /** Without those that a splice has replaced. */
   sentSamples: number;
+  /** Number of the sample after the last one sent. */
+  sentUpTo: number;
+  splices: number;
+  /** Sent, and then replaced by a splice. */
+  replacedSamples: number;
   droppedFrames: number;
   /** `performance.now()` when the first frame was given to the sink. */
   firstSentAtMs: number | undefined;
@@ -18,6 +24,9 @@ export const newTally = (utteranceId: string, number: number, sentSamples = 0): 
   number,
   sentFrames: 0,
   sentSamples,
+  sentUpTo: sentSamples,
+  splices: 0,
+  replacedSamples: 0,
   droppedFrames: 0,
   firstSentAtMs: undefined,
   playedSamples: undefined,

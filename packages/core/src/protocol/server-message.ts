@@ -115,6 +115,10 @@ export const serverMessageSchemas = {
       samples: count,
       frames: count,
       dropped_frames: count,
+      splices: count.describe(
+        "How often its audio went on anew at a word, after a provider socket or a worker had failed.",
+      ),
+      replaced_samples: count.describe("Samples sent and then replaced by a splice; not in `samples`."),
       duration_ms: milliseconds,
       first_audio_ms: milliseconds
         .nullable()
