@@ -202,6 +202,11 @@ export class Session {
   detach(reason: GatewayError): void {
     if (this.#closed) return;
     const { hold } = this.#options;
+    if (hold?.isCurrent === false) {
+      // Another has it by now: nothing of it is ours to end.
+      this.#leave(reason);
+      return;
+    }
     if (hold === undefined || !this.isResumable) {
       this.close(new GatewayError("cancelled.client_gone", reason.message));
       return;
