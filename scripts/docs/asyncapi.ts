@@ -168,7 +168,7 @@ const CHANNEL = [
       [
         "1000",
         "",
-        "The client closed; its unfinished utterances are cancelled once they can no longer be resumed.",
+        "The client closed: its session ends at once. (So does a close without a code; every other loss leaves it to be resumed.)",
       ],
       ...closeCodeRows(),
     ],

@@ -67,7 +67,15 @@ describe.skipIf(chromiumPath === undefined)("the page, with an edge that hums", 
           connection.sendFrame(frame(0, false), new Uint8Array(4_800));
           resume = () => {
             connection.sendFrame(frame(2_400, true), new Uint8Array(4_800));
-            const totals = { characters: 5, samples: 4_800, frames: 2, dropped_frames: 0, duration_ms: 200, splices: 0, replaced_samples: 0 };
+            const totals = {
+              characters: 5,
+              samples: 4_800,
+              frames: 2,
+              dropped_frames: 0,
+              duration_ms: 200,
+              splices: 0,
+              replaced_samples: 0,
+            };
             const latency = { first_audio_ms: 1, latency_ms: {} };
             connection.send({
               type: "stream_complete",

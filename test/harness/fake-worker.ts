@@ -26,6 +26,8 @@ export interface FakeWorkerOptions {
   readonly streams: StreamStore;
   readonly sampleRateHz?: number;
   readonly chunkCharacters?: number;
+  /** False: a provider that tells no times. */
+  readonly aligns?: boolean;
   /** Bound of the audio streams. */
   readonly maxBytes?: number;
   /** Awaited before each chunk is appended: tests hold the worker here, or fail it with what it throws. */
@@ -150,7 +152,7 @@ export class FakeWorker {
     writer: StreamWriter,
     signal: AbortSignal,
   ): Promise<void> {
-    const { chunkCharacters = 8, sampleRateHz = 24_000, beforeChunk } = this.#options;
+    const { chunkCharacters = 8, sampleRateHz = 24_000, aligns = true, beforeChunk } = this.#options;
     for (let at = 0; at < text.length; at += chunkCharacters) {
       signal.throwIfAborted();
       const piece = text.slice(at, at + chunkCharacters);
@@ -160,7 +162,7 @@ export class FakeWorker {
       const entry = encodeAudioEntry({
         firstSample,
         pcm: fakeSpeechOf(piece, from + at),
-        alignment: alignmentOf(piece, firstSample, sampleRateHz),
+        ...(aligns ? { alignment: alignmentOf(piece, firstSample, sampleRateHz) } : {}),
         ...(firstSample === 0 ? { latencyMs: { queue: 1, slot: 0, connect: 2, provider: 3 } } : {}),
       });
       await writer.append([entry], signal);

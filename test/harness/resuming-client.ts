@@ -44,6 +44,23 @@ export class ResumingTestClient {
   readonly #watchers = new Set<() => void>();
   #bytes = 0;
   #resumedAtMs: number | undefined;
+  #onOpen: () => void = () => {};
+
+  /** The same client on another connection, while the older one is still there: knows how far that one has come. */
+  static async follow(older: ResumingTestClient, url: string): Promise<ResumingTestClient> {
+    const client = new ResumingTestClient();
+    client.#connected = older.connected;
+    for (const [number, it] of older.#utterances) {
+      client.#utterances.set(number, { ...it, parts: [], words: [] });
+    }
+    await client.resume(url);
+    return client;
+  }
+
+  /** Runs `act` when the socket of the next connection is open. */
+  whenOpen(act: () => void): void {
+    this.#onOpen = act;
+  }
 
   get connected(): Connected {
     if (this.#connected === undefined) throw new Error("not connected");
@@ -135,7 +152,10 @@ export class ResumingTestClient {
     this.#socket = socket;
     this.closeCode = undefined;
     let greeting: Connected | undefined;
-    socket.on("open", () => first !== undefined && socket.send(JSON.stringify(first)));
+    socket.on("open", () => {
+      if (first !== undefined) socket.send(JSON.stringify(first));
+      this.#onOpen();
+    });
     socket.on("message", (data: Buffer, isBinary: boolean) => {
       if (isBinary) this.#onFrame(data);
       else {

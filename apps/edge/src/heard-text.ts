@@ -1,7 +1,10 @@
+import type { Alignment } from "@tts-labs/core/audio/alignment";
 import type { AudioEntry } from "@tts-labs/core/session/entries";
 
 /** Where a provider tells no times and the utterance is not complete: typical speech. */
 const CHARACTERS_PER_SECOND = 15;
+/** Samples and milliseconds of the same moment differ by so much. */
+const ROUNDING_MS = 1;
 const NOT_SPACE = /\S/g;
 /** To the end of the word at a place, and over the white space behind it. */
 const REST_OF_WORD = /\S*\s*/y;
@@ -26,12 +29,21 @@ export class HeardText {
   #isInWord = false;
   /** Audio from before what was seen is gone from the stream: how many characters it held is not known. */
   #isPartial = false;
+  /** Of a partial one: a character of the text, and how many of those seen come before it. */
+  #anchor: { readonly char: number; readonly characters: number } | undefined;
   #entries = 0;
 
-  take({ firstSample, alignment, splice }: AudioEntry, sampleRateHz: number): void {
+  take({ firstSample, alignment, splice, resume }: AudioEntry, sampleRateHz: number): void {
     if (this.#entries++ === 0 && firstSample > 0) this.#isPartial = true;
     if (splice) this.#forgetFrom((firstSample * 1_000) / sampleRateHz);
-    if (alignment === undefined) return;
+    if (alignment !== undefined) this.#learn(alignment);
+    if (!this.#isPartial || resume === undefined || resume.estimated) return;
+    const ms = (resume.sample * 1_000) / sampleRateHz;
+    const word = this.#startsMs.findIndex((startMs) => startMs > ms - ROUNDING_MS);
+    this.#anchor = { char: resume.char, characters: this.#charactersBefore[word] ?? this.#characters };
+  }
+
+  #learn(alignment: Alignment): void {
     for (const [i, char] of alignment.chars.entries()) {
       if (char.trim() === "") {
         this.#isInWord = false;
@@ -51,15 +63,24 @@ export class HeardText {
    * @param totalMs of the whole utterance, where that is known already
    */
   cut(text: string, heardMs: number, totalMs: number | undefined): HeardCut {
-    const isTimed = this.#startsMs.length > 0 && !this.#isPartial;
     if (heardMs <= 0) return cutAfterWord(text, undefined, true);
-    if (isTimed) {
-      const word = this.#startsMs.findLastIndex((startMs) => startMs < heardMs);
-      const before = this.#charactersBefore[word];
-      return cutAfterWord(text, before === undefined ? undefined : indexOfCharacter(text, before), true);
+    const unseen = this.#isPartial ? this.#unseenCharacters(text) : 0;
+    const word = this.#startsMs.findLastIndex((startMs) => startMs < heardMs);
+    const before = this.#charactersBefore[word];
+    if (unseen !== undefined && before !== undefined) {
+      return cutAfterWord(text, indexOfCharacter(text, unseen + before), true);
     }
+    // Silence before the first word.
+    if (unseen === 0 && this.#startsMs.length > 0) return cutAfterWord(text, undefined, true);
     const perMs = totalMs === undefined ? CHARACTERS_PER_SECOND / 1_000 : text.length / totalMs;
     return cutAfterWord(text, Math.min(text.length, Math.floor(heardMs * perMs)), false);
+  }
+
+  /** Characters before the first one seen; `undefined` where nobody knows. */
+  #unseenCharacters(text: string): number | undefined {
+    if (this.#anchor === undefined) return undefined;
+    const { char, characters } = this.#anchor;
+    return Math.max(0, text.slice(0, char).replace(/\s/g, "").length - characters);
   }
 
   /** What was spoken from here on is replaced; the word that begins here is spoken anew. */

@@ -33,8 +33,7 @@ export class Hearing {
 
   told(message: ServerMessageOf<"cancelled">): void {
     const { heard_ms: heardMs, text_heard: textHeard, text_left: textLeft, estimated } = message;
-    if (heardMs === undefined || textHeard === undefined || textLeft === undefined) return;
-    this.#told = { heardMs, textHeard, textLeft, estimated: estimated ?? true };
+    this.#told = { heardMs, textHeard, textLeft, estimated };
   }
 
   /** Of `text`, while `receivedSamples` have come. */

@@ -243,7 +243,8 @@ describe("say", () => {
         if (message.type === "cancel") {
           cancelled = true;
           const totals = { sent_samples: 24_000, played_samples: 24_000 };
-          connection.send({ type: "cancelled", utterance_id: "u", utterance: 1, ...totals });
+          const heard = { heard_ms: 0, text_heard: "", text_left: "", estimated: false };
+          connection.send({ type: "cancelled", utterance_id: "u", utterance: 1, ...totals, ...heard });
         }
         if (message.type === "played") played = message.samples;
         return message.type !== "ping";

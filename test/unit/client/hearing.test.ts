@@ -65,7 +65,6 @@ describe("what has been heard", () => {
     hearing.played(24_000);
     const cancelled = { type: "cancelled", utterance_id: "u", utterance: 1 } as const;
     const samples = { sent_samples: 48_000, played_samples: 24_000 };
-    hearing.told({ ...cancelled, ...samples });
     expect(hearing.of(TEXT, 48_000).textHeard).toBe("Guten Tag,  wie geht ");
     const texts = { text_heard: "Guten ", text_left: "Tag,  wie geht es Ihnen?" };
     hearing.told({ ...cancelled, ...samples, heard_ms: 1_000, ...texts, estimated: true });

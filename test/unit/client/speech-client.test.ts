@@ -271,7 +271,8 @@ describe("cancel", () => {
         if (message.type === "cancel") {
           connection.sendFrame({ ...HEADER, firstSample: 24_000, seq: 2 }, new Uint8Array(1_920));
           const totals = { sent_samples: 24_960, played_samples: 4_800 };
-          connection.send({ type: "cancelled", utterance_id: "u", utterance: 1, ...totals });
+          const heard = { heard_ms: 0, text_heard: "", text_left: "", estimated: false };
+          connection.send({ type: "cancelled", utterance_id: "u", utterance: 1, ...totals, ...heard });
         }
         return hanging(message, connection);
       },

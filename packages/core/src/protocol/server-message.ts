@@ -8,6 +8,7 @@ import { ERROR_CODES, type ErrorCode, type GatewayError } from "../errors.ts";
 const errorCode = z.enum(ERROR_CODES as [ErrorCode, ...ErrorCode[]]);
 const milliseconds = z.number().min(0);
 const count = z.int().min(0);
+const cacheUse = z.enum(["hit", "joined", "miss", "off"]);
 
 export const serverMessageSchemas = {
   connected: z
@@ -126,6 +127,11 @@ export const serverMessageSchemas = {
       latency_ms: z
         .record(z.string(), milliseconds)
         .describe("The parts of `first_audio_ms` that are known, by name."),
+      cache: cacheUse
+        .optional()
+        .describe(
+          "hit: it had been spoken before; joined: another utterance was just saying the same; miss: it was spoken; off: the cache was not asked, as for text that came in pieces.",
+        ),
     })
     .describe("The utterance is complete and all its audio has been sent."),
   cancelled: z
@@ -135,15 +141,15 @@ export const serverMessageSchemas = {
       utterance: count,
       sent_samples: count.describe("Samples the edge had sent."),
       played_samples: count.describe("Samples the player has reported as played."),
-      heard_ms: milliseconds.optional().describe("`played_samples` in milliseconds."),
+      heard_ms: milliseconds.describe(
+        "`played_samples` in milliseconds; where `played` was never reported, the time since the first frame, at most what was sent.",
+      ),
       text_heard: z
         .string()
-        .optional()
         .describe("The utterance's text up to the last word whose beginning was played, that word included."),
-      text_left: z.string().optional().describe("The rest: both together are the text as it was sent."),
+      text_left: z.string().describe("The rest: both together are the text as it was sent."),
       estimated: z
         .boolean()
-        .optional()
         .describe("The cut is a guess: the provider gave no times, or `played` was never reported."),
     })
     .describe("The utterance was cancelled; nothing more of it will be sent."),
