@@ -8,7 +8,7 @@ import type { HeardText, SpokenWord } from "./utterance.ts";
 export class Hearing {
   readonly #sampleRateHz: number;
   /** In order; at most as many as the utterance's text has. */
-  #words: SpokenWord[] = [];
+  readonly #words: SpokenWord[] = [];
   #playedSamples: number | undefined;
   #told: HeardText | undefined;
 
@@ -24,7 +24,7 @@ export class Hearing {
   addWords(words: readonly SpokenWord[]): void {
     const [first] = words;
     if (first === undefined) return;
-    this.#words = [...this.#words.slice(0, firstReplaced(this.#words, first)), ...words];
+    this.#words.splice(firstReplaced(this.#words, first), Number.POSITIVE_INFINITY, ...words);
   }
 
   played(samples: number): void {
@@ -65,12 +65,10 @@ export class Hearing {
   }
 }
 
-/** Index of the first of `words` in whose place `word` comes; their number when it follows them all. */
-export function firstReplaced(words: readonly { readonly endMs?: number }[], word: SpokenWord): number {
+/** Index of the first of `words`, which are in order, in whose place `word` comes; their number when it follows them all. */
+export const firstReplaced = (words: readonly { readonly endMs?: number }[], word: SpokenWord): number =>
   // Times are rounded here and there.
-  const index = words.findIndex(({ endMs = 0 }) => endMs > word.startMs + 1);
-  return index < 0 ? words.length : index;
-}
+  words.findLastIndex(({ endMs = 0 }) => endMs <= word.startMs + 1) + 1;
 
 const lettersOf = (text: string): number => text.replace(/\s/g, "").length;
 

@@ -1,5 +1,6 @@
+import { firstReplaced } from "@tts-labs/client/hearing";
 import { type ConnectOptions, SpeechClient } from "@tts-labs/client/speech-client";
-import type { Utterance } from "@tts-labs/client/utterance";
+import type { SpokenWord, Utterance } from "@tts-labs/client/utterance";
 import { renderSpeech } from "@tts-labs/simulator/render";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { Random } from "../../../scripts/random.ts";
@@ -104,6 +105,41 @@ describe("a client whose connection is cut again and again", () => {
       expect((await hear(second, 50_000)).equals(uncut)).toBe(true);
       expect(seen.resumed).toBeGreaterThan(3);
       expect(seen.stray).toEqual([]);
+    } finally {
+      await client.close();
+    }
+  });
+
+  it("hears every word once also where the provider dies in mid-utterance, again and again", async () => {
+    const { client, seen } = await connect();
+    try {
+      // Each of its sockets ends after 2.5 s of audio.
+      const utterance = client.speak(TEXT, { voice: `${VOICE}_fault_drop-after-audio_2500` });
+      const words: SpokenWord[] = [];
+      utterance.on("words", (told) => {
+        const [first] = told;
+        if (first !== undefined) words.splice(firstReplaced(words, first), Number.POSITIVE_INFINITY, ...told);
+      });
+      let end = 0;
+      let nextCut = 40_000;
+      for await (const { firstSample, samples, splice } of utterance) {
+        // At a splice back by at most the word being spoken, else on from where the last chunk ended.
+        if (splice === true) expect(end - firstSample).toBeLessThan(24_000);
+        else expect(firstSample).toBe(end);
+        end = firstSample + samples.length;
+        if (end < nextCut) continue;
+        nextCut += 40_000;
+        cutAll();
+      }
+      const { samples, splices, outcome } = await utterance.finished;
+      expect({ outcome, samples }).toEqual({ outcome: "completed", samples: end });
+      console.log(`${splices} splices, ${seen.resumed} resumes`);
+      expect(splices).toBeGreaterThan(1);
+      expect(seen.resumed).toBeGreaterThan(1);
+      expect(words.map(({ text }) => text)).toEqual(TEXT.split(" "));
+      expect(words.every(({ startMs }, i) => startMs >= (words[i - 1]?.endMs ?? 0) - 1)).toBe(true);
+      // As long as the uncut speech, but for the pauses where sentences were joined anew.
+      expect(Math.abs(end - uncut.byteLength / 2)).toBeLessThan(24_000);
     } finally {
       await client.close();
     }
