@@ -106,11 +106,14 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
       });
       return lifecycle.add("slots", governor, (it) => it.close());
     };
-    const slots = lifecycle.add("provider slots", new ProviderSlots(await openLeases(), health), (it) =>
-      it.close(),
-    );
+    const source = await openLeases();
     const synthesizer = openSynthesizer(config, { keys: providerKeys, health, metrics, logger });
     lifecycle.add("provider sockets", synthesizer, (it) => it.close());
+    const slots = new ProviderSlots({
+      ...{ source, health, expect: (speech, count) => synthesizer.expect(speech, count) },
+      mostExpected: providerKeys.reduce((sum, key) => sum + key.slots, 0),
+    });
+    lifecycle.add("provider slots", slots, (it) => it.close());
     const stopVoices = publishVoices({
       list: () => synthesizer.listVoices(),
       store: openVoiceList({ redis, keys }),

@@ -8,36 +8,61 @@ export interface LeaseSource {
   acquire(signal: AbortSignal): Promise<SlotLease>;
 }
 
+export interface ProviderSlotsOptions {
+  readonly source: LeaseSource;
+  readonly health: ProviderHealth;
+  /** Told how many wait to speak like this, so that a slot, once had, need not wait for a socket. */
+  readonly expect: (speech: SpeechOptions, count: number) => void;
+  /** More than so many need not be expected: no more are let in at once. */
+  readonly mostExpected: number;
+}
+
 /**
  * The provider's slots as runs see them: nobody waits for a slot of a provider that is not to be asked, and
  * who already waits when that becomes known is told at once.
  */
 export class ProviderSlots implements Slots {
+  readonly #options: ProviderSlotsOptions;
   readonly #source: LeaseSource;
   readonly #health: ProviderHealth;
+  /** By speech options; those nobody waits with are not in it. */
+  readonly #expected = new Map<string, number>();
   readonly #waiting = new Set<AbortController>();
   readonly #unsubscribe: () => void;
 
-  constructor(source: LeaseSource, health: ProviderHealth) {
-    this.#source = source;
-    this.#health = health;
-    this.#unsubscribe = health.onChange(() => this.#turnAway());
+  constructor(options: ProviderSlotsOptions) {
+    this.#options = options;
+    this.#source = options.source;
+    this.#health = options.health;
+    this.#unsubscribe = options.health.onChange(() => this.#turnAway());
   }
 
-  async acquire(_speech: SpeechOptions, signal: AbortSignal): Promise<Slot> {
+  async acquire(speech: SpeechOptions, signal: AbortSignal): Promise<Slot> {
     const refusal = this.#health.refusal;
     if (refusal !== undefined) throw refusal;
     const turnedAway = new AbortController();
     this.#waiting.add(turnedAway);
+    this.#expect(speech, 1);
     try {
       return await this.#source.acquire(AbortSignal.any([signal, turnedAway.signal]));
     } finally {
       this.#waiting.delete(turnedAway);
+      this.#expect(speech, -1);
     }
   }
 
   close(): void {
     this.#unsubscribe();
+  }
+
+  #expect(speech: SpeechOptions, more: number): void {
+    const { expect, mostExpected } = this.#options;
+    if (mostExpected === 0) return;
+    const key = JSON.stringify(speech);
+    const count = (this.#expected.get(key) ?? 0) + more;
+    if (count === 0) this.#expected.delete(key);
+    else this.#expected.set(key, count);
+    expect(speech, Math.min(count, mostExpected));
   }
 
   #turnAway(): void {

@@ -31,6 +31,8 @@ export interface ElevenLabsOptions {
 }
 
 export interface ElevenLabsSynthesizer extends Synthesizer {
+  /** So many runs wait for a slot to speak like this, until told otherwise; whichever key they will get. */
+  expect(speech: SpeechOptions, count: number): void;
   /** For people to choose from. @throws GatewayError `provider.*` */
   listVoices(): Promise<readonly ProviderVoice[]>;
 }
@@ -76,6 +78,9 @@ export function openElevenLabsSynthesizer(options: ElevenLabsOptions): ElevenLab
       toSynthesis(await pool.openFresh(toRouteOf(speech, keyId), signal)),
     prewarm: (speech) => {
       for (const keyId of secrets.keys()) pool.prewarm(toRouteOf(speech, keyId));
+    },
+    expect: (speech, count) => {
+      for (const keyId of secrets.keys()) pool.expect(toRouteOf(speech, keyId), count);
     },
     listVoices: () => listVoices({ url, apiKey, timeoutMs: deadlines.connectMs + deadlines.firstAudioMs }),
     close: () => pool.close(),

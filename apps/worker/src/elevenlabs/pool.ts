@@ -87,6 +87,11 @@ export class SocketPool {
     shelf.tend();
   }
 
+  /** So many wait to be let use the route; until told otherwise. */
+  expect(route: Route, count: number): void {
+    if (!this.#closed) this.#shelfOf(route).expect(count);
+  }
+
   /** Ends every socket, also those in use, and waits until they are gone. May be called twice. */
   async close(): Promise<void> {
     this.#closed = true;

@@ -51,6 +51,7 @@ export class Shelf {
   readonly #warm: SingleUseSocket[] = [];
   readonly #connecting = new Set<SingleUseSocket>();
   #usedAtMs = monotonicMs();
+  #expected = 0;
   #nextConnectAtMs = 0;
   #closed = false;
 
@@ -78,6 +79,13 @@ export class Shelf {
   /** Somebody wants this route now or soon. */
   touch(): void {
     this.#usedAtMs = monotonicMs();
+  }
+
+  /** So many are about to come, as soon as they are let. */
+  expect(count: number): void {
+    this.#expected = count;
+    this.touch();
+    this.tend();
   }
 
   /** The youngest warm socket that is fit to speak, now checked out and nobody else's; then fills up again. */
@@ -157,7 +165,7 @@ export class Shelf {
   #wanted(nowMs: number): number {
     const { warmPerRoute, followsDemand } = this.#options;
     if (warmPerRoute === 0 || !followsDemand) return warmPerRoute;
-    return Math.max(warmPerRoute, this.#demand.sockets(nowMs));
+    return Math.max(warmPerRoute, this.#demand.sockets(nowMs), this.#expected);
   }
 
   #connectOne(nowMs: number): void {

@@ -53,24 +53,25 @@ const failing = (code: ErrorCode): Script => ({ steps: [{ kind: "fail", error: n
 it("nobody waits for a slot of a provider that is left alone, and who waits is told", async () => {
   const health = openHealth(["a"]);
   let wasAborted = false;
-  const slots = new ProviderSlots(
-    {
-      acquire: (signal) =>
-        new Promise<SlotLease>((_resolve, reject) => {
-          signal.addEventListener("abort", () => {
-            wasAborted = true;
-            reject(signal.reason);
-          });
-        }),
-    },
-    health,
-  );
+  const acquire = (signal: AbortSignal) =>
+    new Promise<SlotLease>((_resolve, reject) => {
+      signal.addEventListener("abort", () => {
+        wasAborted = true;
+        reject(signal.reason);
+      });
+    });
+  const expected: number[] = [];
+  const slots = new ProviderSlots({
+    ...{ source: { acquire }, health, mostExpected: 15 },
+    expect: (_speech, count) => expected.push(count),
+  });
   const waiting = expect(slots.acquire(speech, never)).rejects.toMatchObject({
     code: "provider.circuit_open",
   });
   await fail(health, "a");
   await waiting;
   expect(wasAborted).toBe(true);
+  expect(expected).toEqual([1, 0]);
   await expect(slots.acquire(speech, never)).rejects.toMatchObject({
     code: "provider.circuit_open",
     retryAfterMs: expect.any(Number),
