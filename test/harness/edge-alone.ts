@@ -24,6 +24,8 @@ export interface EdgeAloneOptions {
   readonly worker?: Omit<FakeWorkerOptions, "streams">;
   /** False: no worker takes jobs. */
   readonly hasWorker?: boolean;
+  /** Utterances the worker speaks at once. */
+  readonly concurrency?: number;
   readonly logger?: Logger;
 }
 
@@ -45,7 +47,7 @@ export async function startEdgeAlone(options: EdgeAloneOptions): Promise<EdgeAlo
       : openUtteranceConsumer({
           redis: queue,
           keys,
-          concurrency: 500,
+          concurrency: options.concurrency ?? 500,
           run: worker.run,
           logger: silentLogger,
         });

@@ -204,6 +204,11 @@ export class MemoryQueue implements UtteranceQueue {
     return { waiting: this.#waiting.length, active: this.#active.size };
   }
 
+  async oldestWaitMs(): Promise<number> {
+    const [oldest] = this.#waiting;
+    return oldest === undefined ? 0 : Date.now() - oldest.enqueuedAtMs;
+  }
+
   async close(): Promise<void> {
     this.#stop.abort(new GatewayError("draining"));
     await Promise.all(this.#active);

@@ -38,6 +38,18 @@ export const edgeEnvironment = {
     default: 10_000,
     min: 1,
   }),
+  admissionMaxLagMs: duration("ADMISSION_MAX_LAG_MS", {
+    about: "Mean delay of the edge's event loop at which new sessions are refused; 0 is never.",
+    default: 150,
+  }),
+  admissionMaxQueueWaitMs: duration("ADMISSION_MAX_QUEUE_WAIT_MS", {
+    about: "Wait for a worker at which new sessions are refused; 0 is never.",
+    default: 3_000,
+  }),
+  admissionMaxWaiting: integer("ADMISSION_MAX_WAITING", {
+    about: "Utterances without a worker at which new sessions are refused; 0 is never.",
+    default: 1_000,
+  }),
   outboundFrames: integer("OUTBOUND_FRAMES", {
     about: "Frames that may wait in the edge for one client beyond what its socket has taken.",
     default: MAX_FRAMES_AHEAD,

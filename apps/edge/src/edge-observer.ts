@@ -1,5 +1,6 @@
 import type { ErrorCode } from "@tts-labs/core/errors";
 import type { SessionRecord } from "@tts-labs/core/session/live-registry";
+import type { AdmissionObserver } from "./admission.ts";
 import type { OutboundObserver } from "./delivery/outbound.ts";
 
 export type Dialect = SessionRecord["dialect"];
@@ -26,7 +27,7 @@ export interface UtteranceSummary {
 }
 
 /** What metrics want to know. Every label is one of a closed set. */
-export interface EdgeObserver extends OutboundObserver {
+export interface EdgeObserver extends OutboundObserver, AdmissionObserver {
   connectionOpened(): void;
   connectionClosed(): void;
   sessionOpened(dialect: Dialect): void;

@@ -15,6 +15,7 @@ import { openVoiceList, type Voice } from "@tts-labs/core/session/redis-voice-li
 import type { SessionStore } from "@tts-labs/core/session/session-store";
 import { openRedisStreams } from "@tts-labs/core/stream/redis-stream";
 import type { StreamStore } from "@tts-labs/core/stream/stream";
+import { Admission } from "./admission.ts";
 import { BackgroundWork } from "./background-work.ts";
 import { type EdgeConfig, parseEdgeConfig } from "./config.ts";
 import { Drain } from "./drain.ts";
@@ -110,10 +111,22 @@ export async function openEdge(
     ...{ voice: config.voice, model: config.model, sampleRateHz: config.sampleRateHz },
     ...(config.language === undefined ? {} : { language: config.language }),
   };
+  const admission = new Admission({
+    ...{ limits: config, observer },
+    queueDepth: async () => {
+      const [{ waiting }, oldestWaitMs] = await Promise.all([
+        ground.queue.depth(),
+        ground.queue.oldestWaitMs(),
+      ]);
+      return { waiting, oldestWaitMs };
+    },
+  });
+  lifecycle.add("admission", admission, () => admission.close());
   const registry = new SessionRegistry({
     services: { nodeId, ...ground, observer, background, logger },
     settings: { ...config, defaults },
     maxSessions: config.maxSessions,
+    admission,
   });
   const settings = { ...config, defaults };
   const departure = new Drain({

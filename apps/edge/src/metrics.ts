@@ -1,5 +1,6 @@
 import type { ErrorCode } from "@tts-labs/core/errors";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { RefusalReason } from "./admission.ts";
 import type { Dialect, EdgeObserver, LatencyPart, UtteranceSummary } from "./edge-observer.ts";
 
 /** Seconds; dense where a first audio is good (cache hit to provider), wide where it is bad. */
@@ -88,6 +89,14 @@ export function openMetrics(queueDepth: () => Promise<QueueDepth>): EdgeMetrics 
     help: "Opening of an utterance to its first frame, and the parts of it.",
     labelNames: ["part"],
   });
+  const admission = new Gauge({
+    ...{ name: "tts_edge_admission_closed", help: "1 while new sessions are refused.", registers },
+    labelNames: ["reason"],
+  });
+  const refused = new Counter({
+    ...{ name: "tts_edge_admission_refused_total", help: "Sessions refused for overload.", registers },
+    labelNames: ["reason"],
+  });
   new Gauge({
     ...{ name: "tts_queue_jobs", help: "Utterances that wait for a worker, and that have one.", registers },
     labelNames: ["state"],
@@ -121,6 +130,11 @@ export function openMetrics(queueDepth: () => Promise<QueueDepth>): EdgeMetrics 
       framesSent.inc(frames);
       bytesSent.inc(bytes);
     },
+    admissionChanged: (reason: RefusalReason | undefined) => {
+      admission.reset();
+      if (reason !== undefined) admission.set({ reason }, 1);
+    },
+    admissionRefused: (reason: RefusalReason) => refused.inc({ reason }),
     framesDropped: (frames: number) => framesDropped.inc(frames),
     slowClientTold: () => slowClients.inc(),
     queuedFrames: (delta: number) => queuedFrames.inc(delta),

@@ -162,7 +162,7 @@ function upgrade(
   const exchange = new HttpExchange(response, request);
   try {
     const query = parseNativeQuery(exchange.query);
-    registry.admit(query.session_id);
+    registry.admit(query.resume === "true" ? "resumed" : "new", query.session_id);
     const { requestId } = exchange;
     response.cork(() => {
       response.writeStatus("101 Switching Protocols").writeHeader("x-request-id", requestId);

@@ -1,5 +1,6 @@
 import { GatewayError } from "@tts-labs/core/errors";
 import type { NewSession, SessionHold, StoredSession } from "@tts-labs/core/session/session-store";
+import type { Admission } from "./admission.ts";
 import { type Detached, DetachedSession } from "./detached-session.ts";
 import { type ResumePosition, restoreUtterances } from "./resume.ts";
 import type { SessionServices, SessionSettings } from "./services.ts";
@@ -12,6 +13,8 @@ export interface SessionRegistryOptions {
   readonly settings: SessionSettings;
   /** Sessions of this edge; beyond it: `capacity.too_many_sessions`. */
   readonly maxSessions: number;
+  /** Asked for every new session, never for one that is resumed. */
+  readonly admission: Pick<Admission, "assertRoom">;
 }
 
 /**
@@ -57,9 +60,13 @@ export class SessionRegistry {
     return sum;
   }
 
-  /** Whether one more may be opened now, of this id or a new one. @throws GatewayError `capacity.too_many_sessions`, `draining` */
-  admit(sessionId?: string): void {
+  /**
+   * Whether one more may be opened now, of this id or a new one.
+   * @throws GatewayError `capacity.too_many_sessions`, `capacity.overloaded`, `draining`
+   */
+  admit(kind: "new" | "resumed", sessionId?: string): void {
     if (this.#draining) throw new GatewayError("draining");
+    if (kind === "new") this.#options.admission.assertRoom();
     const { maxSessions } = this.#options;
     if (this.#sessions.size < maxSessions) return;
     if (sessionId !== undefined && this.#sessions.has(sessionId)) return;
@@ -89,7 +96,7 @@ export class SessionRegistry {
     readonly restored: RestoredSession;
   }> {
     const { services, settings } = this.#options;
-    this.admit(claim.sessionId);
+    this.admit("resumed", claim.sessionId);
     if (settings.resumeWindowMs <= 0) throw new GatewayError("session.unknown");
     const { session, hold } = await services.sessions.resume(claim, onSuperseded);
     try {
@@ -108,7 +115,7 @@ export class SessionRegistry {
    * @throws GatewayError as `admit`
    */
   open(options: Omit<SessionOptions, "services" | "settings" | "onClosed">): Session {
-    this.admit(options.sessionId);
+    this.admit(options.restored === undefined ? "new" : "resumed", options.sessionId);
     this.#supersede(options);
     const { services, settings } = this.#options;
     const session: Session = new Session({

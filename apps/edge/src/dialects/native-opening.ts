@@ -30,7 +30,7 @@ export async function openNewSession(
 ): Promise<NativeOpening> {
   const sessionId = query.session_id ?? newSessionId();
   const resumeToken = newResumeToken();
-  registry.admit(sessionId);
+  registry.admit("new", sessionId);
   const isAdaptiveByDefault = settings.adaptiveFrames && query.frame_samples === undefined;
   const delivery: SessionDelivery = {
     delivery: query.delivery,

@@ -61,6 +61,11 @@ class BullmqUtteranceQueue implements UtteranceQueue {
     return { waiting, active };
   }
 
+  async oldestWaitMs(): Promise<number> {
+    const [oldest] = await this.#inTime(() => this.#queue.getJobs(["waiting"], 0, 0, true));
+    return oldest === undefined ? 0 : Math.max(0, Date.now() - oldest.timestamp);
+  }
+
   async close(): Promise<void> {
     await this.#queue.close();
   }

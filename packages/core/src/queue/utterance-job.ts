@@ -16,6 +16,8 @@ export interface UtteranceQueue {
   /** @throws GatewayError `storage.*` */
   add(job: UtteranceJob): Promise<void>;
   depth(): Promise<{ readonly waiting: number; readonly active: number }>;
+  /** How long the job has waited that will be taken next; 0 where none waits. Between machines as exact as their clocks. */
+  oldestWaitMs(): Promise<number>;
   close(): Promise<void>;
 }
 
