@@ -11,8 +11,6 @@ const VOICE = "simGermanAnna000000A";
 const TEXT = "Der nächste Zug nach München fährt heute von Gleis sieben.";
 const STREAMS = 100;
 const ROUNDS = 3;
-/** Collections of garbage that one signal sets off, see the file. */
-const COLLECTIONS = 3;
 const COLLECTING_ON_SIGNAL = `--expose-gc --import=${join(import.meta.dirname, "../../harness/collect-on-signal.mjs")}`;
 /** The C library keeps what it once needed: resident memory is judged once both programs have seen the load. */
 const WARM_UP_ROUNDS = 2;
@@ -91,7 +89,7 @@ async function memory(fleet: Fleet): Promise<Record<"edge" | "worker", Memory>> 
     const collections = () => metric(member.url, "nodejs_gc_duration_seconds_count").catch(() => 0);
     const before = await collections();
     process.kill(member.part.pid, "SIGUSR2");
-    await expect.poll(collections, { timeout: 5_000 }).toBeGreaterThanOrEqual(before + COLLECTIONS);
+    await expect.poll(collections, { timeout: 5_000 }).toBeGreaterThan(before);
     const used = await metric(member.url, "nodejs_heap_size_used_bytes");
     const external = await metric(member.url, "nodejs_external_memory_bytes");
     const residentBytes = await metric(member.url, "process_resident_memory_bytes");
