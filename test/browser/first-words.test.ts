@@ -1,6 +1,7 @@
 import { renderSpeech } from "@tts-labs/simulator/render";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { ChaosProxy } from "../harness/chaos-proxy.ts";
 import { findChromium, launchChromium } from "../harness/chromium.ts";
 import { PageVisit } from "../harness/page-visit.ts";
 import { type System, startSystem } from "../harness/system.ts";
@@ -49,6 +50,29 @@ describe.skipIf(chromiumPath === undefined)("the page, with the whole system", (
     const starts = end.words.map(({ startMs = Number.NaN }) => startMs);
     expect(starts).toEqual([...starts].sort((a, b) => a - b));
     expect(person.complaints).toEqual([]);
+  });
+
+  it("plays on without a gap while its connection is cut, each sample once", async () => {
+    const proxy = await new ChaosProxy().open(Number(new URL(system.url).port));
+    try {
+      const person = await PageVisit.open(browser, `http://127.0.0.1:${proxy.port}`);
+      await person.page.getByLabel("Voice").selectOption(VOICE);
+      await person.speak(SENTENCE);
+      for (const heardMs of [100, 500]) {
+        await person.until("it speaks", ({ figures }) => figures.heardMs > heardMs);
+        proxy.cut();
+        await person.until("the cut is noticed", ({ link }) => link === "reconnecting");
+        await person.until("it is connected again", ({ link }) => link === "open");
+      }
+      const end = await person.until("it has been heard", ({ outcome }) => outcome !== undefined);
+      const samples = (await renderSpeech({ text: SENTENCE, voice: VOICE })).pcm.byteLength / 2;
+      expect(end.outcome).toBe("completed");
+      expect(end.figures).toMatchObject({ underruns: 0, playedSamples: samples, receivedSamples: samples });
+      expect(end.words.every(({ litAtMs }) => litAtMs !== undefined)).toBe(true);
+      expect(person.complaints).toEqual([]);
+    } finally {
+      await proxy.close();
+    }
   });
 
   it("speaks again on the same page: typed like a language model, then stopped", async () => {
