@@ -75,7 +75,7 @@ async function synthesize(phrase: Phrase, url: string, interrupted: AbortSignal)
       for await (const _ of response.body ?? []);
       return response.headers.get("x-cache") ?? "off";
     }
-    const error = (await response.json().catch(() => ({}))) as ErrorBody;
+    const { error = {} } = (await response.json().catch(() => ({}))) as { error?: ErrorBody };
     if (error.retryable !== true || attempt === MAX_ATTEMPTS) {
       throw new Error(`${error.code ?? response.status}: ${error.message ?? response.statusText}`);
     }

@@ -30,6 +30,9 @@ export const speechSchema = z
     samples: count,
     duration_ms: milliseconds,
     words: serverMessageSchemas.words.shape.words.describe("When each word is heard."),
+    cache: z
+      .enum(["hit", "joined", "miss", "off"])
+      .describe("As in `x-cache`: hit, joined (another request was just saying the same), miss, off."),
     request_id: z.string(),
   })
   .describe("The whole speech.");

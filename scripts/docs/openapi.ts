@@ -135,6 +135,11 @@ can't be taken for complete. A WAV that is streamed can't know its length: its h
       description: "The speech.",
       headers: {
         ...REQUEST_ID,
+        "x-cache": {
+          description:
+            "hit (it had been spoken before), joined (another request was just saying the same), miss, off.",
+          schema: { type: "string", enum: ["hit", "joined", "miss", "off"] },
+        },
         "x-sample-rate": { description: "Hz; with WAV and PCM.", schema: { type: "integer" } },
       },
       content: {

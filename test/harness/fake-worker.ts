@@ -194,6 +194,15 @@ export class MemoryQueue implements UtteranceQueue {
     this.#next();
   }
 
+  async isQueued(utteranceId: string): Promise<boolean> {
+    return this.#waiting.some((job) => job.utteranceId === utteranceId);
+  }
+
+  async withdraw(utteranceId: string): Promise<void> {
+    const at = this.#waiting.findIndex((job) => job.utteranceId === utteranceId);
+    if (at >= 0) this.#waiting.splice(at, 1);
+  }
+
   /** From now on jobs are run. */
   consume(run: (job: UtteranceJob, signal: AbortSignal) => Promise<void>): void {
     this.#run = run;

@@ -61,11 +61,12 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     for (let i = 0; i < (options.workers ?? 1); i++) {
       workers.push(started(await startWorker(workerConfig, silentLogger)));
     }
+    // Nothing is cached unless a test says so: most count what reaches the provider.
+    const cached = { cache: false, elevenLabsUrl: simulator.url };
+    const edgeConfig = defaultEdgeConfig({ ...common, port: 0, ...cached, ...options.edge });
     const edges = [];
     for (let i = 0; i < (options.edges ?? 1); i++) {
-      edges.push(
-        started(await startEdge(defaultEdgeConfig({ ...common, port: 0, ...options.edge }), silentLogger)),
-      );
+      edges.push(started(await startEdge(edgeConfig, silentLogger)));
     }
     const [edge] = edges;
     if (edge === undefined) throw new RangeError("a system has at least one edge");

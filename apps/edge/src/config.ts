@@ -1,4 +1,5 @@
 import { DEFAULT_FRAME_SAMPLES } from "@tts-labs/core/limits";
+import { cacheEnvironment } from "@tts-labs/core/process/cache-environment";
 import {
   type ConfigOf,
   duration,
@@ -134,6 +135,7 @@ export const edgeEnvironment = {
     default: 30_000,
     min: 300,
   }),
+  ...cacheEnvironment,
 } as const;
 
 export type EdgeConfig = ConfigOf<typeof edgeEnvironment>;

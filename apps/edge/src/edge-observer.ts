@@ -2,6 +2,7 @@ import type { ErrorCode } from "@tts-labs/core/errors";
 import type { SessionRecord } from "@tts-labs/core/session/live-registry";
 import type { AdmissionObserver } from "./admission.ts";
 import type { OutboundObserver } from "./delivery/outbound.ts";
+import type { CacheUse } from "./speech-cache/speech-cache.ts";
 
 export type Dialect = SessionRecord["dialect"];
 
@@ -22,6 +23,7 @@ export interface UtteranceSummary {
   readonly droppedFrames: number;
   readonly firstAudioMs: number | null;
   readonly latencyMs: Readonly<Partial<Record<LatencyPart, number>>>;
+  readonly cache: CacheUse;
   /** Opening to end. */
   readonly elapsedMs: number;
 }
@@ -40,6 +42,8 @@ export interface EdgeObserver extends OutboundObserver, AdmissionObserver {
   /** A client came back: `resumed`, or why not. */
   resumeEnded(outcome: "resumed" | ErrorCode): void;
   utteranceEnded(summary: UtteranceSummary): void;
+  /** An utterance that nobody made was given to the workers again. */
+  jobEnqueuedAgain(): void;
   /** An error was told to a client. */
   errorTold(code: ErrorCode): void;
 }

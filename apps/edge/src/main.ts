@@ -1,3 +1,8 @@
+import type { AudioCache, CacheObserver } from "@tts-labs/core/cache/audio-cache";
+import { toProviderIdentity } from "@tts-labs/core/cache/cache-key";
+import type { Flights } from "@tts-labs/core/cache/flights";
+import { openRedisAudioCache } from "@tts-labs/core/cache/redis-audio-cache";
+import { RedisFlights } from "@tts-labs/core/cache/redis-flights";
 import { toGatewayError } from "@tts-labs/core/errors";
 import { newNodeId } from "@tts-labs/core/ids";
 import type { Logger } from "@tts-labs/core/logger";
@@ -24,6 +29,7 @@ import { openPageRoutes, type PageRoutes } from "./page-routes.ts";
 import { listen } from "./server.ts";
 import type { WantedRoutes } from "./services.ts";
 import { SessionRegistry } from "./session-registry.ts";
+import { SpeechCache } from "./speech-cache/speech-cache.ts";
 import { StorageCheck } from "./storage-check.ts";
 import { RedisWantedRoutes } from "./wanted-routes.ts";
 
@@ -60,6 +66,8 @@ export interface EdgeGround {
   readonly voices: () => Promise<readonly Voice[]>;
   readonly isStorageThere: () => Promise<boolean>;
   readonly page: PageRoutes;
+  /** Absent where nothing is to be cached. */
+  readonly cache?: { readonly flights: Flights; readonly audio: (observer: CacheObserver) => AudioCache };
 }
 
 /** @throws GatewayError `config.invalid`, `storage.*` */
@@ -67,8 +75,8 @@ export async function startEdge(config: EdgeConfig, logger: Logger): Promise<Edg
   const keys = new Keys(config.keyPrefix);
   const nodeId = newNodeId("edge");
   const lifecycle = new Lifecycle(logger);
-  const open = (purpose: "commands" | "queue" | "subscriber") =>
-    lifecycle.add(`redis ${purpose}`, openRedis({ url: config.redisUrl, purpose, logger }), closeRedis);
+  const open = (purpose: "commands" | "queue" | "subscriber", url = config.redisUrl) =>
+    lifecycle.add(`redis ${purpose}`, openRedis({ url, purpose, logger }), closeRedis);
   try {
     const redis = open("commands");
     const subscriber = open("subscriber");
@@ -79,6 +87,12 @@ export async function startEdge(config: EdgeConfig, logger: Logger): Promise<Edg
     const windowMs = Math.ceil(config.resumeWindowMs * HELD_WINDOWS);
     const sessions = await openSessionStore({ redis, subscriber, keys, nodeId, logger, windowMs });
     lifecycle.add("held sessions", sessions, () => sessions.close());
+    // A connection of its own: a phrase on its way must not stand before a frame.
+    const openCache = (observer: CacheObserver) =>
+      openRedisAudioCache({
+        redis: open("commands", config.cacheRedisUrl),
+        ...{ keys, logger, observer, eviction: config.cacheEviction, limits: toCacheLimits(config) },
+      });
     const storage = new StorageCheck(redis);
     const voices = openVoiceList({ redis, keys });
     const edge = await openEdge(config, logger, nodeId, {
@@ -87,6 +101,7 @@ export async function startEdge(config: EdgeConfig, logger: Logger): Promise<Edg
       voices: async () => (await voices.get()) ?? [{ id: config.voice, name: config.voice }],
       isStorageThere: () => storage.isThere(),
       page: await openPageRoutes(),
+      ...(config.cache ? { cache: { audio: openCache, flights: new RedisFlights({ redis, keys }) } } : {}),
     });
     lifecycle.add("edge", edge, () => edge.close(), 2 * SETTLE_LIMIT_MS);
     const close = () => lifecycle.close();
@@ -111,6 +126,16 @@ export async function openEdge(
     ...{ voice: config.voice, model: config.model, sampleRateHz: config.sampleRateHz },
     ...(config.language === undefined ? {} : { language: config.language }),
   };
+  const speechCache =
+    ground.cache &&
+    new SpeechCache({
+      ...{ cache: ground.cache.audio(observer.cache), flights: ground.cache.flights },
+      ...{ streams: ground.streams, nodeId, background, logger },
+      provider: toProviderIdentity(config.elevenLabsUrl),
+      streamTtlMs: config.streamTtlMs,
+      maxEntryBytes: config.cacheMaxEntryBytes,
+    });
+  const caching = speechCache === undefined ? {} : { speechCache };
   const admission = new Admission({
     ...{ limits: config, observer },
     queueDepth: async () => {
@@ -123,7 +148,7 @@ export async function openEdge(
   });
   lifecycle.add("admission", admission, () => admission.close());
   const registry = new SessionRegistry({
-    services: { nodeId, ...ground, observer, background, logger },
+    services: { nodeId, ...ground, ...caching, observer, background, logger },
     settings: { ...config, defaults },
     maxSessions: config.maxSessions,
     admission,
@@ -155,6 +180,7 @@ export async function openEdge(
   });
   lifecycle.add("server", server, () => server.close());
   lifecycle.add("background work", background, () => background.settled(), SETTLE_LIMIT_MS);
+  if (speechCache !== undefined) lifecycle.add("speech cache", speechCache, () => speechCache.close());
   lifecycle.add("sessions", registry, () => registry.close());
   lifecycle.add("listening", server, () => server.stopListening());
   return {
@@ -171,6 +197,12 @@ export async function openEdge(
     close: () => lifecycle.close(),
   };
 }
+
+const toCacheLimits = ({ cacheMaxBytes, cacheMaxEntryBytes, cacheTtlMs }: EdgeConfig) => ({
+  maxBytes: cacheMaxBytes,
+  maxEntryBytes: cacheMaxEntryBytes,
+  ttlMs: cacheTtlMs,
+});
 
 if (process.argv[1] === import.meta.filename) {
   const logger = openLogger({ name: "edge", level: process.env["LOG_LEVEL"] || "info" });

@@ -1,3 +1,4 @@
+import type { CacheObserver, StoreRefusal } from "@tts-labs/core/cache/audio-cache";
 import type { ErrorCode } from "@tts-labs/core/errors";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { RefusalReason } from "./admission.ts";
@@ -9,6 +10,7 @@ const FIRST_AUDIO_BUCKETS = [
 ];
 
 export interface EdgeMetrics extends EdgeObserver {
+  readonly cache: CacheObserver;
   /** The text a Prometheus scrapes. */
   expose(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
@@ -80,6 +82,10 @@ export function openMetrics(queueDepth: () => Promise<QueueDepth>): EdgeMetrics 
     ...{ name: "tts_edge_errors_total", help: "Errors told to clients.", registers },
     labelNames: ["code"],
   });
+  const enqueuedAgain = new Counter({
+    ...{ name: "tts_edge_jobs_enqueued_again_total", registers },
+    help: "Utterances that nobody made, given to the workers again.",
+  });
   const protocolErrors = new Counter({
     ...{ name: "tts_edge_protocol_errors_total", help: "Client messages and requests refused.", registers },
     labelNames: ["code"],
@@ -88,6 +94,28 @@ export function openMetrics(queueDepth: () => Promise<QueueDepth>): EdgeMetrics 
     ...{ name: "tts_edge_first_audio_seconds", registers, buckets: FIRST_AUDIO_BUCKETS },
     help: "Opening of an utterance to its first frame, and the parts of it.",
     labelNames: ["part"],
+  });
+  const spoken = new Counter({
+    ...{ name: "tts_edge_utterances_by_cache_total", registers },
+    help: "Ended utterances by what the cache had to do with them.",
+    labelNames: ["cache"],
+  });
+  const cacheLookups = new Counter({
+    ...{ name: "tts_cache_lookups_total", help: "Lookups in the audio cache.", registers },
+    labelNames: ["result"],
+  });
+  const cacheStored = new Counter({
+    ...{ name: "tts_cache_stored_total", help: "Utterances put into the audio cache.", registers },
+  });
+  const cacheStoredBytes = new Counter({
+    ...{ name: "tts_cache_stored_bytes_total", help: "What these took in Redis.", registers },
+  });
+  const cacheRefused = new Counter({
+    ...{ name: "tts_cache_refused_total", help: "Utterances not put into the audio cache.", registers },
+    labelNames: ["reason"],
+  });
+  const cacheEvicted = new Counter({
+    ...{ name: "tts_cache_evicted_total", help: "Utterances that had to make room.", registers },
   });
   const admission = new Gauge({
     ...{ name: "tts_edge_admission_closed", help: "1 while new sessions are refused.", registers },
@@ -119,8 +147,18 @@ export function openMetrics(queueDepth: () => Promise<QueueDepth>): EdgeMetrics 
     utteranceLeft: () => utterances.dec(),
     sessionDetached: (delta: number) => detached.inc(delta),
     resumeEnded: (outcome: "resumed" | ErrorCode) => resumes.inc({ outcome }),
-    utteranceEnded: ({ outcome, code, firstAudioMs, latencyMs }: UtteranceSummary) => {
+    cache: {
+      looked: (result) => cacheLookups.inc({ result }),
+      stored: (bytes: number) => {
+        cacheStored.inc();
+        cacheStoredBytes.inc(bytes);
+      },
+      refused: (reason: StoreRefusal) => cacheRefused.inc({ reason }),
+      evicted: (entries: number) => cacheEvicted.inc(entries),
+    },
+    utteranceEnded: ({ outcome, code, firstAudioMs, latencyMs, cache }: UtteranceSummary) => {
       utterances.dec();
+      spoken.inc({ cache });
       ended.inc({ outcome, code: code ?? "none" });
       if (firstAudioMs === null) return;
       observePart("total", firstAudioMs);
@@ -138,6 +176,7 @@ export function openMetrics(queueDepth: () => Promise<QueueDepth>): EdgeMetrics 
     framesDropped: (frames: number) => framesDropped.inc(frames),
     slowClientTold: () => slowClients.inc(),
     queuedFrames: (delta: number) => queuedFrames.inc(delta),
+    jobEnqueuedAgain: () => enqueuedAgain.inc(),
     errorTold: (code: ErrorCode) => {
       errors.inc({ code });
       if (code.startsWith("protocol.")) protocolErrors.inc({ code });

@@ -6,6 +6,7 @@ import type { SessionStore } from "@tts-labs/core/session/session-store";
 import type { StreamStore } from "@tts-labs/core/stream/stream";
 import type { BackgroundWork } from "./background-work.ts";
 import type { EdgeObserver } from "./edge-observer.ts";
+import type { SpeechCache } from "./speech-cache/speech-cache.ts";
 
 /** Where a route that will be wanted soon is put, so that workers find it. */
 export interface WantedRoutes {
@@ -22,6 +23,8 @@ export interface SessionServices {
   readonly routes: WantedRoutes;
   /** Where sessions outlive their connections; asked only where `resumeWindowMs` is above 0. */
   readonly sessions: SessionStore;
+  /** Absent where nothing is to be cached. */
+  readonly speechCache?: SpeechCache;
   readonly observer: EdgeObserver;
   readonly background: BackgroundWork;
   readonly logger: Logger;

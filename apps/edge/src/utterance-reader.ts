@@ -8,7 +8,9 @@ import {
   samplesOf,
 } from "@tts-labs/core/session/entries";
 import { parseUtteranceResult, type UtteranceResult } from "@tts-labs/core/session/utterance-result";
-import type { StreamEntry, StreamReader, StreamStore } from "@tts-labs/core/stream/stream";
+import type { StreamEntry, StreamReader } from "@tts-labs/core/stream/stream";
+import type { SecondWitness } from "./second-witness.ts";
+import type { SpeechSource } from "./speech-cache/speech-source.ts";
 import { WorkerWatch, type WorkerWatchLimits } from "./worker-watch.ts";
 
 export type UtteranceEvent =
@@ -36,12 +38,14 @@ export interface ClientPosition {
 }
 
 export interface UtteranceReaderOptions extends WorkerWatchLimits {
-  readonly streams: StreamStore;
+  readonly streams: SpeechSource;
   readonly utteranceId: string;
   readonly readerId: string;
   readonly ttlMs: number;
   readonly openedAtMs: number;
   readonly lastTextAtMs: () => number;
+  /** Sees to it that somebody makes what is waited for; absent where no worker is needed. */
+  readonly witness?: SecondWitness;
   /** Where a resumed client goes on. */
   readonly from?: ClientPosition;
   /** Bytes behind what was taken that stay in the stream, for a client that comes back. */
@@ -200,10 +204,12 @@ export class UtteranceReader {
       late.abort(error),
     );
     watch.start(this.#hasStarted ? "known" : "expected");
+    const unwatch = this.#options.witness?.watch();
     try {
       return await this.#reader.read(1, late.signal);
     } finally {
       watch.stop();
+      unwatch?.();
       signal.removeEventListener("abort", forward);
     }
   }

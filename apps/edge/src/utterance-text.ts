@@ -62,6 +62,13 @@ export class UtteranceText {
     return this.#given.join("");
   }
 
+  /** All of it, where it is complete, nothing of it is stored, and no flush has cut it. */
+  get whole(): string | undefined {
+    const [first, second] = this.#pending;
+    const isWhole = this.#claiming === undefined && first?.kind === "text" && second?.kind === "end";
+    return isWhole && this.#state === "ended" ? first.text : undefined;
+  }
+
   get characters(): number {
     return this.#characters;
   }

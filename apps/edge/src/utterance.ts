@@ -6,6 +6,7 @@ import {
   toErrorMessage,
 } from "@tts-labs/core/protocol/server-message";
 import type { RequestedOptions, SpeechOptions } from "@tts-labs/core/protocol/speech-options";
+import type { UtteranceJob } from "@tts-labs/core/queue/utterance-job";
 import type { AudioEntry, LatencyParts } from "@tts-labs/core/session/entries";
 import type { UtteranceRecord } from "@tts-labs/core/session/live-registry";
 import type { SessionHold, StoredEnd } from "@tts-labs/core/session/session-store";
@@ -18,7 +19,10 @@ import { type FirstAudio, toFirstAudio } from "./first-audio.ts";
 import { toHeard } from "./heard.ts";
 import { HeardText } from "./heard-text.ts";
 import type { RestoredUtterance } from "./resume.ts";
+import { SecondWitness } from "./second-witness.ts";
 import type { SessionServices, SessionSettings } from "./services.ts";
+import { FoundSpeech } from "./speech-cache/found-speech.ts";
+import type { CacheUse } from "./speech-cache/speech-cache.ts";
 import { deliverUtterance } from "./utterance-delivery.ts";
 import { UtteranceText } from "./utterance-text.ts";
 
@@ -65,6 +69,7 @@ export class Utterance {
   readonly speech: SpeechOptions;
   readonly #options: UtteranceOptions;
   readonly #text: UtteranceText;
+  readonly #found: FoundSpeech;
   readonly #heard = new HeardText();
   readonly #abort = new AbortController();
   readonly #openedAtMs = performance.now();
@@ -85,6 +90,7 @@ export class Utterance {
     this.requested = options.requested;
     this.speech = speech;
     this.tally = newTally(utteranceId, number, restored?.from.sample);
+    this.#found = new FoundSpeech(services.speechCache, utteranceId, speech);
     this.#text = new UtteranceText({
       streams: services.streams,
       utteranceId,
@@ -93,6 +99,11 @@ export class Utterance {
       onFailed: (error) => this.fail(error),
       ...(restored?.text === undefined ? {} : { restored: restored.text }),
     });
+  }
+
+  /** What the cache had to do with it; `off` until its text is complete. */
+  get cacheUse(): CacheUse {
+    return this.#found.use;
   }
 
   get utteranceId(): string {
@@ -142,7 +153,7 @@ export class Utterance {
   open(): void {
     this.refresh();
     this.#note();
-    this.#opened = this.#storeInTime().catch((error: unknown) => this.fail(toGatewayError(error)));
+    this.#opened = this.#begin().catch((error: unknown) => this.fail(toGatewayError(error)));
   }
 
   /** As the live view shows it; `undefined` once it has ended. */
@@ -231,7 +242,48 @@ export class Utterance {
 
   #stop(reason: GatewayError): void {
     this.#abort.abort(reason);
-    this.#cancelTold = this.#text.cancel();
+    this.#cancelTold = this.#found.use === "miss" ? this.#cancelText() : this.#takeBack();
+  }
+
+  /**
+   * What was said before need not be said again. That is asked only where the text is complete by the end of this
+   * turn: tokens that come one by one can't wait.
+   */
+  async #begin(): Promise<void> {
+    if (!this.#found.isCaching) return this.#storeInTime();
+    await new Promise((resolve) => setImmediate(resolve));
+    const { whole } = this.#text;
+    const way = whole === undefined ? "speak" : await this.#found.find(whole);
+    if (!this.isReading) return this.#found.abandon();
+    if (way === "speak") return this.#storeInTime();
+    const { hold, services } = this.#options;
+    if (hold === undefined) return;
+    // For whoever resumes it.
+    const stored = this.#text.claim().then(() => this.#text.store());
+    services.background.add("text held", stored);
+  }
+
+  /** Whether the utterance that it has joined, and that failed, is spoken anew: by itself, or another that joined. */
+  async #beginsAgain(error: GatewayError): Promise<boolean> {
+    if (this.#state !== "queued") return false;
+    const way = await this.#found.findInstead(this.#text.given, error);
+    if (way === "give-up" || !this.isReading) return false;
+    if (way === "speak") await this.#storeInTime();
+    return true;
+  }
+
+  async #cancelText(): Promise<void> {
+    if ((await this.#found.leave()) === "alone") await this.#takeBack();
+  }
+
+  /** The worker is told to stop; a job that none has taken is no longer one. */
+  async #takeBack(): Promise<void> {
+    const { utteranceId, services } = this.#options;
+    await this.#text.cancel();
+    await this.#opened;
+    await services.queue
+      .withdraw(utteranceId)
+      .catch((err: unknown) => services.logger.debug({ err, utteranceId }, "job not withdrawn"));
   }
 
   async #storeInTime(): Promise<void> {
@@ -248,23 +300,43 @@ export class Utterance {
   }
 
   async #store(): Promise<void> {
-    const { utteranceId, sessionId, requestId, speech, services } = this.#options;
-    const job = { utteranceId, sessionId, requestId, speech, enqueuedAtMs: Date.now() };
+    const { queue } = this.#options.services;
     // Side by side: a worker that is there before the text waits for it, and would have to in any case.
-    await Promise.all([this.#text.claim().then(() => this.#text.store()), services.queue.add(job)]);
+    await Promise.all([this.#text.claim().then(() => this.#text.store()), queue.add(this.#toJob())]);
+  }
+
+  #toJob(): UtteranceJob {
+    const { utteranceId, sessionId, requestId, speech } = this.#options;
+    return { utteranceId, sessionId, requestId, speech, enqueuedAtMs: Date.now() };
+  }
+
+  /** None where the audio is another utterance's, or out of the cache. */
+  #newWitness(): { readonly witness?: SecondWitness } {
+    const { streams, queue, observer, logger } = this.#options.services;
+    if (this.#found.use === "hit" || this.#found.use === "joined") return {};
+    const onEnqueued = (fence: number) => {
+      observer.jobEnqueuedAgain();
+      logger.warn(
+        { utteranceId: this.utteranceId, fence },
+        "an utterance that nobody made is enqueued again",
+      );
+    };
+    return { witness: new SecondWitness({ streams, queue, job: this.#toJob(), onEnqueued }) };
   }
 
   async #deliver(): Promise<void> {
     if (!this.isReading) return;
     const { utteranceId, sessionId, frameSize, outbound, services, settings, hold, restored } = this.#options;
     const reader = {
-      ...{ streams: services.streams, utteranceId, readerId: sessionId, ttlMs: settings.streamTtlMs },
+      ...{ streams: this.#found.source(services.streams), utteranceId, readerId: sessionId },
+      ttlMs: settings.streamTtlMs,
       ...{ pickupTimeoutMs: settings.pickupTimeoutMs, stallTimeoutMs: settings.stallTimeoutMs },
       ...{ openedAtMs: this.#openedAtMs, lastTextAtMs: () => this.#lastTextAtMs },
       replayBytes: hold === undefined ? 0 : settings.replayBytes,
       playedSamples: () => this.playedSamples,
       onEntry: (entry: AudioEntry) => this.#heard.take(entry, this.speech.sampleRateHz),
       ...(restored === undefined ? {} : { from: restored.from }),
+      ...this.#newWitness(),
     };
     const end = restored?.stored.end;
     const onChunk = ({ latencyMs }: { latencyMs?: LatencyParts }) => this.#onChunk(latencyMs);
@@ -274,10 +346,14 @@ export class Utterance {
     };
     try {
       const result = await deliverUtterance(delivery, this.#abort.signal);
+      const error = result && toOutcomeError(result.outcome);
+      if (error !== undefined && (await this.#beginsAgain(error))) return await this.#deliver();
       if (result === undefined || end !== undefined) this.#tellAgain();
       else this.#onRead(result);
-    } catch (error) {
-      this.fail(toGatewayError(error));
+    } catch (thrown) {
+      const error = toGatewayError(thrown);
+      if (await this.#beginsAgain(error).catch(() => false)) return this.#deliver();
+      this.fail(error);
     }
   }
 
@@ -342,6 +418,7 @@ export class Utterance {
       duration_ms: samplesToMs(samples, this.speech.sampleRateHz),
       first_audio_ms: totalMs,
       latency_ms: { ...parts },
+      cache: this.#found.use,
     };
   }
 
@@ -377,6 +454,7 @@ export class Utterance {
       droppedFrames: this.tally.droppedFrames,
       firstAudioMs: totalMs,
       latencyMs: parts,
+      cache: this.#found.use,
       elapsedMs: performance.now() - this.#openedAtMs,
     };
     services.observer.utteranceEnded(summary);

@@ -40,6 +40,8 @@ export interface RunObserver extends AudioWriterObserver {
 /** What a run needs; the same for all runs of a process. */
 export interface RunRoles {
   readonly nodeId: string;
+  /** Who speaks, by address: told with the end of each utterance. */
+  readonly provider?: string;
   readonly streams: StreamStore;
   readonly synthesizer: Synthesizer;
   readonly slots: Slots;

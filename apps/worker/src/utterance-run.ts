@@ -178,7 +178,7 @@ export class UtteranceRun {
       progress: { heard, continuationsLeft: limits.continuationsMax - continuations },
     });
     this.#timing.words();
-    const slot = await slots.acquire(speech, this.#stop.signal);
+    const slot = await slots.acquire(speech, this.#stop.signal, this.#job.enqueuedAtMs);
     try {
       this.#timing.slot();
       this.#on({ kind: "slot" });
@@ -252,13 +252,14 @@ export class UtteranceRun {
 
   /** Makes the outcome durable, unless it turns out that somebody else owns the utterance. */
   async #tell(characters: number): Promise<OverState> {
-    const { logger } = this.#roles;
+    const { logger, provider } = this.#roles;
     const writer = this.#writer;
     if (!isOver(this.#state)) this.#on({ kind: "abort", error: RUN_IS_OVER });
     const over = this.#state as OverState;
     if (over.kind !== "ended" || writer === undefined) return over;
     const samples = this.#audio?.appendedSamples ?? 0;
-    const result = encodeUtteranceResult({ outcome: over.outcome, samples, characters });
+    const ended = { outcome: over.outcome, samples, characters };
+    const result = encodeUtteranceResult({ ...ended, ...(provider === undefined ? {} : { provider }) });
     try {
       await writer.end(result);
     } catch (error) {

@@ -86,6 +86,19 @@ export function flightsContract(openFlights: OpenFlights): void {
     expect(await one.renew("key", "utt_0")).toBe(false);
   });
 
+  test("a leader that nobody has joined may leave, one that is heard by others may not", async () => {
+    const { one, other } = await open();
+    await one.board("key", "utt_1");
+    expect(await one.leave("key", "utt_1")).toBe("alone");
+    expect(await other.board("key", "utt_2")).toEqual(leads);
+    await one.board("key", "utt_3");
+    expect(await other.leave("key", "utt_2")).toBe("joined");
+    expect(await one.board("key", "utt_3")).toEqual(joins("utt_2"));
+    // A new leader has no joiners yet.
+    await one.board("key", "utt_3", "utt_2");
+    expect(await one.leave("key", "utt_3")).toBe("alone");
+  });
+
   test("a leader that renews stays, one that does not is replaced", async () => {
     const { one, other } = await open(400);
     await one.board("key", "utt_1");

@@ -96,11 +96,11 @@ describe("npm run cache -- warm", () => {
       setImmediate(() => {
         atOnce -= 1;
         if (phrase.text === "Never.")
-          response.writeHead(400).end('{"code":"x.y","message":"No.","retryable":false}');
+          response.writeHead(400).end('{"error":{"code":"x.y","message":"No.","retryable":false}}');
         else if (phrase.text === "Later." && asked.filter(({ text }) => text === "Later.").length === 1) {
           response
             .writeHead(503)
-            .end('{"code":"draining","message":"m","retryable":true,"retry_after_ms":5}');
+            .end('{"error":{"code":"draining","message":"m","retryable":true,"retry_after_ms":5}}');
         } else response.writeHead(200, { "x-cache": phrase.text === "Known." ? "hit" : "miss" }).end("pcm");
       });
     });

@@ -76,6 +76,39 @@ describe("the queue", () => {
     expect(await queue.depth()).toEqual({ waiting: 1, active: 0 });
   });
 
+  test("takes it once more under each higher fence, and knows whether it has it under any", async () => {
+    const queue = openQueue(newKeys());
+    const job = newJob();
+    expect(await queue.isQueued(job.utteranceId, 3)).toBe(false);
+    await Promise.all([queue.add(job, 3), queue.add(job, 3)]);
+    expect(await queue.depth()).toEqual({ waiting: 1, active: 0 });
+    expect(await queue.isQueued(job.utteranceId, 2)).toBe(false);
+    expect(await queue.isQueued(job.utteranceId, 3)).toBe(true);
+  });
+
+  test("keeps nothing of a job withdrawn before a worker took it; one that is taken goes on", async () => {
+    const keys = newKeys();
+    const queue = openQueue(keys);
+    const [waiting, taken] = [newJob(), newJob()];
+    await queue.add(waiting);
+    await queue.withdraw(waiting.utteranceId);
+    await queue.withdraw(waiting.utteranceId);
+    expect(await queue.depth()).toEqual({ waiting: 0, active: 0 });
+    const redis = connect("commands");
+    expect((await redis.keys(`${keys.queuePrefix}*`)).filter((key) => key.includes("utt_"))).toEqual([]);
+    let done = 0;
+    let finish = () => {};
+    await openConsumer(keys, () => new Promise<void>((resolve) => (finish = resolve)).then(() => void done++));
+    await queue.add(taken);
+    await vi.waitFor(async () => expect(await queue.depth()).toEqual({ waiting: 0, active: 1 }));
+    await queue.withdraw(taken.utteranceId);
+    expect(await queue.isQueued(taken.utteranceId, 1)).toBe(true);
+    await vi.waitFor(() => {
+      finish();
+      expect(done).toBe(1);
+    });
+  });
+
   test("keeps within its concurrency, and goes on with what waits", async () => {
     const keys = newKeys();
     let running = 0;

@@ -80,16 +80,18 @@ export class JsonSink implements Sink {
 
   #complete({ samples, duration_ms, cache }: ServerMessageOf<"stream_complete">): void {
     if (!this.#exchange.isOpen) return;
-    this.#exchange.answerJson(200, {
+    const headers = { "x-cache": cache ?? "off" };
+    const body = {
       audio: Buffer.concat(this.#parts).toString("base64"),
       encoding: "pcm_s16le",
       sample_rate: this.#sampleRateHz,
       samples,
       duration_ms,
       words: this.#words,
-      cache: cache ?? "off",
+      cache: headers["x-cache"],
       request_id: this.#exchange.requestId,
-    });
+    };
+    this.#exchange.answerJson(200, body, headers);
     this.#parts = [];
     this.#onDone();
   }

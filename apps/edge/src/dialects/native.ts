@@ -133,6 +133,8 @@ export class NativeConnection {
 
   /** The connection is over, by the client or by the network. May be called twice. */
   onClosed(code: number): void {
+    // Where it was closed from here, whoever did it sees to the session.
+    if (this.#stage.kind === "closed") return;
     this.#close();
     const gone = new GatewayError("cancelled.client_gone");
     if (CLEAN_CODES.has(code)) this.#session?.close(gone);

@@ -17,6 +17,7 @@ import type { EdgeObserver } from "../edge-observer.ts";
 import type { HttpExchange } from "../http-exchange.ts";
 import type { Session } from "../session.ts";
 import type { SessionRegistry } from "../session-registry.ts";
+import type { CacheUse } from "../speech-cache/speech-cache.ts";
 import { type AudioFormat, parseAccept } from "./accept.ts";
 
 /** The body of `POST /api/v1/synthesize`. */
@@ -94,7 +95,12 @@ async function parseHeaders({ accept, contentType }: HttpExchange): Promise<Audi
 function openSession(exchange: HttpExchange, format: AudioFormat, services: SynthesizeServices): Session {
   const { registry, settings, observer } = services;
   const onDone = () => queueMicrotask(() => session.close(new GatewayError("cancelled.client_gone")));
-  const sink = openSink(exchange, format, settings, () => outbound.resume(), onDone);
+  const cacheUse = () => session.utterances[0]?.cacheUse ?? "off";
+  const sink = openSink(exchange, format, settings, {
+    onWritable: () => outbound.resume(),
+    onDone,
+    cacheUse,
+  });
   const outbound: Outbound = new Outbound({
     ...{ sink, observer, maxFrames: settings.outboundFrames, overflow: "wait" },
     slowClient: { noticeAfterMs: settings.slowClientNoticeMs, cutAfterMs: settings.slowClientMs },
@@ -113,17 +119,22 @@ function openSink(
   exchange: HttpExchange,
   format: AudioFormat,
   { defaults: { sampleRateHz }, maxJsonAudioBytes }: SynthesizeSettings,
-  onWritable: () => void,
-  onDone: () => void,
+  calls: {
+    readonly onWritable: () => void;
+    readonly onDone: () => void;
+    /** Known when the first frame is there. */
+    readonly cacheUse: () => CacheUse;
+  },
 ): AnswerSink {
   if (format === "json") {
-    return new JsonSink({ exchange, sampleRateHz, maxBytes: maxJsonAudioBytes, onDone });
+    return new JsonSink({ exchange, sampleRateHz, maxBytes: maxJsonAudioBytes, onDone: calls.onDone });
   }
-  const headers = {
+  const headers = () => ({
     "content-type": format === "wav" ? "audio/wav" : "audio/pcm",
     "x-sample-rate": String(sampleRateHz),
     "cache-control": "no-store",
-  };
+    "x-cache": calls.cacheUse(),
+  });
   const preamble = format === "wav" ? streamingWavHeader(sampleRateHz) : new Uint8Array(0);
-  return new ResponseSink({ exchange, format: { headers, preamble }, onWritable, onDone });
+  return new ResponseSink({ exchange, format: { headers, preamble }, ...calls });
 }

@@ -14,6 +14,11 @@ export interface Flights {
   board(key: string, utteranceId: string, replacing?: string): Promise<Boarding>;
   /** Keeps it known as the leader. @returns whether it still leads @throws GatewayError `storage.*` */
   renew(key: string, utteranceId: string): Promise<boolean>;
+  /**
+   * The leader is no longer wanted by whoever asked for it. `joined`: others hear it, so it must go on; `alone`:
+   * it has landed, and may be cancelled. @throws GatewayError `storage.*`
+   */
+  leave(key: string, utteranceId: string): Promise<"alone" | "joined">;
   /** Nobody joins it any more. Safe to repeat. @throws GatewayError `storage.*` */
   land(key: string, utteranceId: string): Promise<void>;
 }

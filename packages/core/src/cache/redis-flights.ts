@@ -28,11 +28,20 @@ export class RedisFlights implements Flights {
     return (await this.#run("renew", key, utteranceId)) === utteranceId;
   }
 
+  async leave(key: string, utteranceId: string): Promise<"alone" | "joined"> {
+    return (await this.#run("leave", key, utteranceId)) === utteranceId ? "joined" : "alone";
+  }
+
   async land(key: string, utteranceId: string): Promise<void> {
     await this.#run("land", key, utteranceId);
   }
 
-  async #run(step: string, key: string, utteranceId: string, replacing = ""): Promise<string> {
+  async #run(
+    step: "board" | "renew" | "leave" | "land",
+    key: string,
+    utteranceId: string,
+    replacing = "",
+  ): Promise<string> {
     const { redis, keys, ttlMs = FLIGHT_TTL_MS } = this.#options;
     const [leader = ""] = await FLIGHT.run(redis, [keys.flight(key)], [step, utteranceId, ttlMs, replacing]);
     return leader;

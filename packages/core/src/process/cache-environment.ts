@@ -1,4 +1,4 @@
-import { choice, duration, flag, integer, optionalText } from "./environment.ts";
+import { choice, duration, flag, integer, optionalText, text } from "./environment.ts";
 
 /** Variables of the audio cache: read by the edge, and by `npm run cache`. */
 export const cacheEnvironment = {
@@ -31,5 +31,9 @@ export const cacheEnvironment = {
     default: 7 * 86_400_000,
     min: 1_000,
     max: 365 * 86_400_000,
+  }),
+  elevenLabsUrl: text("ELEVENLABS_URL", {
+    about: "ElevenLabs, one of its residency hosts, or a simulator; the sockets are under the same address.",
+    default: "https://api.elevenlabs.io",
   }),
 } as const;

@@ -32,6 +32,11 @@ export function openUtteranceQueue(options: UtteranceQueueOptions): UtteranceQue
   return new BullmqUtteranceQueue(options);
 }
 
+const jobId = (utteranceId: string, fence: number): string => `${utteranceId}-${fence}`;
+
+const jobIds = (utteranceId: string, upToFence: number): string[] =>
+  Array.from({ length: upToFence }, (_, i) => jobId(utteranceId, i + 1));
+
 class BullmqUtteranceQueue implements UtteranceQueue {
   readonly #options: UtteranceQueueOptions;
   readonly #queue: Queue<UtteranceJob>;
@@ -49,9 +54,19 @@ class BullmqUtteranceQueue implements UtteranceQueue {
     this.#queue.on("error", logQuietly(options.logger, "producer"));
   }
 
-  async add(job: UtteranceJob): Promise<void> {
-    await this.#inTime(() => this.#queue.add("utterance", job, { jobId: `${job.utteranceId}-1` }));
+  async add(job: UtteranceJob, fence = 1): Promise<void> {
+    await this.#inTime(() => this.#queue.add("utterance", job, { jobId: jobId(job.utteranceId, fence) }));
     await this.#keepTtl();
+  }
+
+  async isQueued(utteranceId: string, upToFence: number): Promise<boolean> {
+    const { redis } = this.#options;
+    const names = jobIds(utteranceId, upToFence).map((id) => this.#queue.toKey(id));
+    return (await this.#inTime(() => redis.exists(...names))) > 0;
+  }
+
+  async withdraw(utteranceId: string, upToFence = 1): Promise<void> {
+    await this.#inTime(() => Promise.all(jobIds(utteranceId, upToFence).map((id) => this.#queue.remove(id))));
   }
 
   async depth(): Promise<{ readonly waiting: number; readonly active: number }> {

@@ -13,8 +13,12 @@ export interface UtteranceJob {
 
 /** The edge's side. */
 export interface UtteranceQueue {
-  /** @throws GatewayError `storage.*` */
-  add(job: UtteranceJob): Promise<void>;
+  /** @param fence that its run will have; 1 by default. Once per utterance and fence. @throws GatewayError `storage.*` */
+  add(job: UtteranceJob, fence?: number): Promise<void>;
+  /** Whether it waits, or a worker has it, under any fence up to this one. @throws GatewayError `storage.*` */
+  isQueued(utteranceId: string, upToFence: number): Promise<boolean>;
+  /** Nobody needs it any more: nothing stays of a job that no worker has taken. @throws GatewayError `storage.*` */
+  withdraw(utteranceId: string, upToFence?: number): Promise<void>;
   depth(): Promise<{ readonly waiting: number; readonly active: number }>;
   /** How long the job has waited that will be taken next; 0 where none waits. Between machines as exact as their clocks. */
   oldestWaitMs(): Promise<number>;

@@ -7,6 +7,8 @@ export interface UtteranceResult {
   readonly samples: number;
   /** Characters of text the provider was given. */
   readonly characters: number;
+  /** Who spoke it, see `toProviderIdentity`; absent where a substitute did. What names no provider is not cached. */
+  readonly provider?: string;
 }
 
 export type Outcome =

@@ -1,20 +1,25 @@
--- A flight: who speaks a key just now.
+-- A flight: who speaks a key just now, and whether anybody has joined.
 --
 -- KEYS  1 flight
--- ARGV  1 'board', 'renew' or 'land'  2 utterance  3 TTL in ms  4 a leader that may be replaced, or ''
+-- ARGV  1 'board', 'renew', 'leave' (only if nobody has joined) or 'land'  2 utterance  3 TTL in ms
+--       4 a leader that may be replaced, or ''
 -- Gives { the utterance that leads after this, or '' }
-local leader = redis.call('GET', KEYS[1])
+local leader = redis.call('HGET', KEYS[1], 'leader')
 if ARGV[1] == 'board' then
   if not leader or leader == ARGV[4] or leader == ARGV[2] then
-    redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+    redis.call('DEL', KEYS[1])
+    redis.call('HSET', KEYS[1], 'leader', ARGV[2])
+    redis.call('PEXPIRE', KEYS[1], ARGV[3])
     leader = ARGV[2]
+  else
+    redis.call('HSET', KEYS[1], 'joined', '1')
   end
 elseif leader == ARGV[2] then
-  if ARGV[1] == 'land' then
+  if ARGV[1] == 'renew' then
+    redis.call('PEXPIRE', KEYS[1], ARGV[3])
+  elseif ARGV[1] == 'land' or redis.call('HEXISTS', KEYS[1], 'joined') == 0 then
     redis.call('DEL', KEYS[1])
     leader = false
-  else
-    redis.call('PEXPIRE', KEYS[1], ARGV[3])
   end
 end
 return { leader or '' }

@@ -1,0 +1,70 @@
+import type { GatewayError } from "@tts-labs/core/errors";
+import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
+import { type CacheUse, type Found, NOT_CACHED, type SpeechCache } from "./speech-cache.ts";
+import type { SpeechSource } from "./speech-source.ts";
+
+/** Leaders that one utterance joins one after the other; then it tells what the last one failed with. */
+const MAX_LEADERS = 2;
+
+/** `speak`: it needs a worker of its own; `listen`: its audio is there, or being made for another. */
+export type Way = "speak" | "listen";
+
+/** What the cache has found for one utterance. */
+export class FoundSpeech {
+  readonly #cache: SpeechCache | undefined;
+  readonly #utteranceId: string;
+  readonly #speech: SpeechOptions;
+  #found: Found = NOT_CACHED;
+  #leaders = 0;
+
+  /** @param cache absent where nothing is cached */
+  constructor(cache: SpeechCache | undefined, utteranceId: string, speech: SpeechOptions) {
+    this.#cache = cache;
+    this.#utteranceId = utteranceId;
+    this.#speech = speech;
+  }
+
+  get isCaching(): boolean {
+    return this.#cache !== undefined;
+  }
+
+  get use(): CacheUse {
+    return this.#found.use;
+  }
+
+  /** @param own where it is read if it is spoken for itself */
+  source(own: SpeechSource): SpeechSource {
+    return "source" in this.#found ? this.#found.source : own;
+  }
+
+  /** Never throws. */
+  find(text: string): Promise<Way> {
+    return this.#find(text, undefined);
+  }
+
+  /** The leader failed before anything of it was heard: one of those who joined speaks in its place. Never throws. */
+  async findInstead(text: string, error: GatewayError): Promise<Way | "give-up"> {
+    const { use } = this.#found;
+    const mayHelp = error.retryable || error.family === "cancelled" || error.code === "stream.lost";
+    if (use !== "joined" || !mayHelp || this.#leaders >= MAX_LEADERS) return "give-up";
+    return this.#find(text, this.#found.leaderId);
+  }
+
+  /** It is wanted no more. `joined`: others hear it, so it must be spoken to its end. Never throws. */
+  leave(): Promise<"alone" | "joined"> {
+    return this.#found.use === "miss" ? this.#found.leave() : Promise.resolve("alone");
+  }
+
+  /** It is wanted no more before it was begun: who has joined must not wait for it. Never throws. */
+  async abandon(): Promise<void> {
+    if (this.#found.use === "miss") await this.#found.abandon();
+  }
+
+  async #find(text: string, replacing: string | undefined): Promise<Way> {
+    if (this.#cache === undefined) return "speak";
+    const request = { utteranceId: this.#utteranceId, text, speech: this.#speech };
+    this.#found = await this.#cache.find({ ...request, ...(replacing === undefined ? {} : { replacing }) });
+    if (this.#found.use === "joined") this.#leaders++;
+    return "source" in this.#found ? "listen" : "speak";
+  }
+}
