@@ -5,7 +5,8 @@ import type { Slot, Slots } from "./slots.ts";
 
 /** Where slots come from: the fleet's governor, or this process where the plan knows no limit. */
 export interface LeaseSource {
-  acquire(signal: AbortSignal): Promise<SlotLease>;
+  /** @param ageMs of the utterance that wants it */
+  acquire(signal: AbortSignal, ageMs: number): Promise<SlotLease>;
 }
 
 export interface ProviderSlotsOptions {
@@ -37,14 +38,14 @@ export class ProviderSlots implements Slots {
     this.#unsubscribe = options.health.onChange(() => this.#turnAway());
   }
 
-  async acquire(speech: SpeechOptions, signal: AbortSignal): Promise<Slot> {
+  async acquire(speech: SpeechOptions, signal: AbortSignal, cameAtMs = Date.now()): Promise<Slot> {
     const refusal = this.#health.refusal;
     if (refusal !== undefined) throw refusal;
     const turnedAway = new AbortController();
     this.#waiting.add(turnedAway);
     this.#expect(speech, 1);
     try {
-      return await this.#source.acquire(AbortSignal.any([signal, turnedAway.signal]));
+      return await this.#source.acquire(AbortSignal.any([signal, turnedAway.signal]), Date.now() - cameAtMs);
     } finally {
       this.#waiting.delete(turnedAway);
       this.#expect(speech, -1);

@@ -45,6 +45,30 @@ export function governorContract(url: () => string): void {
     expect(order).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
   });
 
+  test("who has waited elsewhere goes before who has just come; a clock that is wrong by hours gains a minute", async () => {
+    const [one, other] = await Promise.all([fleet.join(1), fleet.join(1)]);
+    const first = await acquire(one);
+    const order: string[] = [];
+    const join = async (member: Member, name: string, ageMs: number) => {
+      const before = await member.queued();
+      const served = acquire(member, undefined, ageMs).then((slot) => {
+        order.push(name);
+        slot.release();
+      });
+      await vi.waitFor(async () => expect(await member.queued()).toBe(before + 1));
+      return { served };
+    };
+    const all = [
+      await join(one, "just come", 0),
+      await join(other, "wrong clock", 7_200_000),
+      await join(one, "from the future", -7_200_000),
+      await join(other, "taken over", 59_000),
+    ];
+    first.release();
+    await Promise.all(all.map(({ served }) => served));
+    expect(order).toEqual(["wrong clock", "taken over", "just come", "from the future"]);
+  });
+
   test("a slot given back is somebody else's at once, woken by the bell", async () => {
     const settings = { renewEveryMs: 60_000, leaseMs: 120_000 };
     const [one, other] = await Promise.all([fleet.join(1, { settings }), fleet.join(1, { settings })]);

@@ -75,8 +75,11 @@ export class Fleet {
   }
 }
 
-export const acquire = (member: Member, signal = new AbortController().signal): Promise<SlotLease> =>
-  member.governor.acquire(signal);
+export const acquire = (
+  member: Member,
+  signal: AbortSignal = new AbortController().signal,
+  ageMs = 0,
+): Promise<SlotLease> => member.governor.acquire(signal, ageMs);
 
 /** `redis`, of which no script is heard any more once `isMute`. */
 function mutable(redis: RedisConnection, isMute: () => boolean): RedisConnection {

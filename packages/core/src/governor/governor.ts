@@ -45,6 +45,7 @@ export interface GovernorOptions {
   readonly observer?: GovernorObserver;
 }
 
+const LONGEST_AGE_MS = 60_000;
 /** Told to one who timed out: at least a second, at most half a minute. */
 const RETRY_AFTER_MS = { least: 1_000, most: 30_000 };
 
@@ -52,7 +53,7 @@ const RETRY_AFTER_MS = { least: 1_000, most: 30_000 };
  * The provider's concurrency, shared by all processes: never more leases than slots, first come first served.
  *
  * There is one call, the *exchange* (redis/lua/govern.lua): a process tells what it gives back, holds and
- * wants, and free slots go to the longest waiting tickets of the whole fleet. So whoever gives a slot back hands it on,
+ * wants, and free slots go to those of the whole fleet whose utterances came first. So whoever gives a slot back hands it on,
  * in that one call, and rings the bell of whom it went to; that one asks and is told its key. At most one
  * exchange of a process is under way, and the next tells everything that came up meanwhile, so the cost is
  * per exchange, not per ticket.
@@ -88,8 +89,12 @@ export class SlotGovernor {
     this.#observer = options.observer ?? silentObserver;
   }
 
-  /** @throws GatewayError `capacity.slot_timeout` with the wait to expect, `draining`; or the signal's reason */
-  async acquire(signal: AbortSignal): Promise<SlotLease> {
+  /**
+   * @param ageMs for how long the utterance has waited already, elsewhere: what is taken over, or was picked up late,
+   * does not begin again at the end of the queue. At most a minute is believed, as clocks may differ.
+   * @throws GatewayError `capacity.slot_timeout` with the wait to expect, `draining`; or the signal's reason
+   */
+  async acquire(signal: AbortSignal, ageMs = 0): Promise<SlotLease> {
     signal.throwIfAborted();
     if (this.#closed) throw new GatewayError("draining");
     const { promise, resolve, reject } = settleable<SlotLease>();
@@ -104,7 +109,8 @@ export class SlotGovernor {
       this.#observer.timedOut();
       giveUp(this.#toTimeout());
     }, this.#settings.waitMs);
-    const ticket = new WaitingTicket(name, (key) => resolve(this.#hold(ticket, key)), giveUp);
+    const believedMs = Math.min(Math.max(0, ageMs), LONGEST_AGE_MS);
+    const ticket = new WaitingTicket(name, believedMs, (key) => resolve(this.#hold(ticket, key)), giveUp);
     this.#waiting.set(name, ticket);
     signal.addEventListener("abort", onAbort, { once: true });
     this.#ask(name);
@@ -203,7 +209,7 @@ export class SlotGovernor {
   /** Whether it was told. What was not is told again at the next renewal. */
   async #tellOnce(): Promise<boolean> {
     const dropped = [...this.#dropped];
-    const wanted = [...this.#wanted];
+    const wanted = [...this.#wanted].flatMap((name) => this.#waiting.get(name) ?? []);
     const held = [...this.#held.values()];
     const renewed = this.#renewalDue ? held.filter((ticket) => !ticket.wantsToMove) : [];
     this.#wanted.clear();

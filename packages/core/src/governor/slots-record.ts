@@ -16,10 +16,16 @@ export interface Telling {
   readonly epoch: string | undefined;
   readonly dropped: readonly string[];
   readonly held: readonly Place[];
-  readonly wanted: readonly string[];
+  readonly wanted: readonly Wanted[];
   readonly moving: readonly Place[];
   /** Whether slots of a key may be handed out now. */
   readonly mayServe: (keyId: string) => boolean;
+}
+
+export interface Wanted {
+  readonly ticket: string;
+  /** Since its utterance came: the older is served first. */
+  readonly ageMs: number;
 }
 
 export interface Place {
@@ -82,7 +88,8 @@ export class SlotsRecord {
       ...[epoch, crypto.randomUUID(), this.#leaseMs, KEYS_TTL_MS, MAX_GRANTS],
       ...this.#keys.map(({ keyId, slots }) => (mayServe(keyId) ? slots : -1)),
       ...[dropped.length, ...dropped, held.length, ...places(held)],
-      ...[wanted.length, ...wanted, moving.length, ...places(moving)],
+      ...[wanted.length, ...wanted.flatMap(({ ticket, ageMs }) => [ticket, Math.round(ageMs)])],
+      ...[moving.length, ...places(moving)],
     ]);
     return parseTold(answer);
   }

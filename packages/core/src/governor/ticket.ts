@@ -12,11 +12,22 @@ export class WaitingTicket implements Ticket {
   readonly sinceMs = monotonicMs();
   readonly grant: (key: number) => void;
   readonly refuse: (reason: Error) => void;
+  readonly #ageMs: number;
 
-  constructor(name: string, grant: (key: number) => void, refuse: (reason: Error) => void) {
+  /** @param ageMs for how long its utterance had waited when this was made */
+  constructor(name: string, ageMs: number, grant: (key: number) => void, refuse: (reason: Error) => void) {
     this.name = name;
     this.grant = grant;
     this.refuse = refuse;
+    this.#ageMs = ageMs;
+  }
+
+  get ticket(): string {
+    return this.name;
+  }
+
+  get ageMs(): number {
+    return this.#ageMs + monotonicMs() - this.sinceMs;
   }
 }
 

@@ -82,25 +82,28 @@ it("nobody waits for a slot of a provider that is left alone, and who waits is t
 it("with one of two circuits open the other key serves all", async () => {
   const health = openHealth(["a", "b"]);
   const leases = localLeases(["a", "b"], (keyId) => health.mayServe(keyId));
-  expect([(await leases.acquire(never)).keyId, (await leases.acquire(never)).keyId].sort()).toEqual([
+  expect([(await leases.acquire(never, 0)).keyId, (await leases.acquire(never, 0)).keyId].sort()).toEqual([
     "a",
     "b",
   ]);
   await fail(health, "a");
-  expect([(await leases.acquire(never)).keyId, (await leases.acquire(never)).keyId]).toEqual(["b", "b"]);
+  expect([(await leases.acquire(never, 0)).keyId, (await leases.acquire(never, 0)).keyId]).toEqual([
+    "b",
+    "b",
+  ]);
   expect([health.mayWarm("a"), health.mayWarm("b")]).toEqual([false, true]);
   expect(health.refusal).toBeUndefined();
 });
 
 it("a lease without limit moves to the other key, and counts for it", async () => {
   const leases = localLeases(["a", "b"], () => true);
-  const lease = await leases.acquire(never);
+  const lease = await leases.acquire(never, 0);
   expect(await lease.move()).toBe(true);
   expect(lease.keyId).toBe("b");
-  expect((await leases.acquire(never)).keyId).toBe("a");
+  expect((await leases.acquire(never, 0)).keyId).toBe("a");
   lease.release();
   lease.release();
-  expect((await leases.acquire(never)).keyId).toBe("b");
+  expect((await leases.acquire(never, 0)).keyId).toBe("b");
   expect(await lease.move()).toBe(false);
 });
 

@@ -1,11 +1,11 @@
 -- One exchange of a process with the provider's slots: what it gives back, holds, wants and would rather hold
--- elsewhere. First come, first served: whoever calls hands every free slot to the longest waiting tickets,
+-- elsewhere. First come, first served: whoever calls hands every free slot to the tickets of those who came first,
 -- whosever they are, and is told whom to wake. Times are the server's, in ms. All steps may be repeated.
 --
--- KEYS  1 state  2 queue (ticket -> number)  3 waiting (ticket -> expiry)  4... held, per provider key (ticket -> expiry)
+-- KEYS  1 state  2 queue (ticket -> when its utterance came)  3 waiting (ticket -> expiry)  4... held, per provider key (ticket -> expiry)
 -- ARGV  1 epoch known ('' if none)  2 epoch, should the state be new  3 lease  4 TTL of the keys  5 most grants
 --       then the limit of each provider key (0 any number, -1 none now), then four lists, each with its length
---       first: tickets given back; held (ticket, key); wanted; to be moved (ticket, key)
+--       first: tickets given back; held (ticket, key); wanted (ticket, age of its utterance); to be moved (ticket, key)
 -- Gives { epoch, queue's length, leases found lost, then kind, ticket, key ... } with kind `granted` or `moved`
 local state, queue, waiting = KEYS[1], KEYS[2], KEYS[3]
 local keys = #KEYS - 3
@@ -24,7 +24,7 @@ local function list(width)
   at = at + 1 + count * width
   return items
 end
-local dropped, held, wanted, moving = list(1), list(2), list(1), list(2)
+local dropped, held, wanted, moving = list(1), list(2), list(2), list(2)
 
 local function holds(ticket)
   for key = 1, keys do
@@ -78,7 +78,9 @@ for _, item in ipairs(wanted) do
     tell('granted', item[1], key)
   else
     if not redis.call('ZSCORE', queue, item[1]) then
-      redis.call('ZADD', queue, redis.call('HINCRBY', state, 'seq', 1), item[1])
+      -- Of those that came in one millisecond, the first to ask.
+      local turn = redis.call('HINCRBY', state, 'seq', 1) % 1000 / 1000
+      redis.call('ZADD', queue, string.format('%.3f', now - item[2] + turn), item[1])
     end
     redis.call('ZADD', waiting, expiry, item[1])
   end
