@@ -18,6 +18,10 @@ const BENCHES: Readonly<Record<string, { readonly about: string; readonly load: 
     about: "ways to append to a stream in Redis: time, CPU of server and process",
     load: () => import("../bench/append-path.ts"),
   },
+  resume: {
+    about: "a cut connection: until the first missing byte comes from another edge",
+    load: () => import("../bench/resume.ts"),
+  },
 };
 
 const program = new Command("bench")

@@ -8,14 +8,26 @@ import { startTwoEdges, type TwoEdges } from "../../harness/two-edges.ts";
 const TEXT = "Somebody walks into a tunnel in the middle of this sentence, and out of it again. ";
 const nothing = { sessions: 0, utterances: 0, backgroundWork: 0 };
 
+/** The worker's: passed freely for the first chunks of an utterance. */
 const gate = new Gate();
+let freeChunks = 0;
 afterEach(() => gate.open());
+
+function holdAfter(chunks: number): void {
+  freeChunks = chunks;
+  gate.close();
+}
 
 async function open(options: Partial<Parameters<typeof startTwoEdges>[0]> = {}): Promise<TwoEdges> {
   const edges = await startTwoEdges({
     redisUrl: inject("redisUrl"),
     ...options,
-    worker: { beforeChunk: () => gate.passed(), ...options.worker },
+    // As much as workers store by default, so that the replay window is what it is there.
+    worker: {
+      beforeChunk: (_job, chunk) => (chunk < freeChunks ? undefined : gate.passed()),
+      maxBytes: 512 * 1024,
+      ...options.worker,
+    },
   });
   onTestFinished(async () => {
     gate.open();
@@ -70,7 +82,7 @@ describe("a client whose connection is cut", () => {
   test("with three utterances queued and a text still being typed, loses none and none of its text", async () => {
     const { urls } = await open();
     const client = await connect(urls[0], { delivery: "paced", frame_samples: "480" });
-    gate.limitTo(2);
+    holdAfter(2);
     const texts = [TEXT, "The second one. ", "And a third. "];
     for (const text of texts) speak(client, text);
     const typed = "This one is being typed when it happens.";
@@ -128,7 +140,7 @@ describe("a client whose connection is cut", () => {
       },
     });
     const client = await connect(urls[0]);
-    gate.limitTo(1);
+    holdAfter(1);
     speak(client, TEXT);
     await client.until("audio", () => client.bytes > 0 || undefined);
     client.cut();
@@ -165,7 +177,7 @@ describe("a client whose connection is cut", () => {
 
   test("and does not come back has everything ended when the window is over, at edges and worker", async () => {
     const { urls, edge, worker, redis, keys } = await open({ edge: { resumeWindowMs: 300 } });
-    gate.limitTo(1);
+    holdAfter(1);
     const client = await connect(urls[0]);
     client.send({ type: "text", text: TEXT });
     await client.until("audio", () => client.bytes > 0 || undefined);
@@ -196,7 +208,7 @@ describe("without its protection the same cut loses speech, and says so", () => 
   test("without a resume window the session ends with its connection", async () => {
     const { urls, worker } = await open({ edge: { resumeWindowMs: 0 } });
     const client = await connect(urls[0]);
-    gate.limitTo(2);
+    holdAfter(2);
     speak(client, TEXT);
     await client.until("audio", () => client.bytes > 0 || undefined);
     client.cut();
