@@ -78,7 +78,7 @@ export class Part {
     this.signal("SIGKILL");
   }
 
-  signal(signal: "SIGKILL" | "SIGSTOP" | "SIGCONT"): void {
+  signal(signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT"): void {
     if (this.#ended === undefined) this.#child.kill(signal);
   }
 }
