@@ -8,6 +8,8 @@ export interface Verdict {
   readonly lost: number;
   /** Never came, but the utterance ended with a typed error. */
   readonly lostTold: number;
+  /** Of the silence behind the last word: a new owner who finds every word spoken has nothing to say. */
+  readonly pauseCut: number;
   readonly duplicated: number;
   /** Speech of the same text from another place. */
   readonly reordered: number;
@@ -68,11 +70,13 @@ export async function judge(heard: HeardUtterance, truths: Truths): Promise<Verd
     if (next === undefined) break;
   }
   const told = end?.kind === "failed";
+  const isPause = left > 0 && isSilent(place.truth.pcm.subarray(-left * BYTES_PER_SAMPLE));
   return {
     ...sum,
     wrong: sum.wrong + (extra > 0 && sum.wrong === 0 ? extra : 0),
-    lost: heard.skippedSamples + (told ? 0 : left),
+    lost: heard.skippedSamples + (told || isPause ? 0 : left),
     lostTold: told ? left : 0,
+    pauseCut: !told && isPause ? left : 0,
     duplicated: heard.duplicatedSamples,
     splices: segments.length - 1,
   };

@@ -33,7 +33,10 @@ export function broken(tally: Tally, promises: Promises): string[] {
   if (promises.mayFailRetryably !== true) {
     zero(tally.failed - (promises.mayRefuse === true ? tally.refused : 0), "utterances ended by an error");
   }
-  if (promises.unspliced === true) zero(tally.splices, "splices in what should be byte-identical");
+  if (promises.unspliced === true) {
+    zero(tally.splices, "splices in what should be byte-identical");
+    zero(tally.pauseCut, "samples of closing silence missing in what should be byte-identical");
+  }
   const { takeoverP99Ms } = promises;
   if (takeoverP99Ms !== undefined) {
     expect(

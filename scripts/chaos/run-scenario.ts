@@ -112,11 +112,11 @@ async function openStand(plan: SystemPlan, onLine: RunOptions["onLine"]): Promis
   }
 }
 
-/** Nobody waits long for the end of a run; speech is generated slowly enough to be hit in its middle. */
+/** Speech is generated slowly enough to be hit in its middle, and each time anew, not taken from the cache. */
 const withDefaults = (env: ProgramEnvironments): ProgramEnvironments => ({
   simulator: { SIMULATOR_GENERATION_SPEED: "4", ...env.simulator },
   worker: { ...env.worker },
-  edge: { ...env.edge },
+  edge: { CACHE: "off", ...env.edge },
 });
 
 async function play(

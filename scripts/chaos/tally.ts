@@ -21,6 +21,8 @@ export interface Tally {
   readonly lost: number;
   /** But for those of refused utterances. */
   readonly lostTold: number;
+  /** Samples of silence behind a last word that did not come; see the judge. */
+  readonly pauseCut: number;
   readonly duplicated: number;
   readonly reordered: number;
   readonly wrong: number;
@@ -76,6 +78,7 @@ export function tally(record: RunRecord): Tally {
     lostTold: outcomes
       .filter(({ heard }) => !isRefusal(heard, strikesAtMs))
       .reduce((all, { verdict }) => all + verdict.lostTold, 0),
+    pauseCut: sum((it) => it.pauseCut),
     duplicated: sum((it) => it.duplicated),
     reordered: sum((it) => it.reordered),
     wrong: sum((it) => it.wrong),

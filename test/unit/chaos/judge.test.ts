@@ -33,7 +33,7 @@ function complete(heard: HeardUtterance): HeardUtterance {
   return heard;
 }
 
-const CLEAN = { lost: 0, lostTold: 0, duplicated: 0, reordered: 0, wrong: 0, replaced: 0 };
+const CLEAN = { lost: 0, lostTold: 0, pauseCut: 0, duplicated: 0, reordered: 0, wrong: 0, replaced: 0 };
 const NO_SPLICE = { splices: 0, wordsMissing: 0, wordsRepeated: 0 };
 
 describe("the judge", () => {
@@ -62,6 +62,12 @@ describe("the judge", () => {
     feed(stuck, slice(truth.pcm, 0, half), 0);
     stuck.finish({ kind: "stuck" });
     expect(await judge(stuck, truths)).toMatchObject({ lost: truth.samples - half });
+  });
+
+  it("tells the silence behind the last word from speech", async () => {
+    const heard = listener();
+    feed(heard, slice(truth.pcm, 0, truth.samples - 240), 0);
+    expect(await judge(complete(heard), truths)).toMatchObject({ lost: 0, pauseCut: 240 });
   });
 
   it("counts a gap in the middle, a frame that came twice, and frames that changed places", async () => {

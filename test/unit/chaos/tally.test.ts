@@ -4,7 +4,7 @@ import { broken } from "../../../scripts/chaos/promises.ts";
 import { type Outcome, type Tally, tally } from "../../../scripts/chaos/tally.ts";
 
 const CLEAN = {
-  ...{ lost: 0, lostTold: 0, duplicated: 0, reordered: 0, wrong: 0, replaced: 0 },
+  ...{ lost: 0, lostTold: 0, pauseCut: 0, duplicated: 0, reordered: 0, wrong: 0, replaced: 0 },
   ...{ splices: 0, wordsMissing: 0, wordsRepeated: 0 },
 };
 
@@ -82,5 +82,7 @@ it("a run keeps its promises only where harm was done and nothing is missing, tw
   expect(broken({ ...sound, failed: 1, refused: 1 }, { mayRefuse: true })).toEqual([]);
   expect(broken({ ...sound, failed: 2, refused: 1 }, { mayRefuse: true })).toHaveLength(1);
   expect(broken({ ...sound, splices: 1 }, { unspliced: true })).toHaveLength(1);
+  expect(broken({ ...sound, pauseCut: 1 }, { unspliced: true })).toHaveLength(1);
+  expect(broken({ ...sound, pauseCut: 1 }, {})).toEqual([]);
   expect(broken({ ...sound, takeovers: 1, takeoverP99Ms: 3_001 }, { takeoverP99Ms: 3_000 })).toHaveLength(1);
 });
