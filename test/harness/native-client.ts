@@ -135,6 +135,11 @@ export class NativeClient {
     return { samples: frames.reduce((sum, frame) => sum + frame.samples, 0), frames };
   }
 
+  /** Whether a splice has come of an utterance, ended or not. */
+  spliced(number: number): boolean {
+    return this.#speech.splicesOf(number).length > 0;
+  }
+
   /** Waits until `find` finds something. @throws Error on a violation, a closed connection or after the limit */
   async until<T>(what: string, find: () => T | undefined): Promise<T> {
     const deadlineMs = performance.now() + this.#limitMs;

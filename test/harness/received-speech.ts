@@ -83,6 +83,10 @@ export class ReceivedSpeech {
     return this.#utterances.get(number)?.frames ?? [];
   }
 
+  splicesOf(number: number): readonly ReceivedSplice[] {
+    return this.#utterances.get(number)?.splices ?? [];
+  }
+
   onMessage(message: ServerMessage): void {
     if (++this.#messages === 1 && message.type !== "connected") {
       this.violations.push(`first message is "${message.type}", not "connected"`);

@@ -1,0 +1,89 @@
+import { newUtteranceId } from "@tts-labs/core/ids";
+import type { UtteranceJob } from "@tts-labs/core/queue/utterance-job";
+import { openMemoryStreams } from "@tts-labs/core/stream/memory-stream";
+import type { StreamRef, StreamWriter } from "@tts-labs/core/stream/stream";
+import { SecondWitness } from "@tts-labs/edge/second-witness";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { MemoryQueue } from "../../harness/fake-worker.ts";
+
+const EVERY_MS = 10;
+const speech = { voice: "v", model: "m", autoMode: false, sampleRateHz: 24_000 };
+
+let streams: ReturnType<typeof openMemoryStreams>;
+let queue: MemoryQueue;
+let job: UtteranceJob;
+let looks: number;
+let enqueued: number[];
+let unwatch: () => void;
+beforeEach(() => {
+  streams = openMemoryStreams({ settings: { ownerGoneMs: 60 } });
+  queue = new MemoryQueue();
+  const ids = { utteranceId: newUtteranceId(), sessionId: "ses", requestId: "req" };
+  job = { ...ids, speech, enqueuedAtMs: 0 };
+  looks = 0;
+  enqueued = [];
+  const counting = {
+    inspect: (stream: StreamRef) => {
+      looks++;
+      return streams.inspect(stream);
+    },
+  };
+  const onEnqueued = (fence: number) => enqueued.push(fence);
+  unwatch = new SecondWitness({ streams: counting, queue, job, onEnqueued, everyMs: EVERY_MS }).watch();
+});
+afterEach(async () => {
+  unwatch();
+  await queue.close();
+  await streams.close();
+});
+
+const claim = (): Promise<StreamWriter> =>
+  streams.claim({ tag: job.utteranceId, name: "audio" }, { owner: "w", maxBytes: 1_000, ttlMs: 60_000 });
+const afterLooks = (count: number) => {
+  const from = looks;
+  return expect.poll(() => looks, { interval: 5 }).toBeGreaterThanOrEqual(from + count);
+};
+
+describe("the second witness", () => {
+  test("enqueues an utterance again whose job is lost before anybody took it", async () => {
+    await expect.poll(() => enqueued).toEqual([1]);
+    expect(await queue.depth()).toEqual({ waiting: 1, active: 0 });
+    await afterLooks(4);
+    expect(enqueued).toEqual([1]);
+  });
+
+  test("enqueues it under the next fence when its owner and its job are gone, not before", async () => {
+    const owner = await claim();
+    await owner.assertCurrent();
+    await afterLooks(2);
+    expect(enqueued).toEqual([]);
+    await expect.poll(() => enqueued).toEqual([2]);
+  });
+
+  test("leaves alone what waits for a worker", async () => {
+    await queue.add(job);
+    await afterLooks(5);
+    expect(enqueued).toEqual([]);
+  });
+
+  test("leaves alone what has ended", async () => {
+    await (await claim()).end("done");
+    await afterLooks(5);
+    expect(enqueued).toEqual([]);
+  });
+
+  test("does nothing once the wait is over, and nothing while Redis can't be asked", async () => {
+    unwatch();
+    const at = looks;
+    await new Promise((resolve) => setTimeout(resolve, 5 * EVERY_MS));
+    expect(looks - at).toBeLessThanOrEqual(1);
+    const failing = { inspect: () => Promise.reject(new Error("away")) };
+    const witness = new SecondWitness({
+      ...{ streams: failing, queue, job, onEnqueued: () => enqueued.push(0), everyMs: EVERY_MS },
+    });
+    const end = witness.watch();
+    await new Promise((resolve) => setTimeout(resolve, 5 * EVERY_MS));
+    end();
+    expect(enqueued).toEqual([]);
+  });
+});
