@@ -11,6 +11,8 @@ export interface RestoredUtterance {
   readonly from: ClientPosition;
   /** Absent where it has ended: nothing is added to it any more. */
   readonly text?: RestoredText;
+  /** Its complete text, where it has no audio of its own (yet): it was served from the cache, or had joined another. */
+  readonly soundless?: string;
 }
 
 /** What the client says: all before this utterance is with it, of this one all before `sample`, nothing of later ones. */
@@ -66,11 +68,15 @@ const START: ClientPosition = { sample: 0 };
 async function tellAgain(
   stored: StoredUtterance,
   from: ClientPosition,
-  { streams }: ResumeRoles,
+  roles: ResumeRoles,
 ): Promise<RestoredUtterance> {
   const isMissingAudio = from.sample < (stored.end?.samples ?? 0);
-  if (isMissingAudio && !(await hasAudio(streams, stored))) throw positionGone();
-  return { stored, from };
+  if (!isMissingAudio || (await hasAudio(roles.streams, stored))) return { stored, from };
+  const { nodeId, streamTtlMs: ttlMs } = roles;
+  const text = await takeOverText(roles.streams, { nodeId, utteranceId: stored.utteranceId, ttlMs });
+  text?.writer.close();
+  if (text?.isComplete !== true) throw positionGone();
+  return { stored, from, soundless: text.text };
 }
 
 async function goOn(
@@ -83,6 +89,7 @@ async function goOn(
     takeOverText(streams, { nodeId, utteranceId, ttlMs }),
     hasAudio(streams, stored),
   ]);
+  if (!isAudioThere && text?.isComplete === true) return { stored, from, text, soundless: text.text };
   if (!isAudioThere && from.sample > 0) throw positionGone();
   if (text !== undefined) return { stored, from, text };
   if (isAudioThere) throw positionGone();

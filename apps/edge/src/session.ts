@@ -302,6 +302,7 @@ export class Session {
     this.#utterances = [...this.#utterances, utterance];
     this.#options.services.observer.utteranceOpened();
     utterance.refresh();
+    utterance.openAgain();
     if (utterance.text.isComplete) this.#openText = "none";
     else this.#openText = end === undefined ? utterance : "refused";
   }

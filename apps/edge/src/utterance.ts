@@ -156,6 +156,13 @@ export class Utterance {
     this.#opened = this.#begin().catch((error: unknown) => this.fail(toGatewayError(error)));
   }
 
+  /** Goes on with one that an earlier connection had opened: what has no audio of its own is looked up again. */
+  openAgain(): void {
+    const text = this.#options.restored?.soundless;
+    if (text === undefined || !this.#found.isCaching) return;
+    this.#opened = this.#beginRestored(text).catch((error: unknown) => this.fail(toGatewayError(error)));
+  }
+
   /** As the live view shows it; `undefined` once it has ended. */
   get record(): UtteranceRecord | undefined {
     const { utteranceId, sessionId, speech, services, outbound } = this.#options;
@@ -261,6 +268,17 @@ export class Utterance {
     // For whoever resumes it.
     const stored = this.#text.claim().then(() => this.#text.store());
     services.background.add("text held", stored);
+  }
+
+  /** What it was heard from is gone: anew it could sound different, so only what was not begun is spoken. */
+  async #beginRestored(text: string): Promise<void> {
+    const { restored, services } = this.#options;
+    const way = await this.#found.find(text);
+    if (this.isReading && way === "listen") return;
+    const isUnheard = restored?.from.sample === 0 && restored.stored.end === undefined;
+    if (this.isReading && isUnheard) return services.queue.add(this.#toJob());
+    await this.#found.abandon();
+    if (this.isReading) throw new GatewayError("session.position_gone");
   }
 
   /** Whether the utterance that it has joined, and that failed, is spoken anew: by itself, or another that joined. */

@@ -54,6 +54,8 @@ export class UtteranceRun {
   #state: RunState = { kind: "starting" };
   /** What it failed of, with its cause, for the log. */
   #error: GatewayError | undefined;
+  /** The provider has said that this was all. */
+  #isFinal = false;
   #writer: StreamWriter | undefined;
   #audio: AudioWriter | undefined;
   #sockets: RunSockets | undefined;
@@ -224,6 +226,7 @@ export class UtteranceRun {
         await audio.write(chunk, signal);
       }
       await audio.finish(signal);
+      this.#isFinal = true;
       this.#on({ kind: "final" });
     } catch (error) {
       signal.throwIfAborted();
@@ -259,7 +262,9 @@ export class UtteranceRun {
     if (over.kind !== "ended" || writer === undefined) return over;
     const samples = this.#audio?.appendedSamples ?? 0;
     const ended = { outcome: over.outcome, samples, characters };
-    const result = encodeUtteranceResult({ ...ended, ...(provider === undefined ? {} : { provider }) });
+    // What went wrong on the way, however well it was mended, is not to be heard again from a cache.
+    const isWhole = this.#isFinal && this.#error === undefined && provider !== undefined;
+    const result = encodeUtteranceResult({ ...ended, ...(isWhole ? { provider } : {}) });
     try {
       await writer.end(result);
     } catch (error) {

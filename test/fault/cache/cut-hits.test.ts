@@ -1,0 +1,61 @@
+import { SpeechClient } from "@tts-labs/client/speech-client";
+import type { Utterance } from "@tts-labs/client/utterance";
+import { renderSpeech } from "@tts-labs/simulator/render";
+import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { ChaosProxy } from "../../harness/chaos-proxy.ts";
+import { metric } from "../../harness/metrics.ts";
+import { type System, startSystem } from "../../harness/system.ts";
+
+const VOICE = "simGermanAnna000000A";
+const TEXT = "Der Zug nach Köln fährt heute von Gleis sieben, mit einer Verspätung von zwanzig Minuten.";
+
+let system: System;
+const proxies: ChaosProxy[] = [];
+
+beforeAll(async () => {
+  const edge = { cache: true, resumeWindowMs: 3_000 };
+  system = await startSystem({ redisUrl: inject("redisUrl"), edges: 2, edge });
+  for (const { url } of system.edges) proxies.push(await new ChaosProxy().open(Number(new URL(url).port)));
+});
+afterAll(async () => {
+  for (const proxy of proxies) await proxy.close();
+  await system?.close();
+});
+
+const connect = () => SpeechClient.connect({ url: proxies.map(({ port }) => `http://127.0.0.1:${port}`) });
+
+/** Hears it, with the connection cut each time that another `cutEvery` samples have come. */
+async function hear(utterance: Utterance, cutEvery: number): Promise<Buffer> {
+  const pcm: Buffer[] = [];
+  let received = 0;
+  let nextCut = cutEvery;
+  for await (const { firstSample, samples } of utterance) {
+    expect(firstSample).toBe(received);
+    received += samples.length;
+    pcm.push(Buffer.from(samples.buffer));
+    if (received < nextCut) continue;
+    nextCut += cutEvery;
+    for (const proxy of proxies) proxy.cut();
+  }
+  return Buffer.concat(pcm);
+}
+
+test("a client cut off while it hears cached speech comes back to another edge and hears every byte once", async () => {
+  const uncut = (await renderSpeech({ text: TEXT, voice: VOICE })).pcm;
+  const first = await connect();
+  expect((await hear(first.speak(TEXT, { voice: VOICE }), 1e9)).equals(uncut)).toBe(true);
+  await first.close();
+  await expect
+    .poll(() => metric(system.edges[0]?.url ?? "", "tts_cache_stored_total").catch(() => 0))
+    .toBe(1);
+  system.simulator.reset();
+  let resumed = 0;
+  for (const cutEvery of [5_000, 20_000, 47_000]) {
+    const client = await connect();
+    client.on("resumed", () => resumed++);
+    expect((await hear(client.speak(TEXT, { voice: VOICE }), cutEvery)).equals(uncut)).toBe(true);
+    await client.close();
+  }
+  expect(resumed).toBeGreaterThan(3);
+  expect(system.simulator.report().ends).toBe(0);
+});
