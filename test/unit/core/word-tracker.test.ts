@@ -98,6 +98,17 @@ describe("how far a text has been spoken", () => {
     expect(words.at(300 * MS)).toEqual({ char: 5, sample: 250 * MS });
   });
 
+  test("a text that is one word of any length costs no more than its characters", () => {
+    const text = "a".repeat(40_000);
+    const words = track(text);
+    const beganMs = performance.now();
+    for (let at = 0; at < text.length; at += 100) {
+      words.hear(timed(text.slice(at, at + 100), 1, at));
+      expect(words.at((at + 50) * MS)).toEqual({ char: 0, sample: 0 });
+    }
+    expect(performance.now() - beganMs).toBeLessThan(2_000);
+  });
+
   test("scripts without spaces are followed character by character", () => {
     const text = "今日は良い天気です。";
     const words = track(text);

@@ -57,12 +57,15 @@ export class WordTracker {
   #words: SpokenWord[] = [];
   /** The next character of the text that a time is awaited for. */
   #next: number;
+  /** Beginning of the word that holds the last character timed: words may be as long as the text. */
+  #wordStart: number;
   #timedUntilMs: number;
   #lost: Anchor | undefined;
 
   constructor(options: WordTrackerOptions) {
     this.#options = options;
     this.#next = options.from.char;
+    this.#wordStart = options.from.char;
     this.#timedUntilMs = samplesToMs(options.from.sample, options.sampleRateHz);
   }
 
@@ -114,8 +117,10 @@ export class WordTracker {
       while (isSpace(text.charAt(at))) at++;
       if (text.charAt(at) !== unit) return;
     }
-    this.#next = at + 1;
-    const char = wordStart(text, at);
+    for (; this.#next <= at; this.#next++) {
+      if (isWordStart(text, this.#next)) this.#wordStart = this.#next;
+    }
+    const char = this.#wordStart;
     const last = this.#words.at(-1);
     if (last?.char !== char) this.#words.push({ char, startMs, endMs });
     else if (isLetter(unit)) last.endMs = endMs;
@@ -131,9 +136,12 @@ export class WordTracker {
 
   /** Letters of the word still await their times. */
   #isUnfinished(word: SpokenWord): boolean {
+    if (word.char !== this.#wordStart) return false;
     const text = this.#options.text();
-    if (wordStart(text, this.#next) !== word.char) return false;
-    return /[\p{L}\p{N}]/u.test(text.slice(this.#next, wordEnd(text, word.char)));
+    for (let at = this.#next; at < text.length && !isWordBreak(text, at); at++) {
+      if (isLetter(text.charAt(at))) return true;
+    }
+    return false;
   }
 
   #followingWord(): number {
@@ -187,6 +195,9 @@ function wordStart(text: string, at: number): number {
 
 function wordEnd(text: string, at: number): number {
   let end = at + 1;
-  while (end < text.length && !isSpace(text.charAt(end)) && !isWordStart(text, end)) end++;
+  while (end < text.length && !isWordBreak(text, end)) end++;
   return Math.min(end, text.length);
 }
+
+/** Whether the word before `at` is over there. */
+const isWordBreak = (text: string, at: number): boolean => isSpace(text.charAt(at)) || isWordStart(text, at);
