@@ -1,12 +1,6 @@
 import { GatewayError, toGatewayError } from "@tts-labs/core/errors";
-import { MAX_CLIENT_MESSAGE_BYTES, MAX_PROTOCOL_ERRORS } from "@tts-labs/core/limits";
 import type { Logger } from "@tts-labs/core/logger";
-import {
-  type ClientMessage,
-  parseClientMessage,
-  type ResumeMessage,
-} from "@tts-labs/core/protocol/client-message";
-import { toErrorMessage } from "@tts-labs/core/protocol/server-message";
+import type { ClientMessage, ResumeMessage } from "@tts-labs/core/protocol/client-message";
 import type { SpeechDefaults } from "@tts-labs/core/protocol/speech-options";
 import type { SessionDelivery } from "@tts-labs/core/session/session-store";
 import { AdaptiveFrameSize, type FrameSize } from "../delivery/frame-size.ts";
@@ -18,6 +12,7 @@ import type { EdgeObserver } from "../edge-observer.ts";
 import type { Session } from "../session.ts";
 import type { SessionRegistry } from "../session-registry.ts";
 import type { Utterance } from "../utterance.ts";
+import { NativeConversation, readMessage } from "./native-conversation.ts";
 import { type NativeOpening, openNewSession, resumeSession } from "./native-opening.ts";
 import type { NativeQuery } from "./native-query.ts";
 
@@ -50,16 +45,6 @@ export interface NativeConnectionOptions {
   readonly logger: Logger;
 }
 
-/** What a client got wrong, as against what it could not know: only these are counted against it. */
-const MALFORMED: ReadonlySet<string> = new Set([
-  "protocol.invalid_json",
-  "protocol.invalid_utf8",
-  "protocol.invalid_message",
-  "protocol.unknown_type",
-  "protocol.unexpected_binary",
-  "protocol.message_too_large",
-]);
-
 /** `resume` must come so soon after a connection that was opened for it. */
 const RESUME_LIMIT_MS = 5_000;
 /** Messages that may come before `connected` has gone; beyond it: `capacity.overloaded`. */
@@ -78,20 +63,18 @@ type Early = (ClientMessage | GatewayError)[];
 type Stage =
   | { readonly kind: "awaiting-resume"; readonly timer: NodeJS.Timeout }
   | { readonly kind: "greeting"; readonly early: Early }
-  | { readonly kind: "open"; readonly session: Session; readonly outbound: Outbound }
+  | { readonly kind: "open"; readonly conversation: NativeConversation; readonly outbound: Outbound }
   | { readonly kind: "closed" };
 
 /**
- * One connection that speaks the native protocol: opens or resumes its session, then translates messages to the
- * session's calls, and its errors to messages. A bad message is answered and the connection goes on, up to
- * `MAX_PROTOCOL_ERRORS` of them.
+ * One connection that speaks the native protocol: opens or resumes its session, and hands messages on to it, those
+ * too that came early. What it was told to do decides what becomes of the session when it ends.
  */
 export class NativeConnection {
   readonly #options: NativeConnectionOptions;
   #stage: Stage;
   #session: Session | undefined;
   #roundTrip: RoundTrip | undefined;
-  #malformed = 0;
 
   /** Will say `connected`, or why not. */
   constructor(options: NativeConnectionOptions) {
@@ -109,13 +92,8 @@ export class NativeConnection {
   onMessage(bytes: Uint8Array, isBinary: boolean): void {
     const stage = this.#stage;
     if (stage.kind === "closed") return;
-    let message: ClientMessage | GatewayError;
-    try {
-      message = parseMessage(bytes, isBinary);
-    } catch (error) {
-      message = toGatewayError(error);
-    }
-    if (stage.kind === "open") this.#take(message, stage);
+    const message = readMessage(bytes, isBinary);
+    if (stage.kind === "open") stage.conversation.take(message);
     else if (stage.kind === "greeting") this.#keep(message, stage.early);
     else if (message instanceof GatewayError || message.type !== "resume") this.#disconnect(noResume());
     else this.#resume(message, stage.timer);
@@ -154,15 +132,14 @@ export class NativeConnection {
       const opened = await opening;
       if (this.#stage.kind !== "greeting") {
         // It has gone meanwhile: a session that was there before waits for it, a new one was never heard of.
-        for (const { text } of opened.restored?.utterances ?? []) text?.writer.close();
-        if (isResume) opened.hold?.letGo();
+        if (isResume) letGo(opened);
         else await opened.hold?.remove().catch(() => undefined);
         return;
       }
       try {
         this.#greet(opened, this.#stage.early);
       } catch (error) {
-        opened.hold?.letGo();
+        letGo(opened);
         throw error;
       }
       if (isResume) this.#options.observer.resumeEnded("resumed");
@@ -186,7 +163,8 @@ export class NativeConnection {
       disconnect: (reason) => this.#disconnect(reason),
     });
     this.#session = session;
-    const stage = { kind: "open", session, outbound } as const;
+    const conversation = new NativeConversation({ ...this.#options, session, outbound });
+    const stage = { kind: "open", conversation, outbound } as const;
     this.#stage = stage;
     outbound.now({
       ...{ type: "connected", protocol: 1, session_id: sessionId },
@@ -195,7 +173,7 @@ export class NativeConnection {
       ...{ delivery: how.delivery, overflow: how.overflow, request_id: requestId },
       ...{ resumed: restored !== undefined, utterances: session.utterances.map(toResumedUtterance) },
     });
-    for (const message of early) this.#take(message, stage);
+    for (const message of early) if (this.#stage === stage) conversation.take(message);
     if (!how.adaptiveFrames || this.#stage !== stage) return;
     this.#roundTrip = new RoundTrip({
       ping: (payload) => sink.ping(payload),
@@ -225,74 +203,11 @@ export class NativeConnection {
     }
   }
 
-  #take(message: ClientMessage | GatewayError, stage: Stage & { kind: "open" }): void {
-    if (this.#stage !== stage) return;
-    try {
-      if (message instanceof GatewayError) throw message;
-      this.#obey(message, stage);
-    } catch (error) {
-      this.#tell(toGatewayError(error), stage);
-    }
-  }
-
   #onSuperseded(): void {
     const { query, registry } = this.#options;
     const sessionId = this.#session?.sessionId ?? query.session_id;
     if (this.#session === undefined) this.#disconnect(new GatewayError("session.superseded"));
     else if (sessionId !== undefined) registry.superseded(sessionId, this.#session);
-  }
-
-  #obey(message: ClientMessage, { session, outbound }: Stage & { kind: "open" }): void {
-    switch (message.type) {
-      case "text": {
-        const { type: _, text, ...requested } = message;
-        const opened = session.text(text, requested);
-        if (opened === undefined) return;
-        outbound.now({
-          ...{ type: "utterance_started", utterance_id: opened.utteranceId, utterance: opened.tally.number },
-          ...{ voice: opened.speech.voice, model: opened.speech.model },
-        });
-        return;
-      }
-      case "flush":
-        session.flush();
-        return;
-      case "stream_end":
-        session.endText();
-        return;
-      case "cancel":
-        for (const cancelled of session.cancel(message.utterance_id)) outbound.now(cancelled);
-        return;
-      case "played":
-        session.played(message.utterance_id, message.samples);
-        return;
-      case "prewarm": {
-        const { type: _, ...requested } = message;
-        session.prewarm(requested);
-        return;
-      }
-      case "ping":
-        outbound.now({ type: "pong", ...(message.t === undefined ? {} : { t: message.t }) });
-        return;
-      case "resume":
-        throw new GatewayError(
-          "protocol.wrong_state",
-          "This connection has its session: resume on a new one, opened with resume=true.",
-        );
-    }
-  }
-
-  #tell(error: GatewayError, { session, outbound }: Stage & { kind: "open" }): void {
-    const { observer, logger, requestId } = this.#options;
-    observer.errorTold(error.code);
-    if (error.code === "internal") logger.error({ err: error.cause, requestId }, "a message failed");
-    outbound.now(toErrorMessage(error));
-    if (!MALFORMED.has(error.code)) return;
-    this.#malformed++;
-    if (this.#malformed < MAX_PROTOCOL_ERRORS) return;
-    session.disconnect(
-      new GatewayError("protocol.too_many_errors", undefined, { facts: { limit: MAX_PROTOCOL_ERRORS } }),
-    );
   }
 
   #disconnect(reason: GatewayError): void {
@@ -312,6 +227,12 @@ export class NativeConnection {
   }
 }
 
+/** The session stays for whoever comes next. */
+function letGo({ hold, restored }: NativeOpening): void {
+  for (const { text } of restored?.utterances ?? []) text?.writer.close();
+  hold?.letGo();
+}
+
 const noResume = (): GatewayError =>
   new GatewayError(
     "authentication.missing",
@@ -322,15 +243,3 @@ const toResumedUtterance = ({ utteranceId, tally, text }: Utterance) => ({
   ...{ utterance_id: utteranceId, utterance: tally.number },
   ...{ text_characters: text.characters, text_complete: text.isComplete },
 });
-
-function parseMessage(bytes: Uint8Array, isBinary: boolean): ClientMessage {
-  if (isBinary) throw new GatewayError("protocol.unexpected_binary");
-  if (bytes.byteLength > MAX_CLIENT_MESSAGE_BYTES) {
-    throw new GatewayError(
-      "protocol.message_too_large",
-      `The message has ${bytes.byteLength} bytes, at most ${MAX_CLIENT_MESSAGE_BYTES} are taken.`,
-      { facts: { limit: MAX_CLIENT_MESSAGE_BYTES } },
-    );
-  }
-  return parseClientMessage(bytes);
-}
