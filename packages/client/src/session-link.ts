@@ -69,6 +69,10 @@ export class SessionLink {
   #state: LinkState = { kind: "away", sinceMs: performance.now() };
   #connected: Connected | undefined;
   #returning = false;
+  /** Since the connection was lost, or asked for back. */
+  #attempt = 0;
+  /** Ends the pause before the next attempt. */
+  #wake: () => void = () => {};
   #moveTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: SessionLinkOptions, listener: SessionLinkListener) {
@@ -160,8 +164,15 @@ export class SessionLink {
   #lose(reason: SpeechError): void {
     this.#state = { kind: "away", sinceMs: performance.now() };
     clearTimeout(this.#moveTimer);
-    if (this.#options.resumeWindowMs <= 0 || !mayComeBack(reason)) this.#end(reason);
+    const { resumeWindowMs } = this.#options;
+    if (resumeWindowMs <= 0 || !mayComeBack(reason)) this.#end(reason);
     else if (!this.#returning) void this.#comeBack(reason);
+    else {
+      // While others were tried in its place: now it is urgent.
+      this.#attempt = -1;
+      this.#listener.onReconnecting({ attempt: 0, inMs: 0, reason, leftMs: resumeWindowMs });
+      this.#wake();
+    }
   }
 
   #moveIn(ms: number): void {
@@ -178,8 +189,9 @@ export class SessionLink {
     const { endpoints, parameters } = this.#options;
     const beganAtMs = performance.now();
     let reason = why;
-    for (let attempt = 0; ; attempt++) {
+    for (this.#attempt = 0; ; this.#attempt++) {
       endpoints.passOn();
+      const attempt = this.#attempt;
       const inMs = Math.max(reconnectPauseMs(attempt, Math.random()), reason.retryAfterMs ?? 0);
       const leftMs = this.#leftMs(beganAtMs);
       if (inMs > leftMs) return this.#giveUp(reason, attempt);
@@ -225,7 +237,7 @@ export class SessionLink {
     this.#end(new SpeechError("client.resume_timeout", undefined, { cause, facts }));
   }
 
-  /** Over early when the session ends, or the browser has its network back. */
+  /** Over early when the session ends, the need becomes urgent, or the browser has its network back. */
   #pause(ms: number): Promise<void> {
     const { signal } = this.#abort;
     const network = typeof window === "undefined" ? undefined : window;
@@ -237,6 +249,7 @@ export class SessionLink {
         resolve();
       };
       const timer = setTimeout(done, ms);
+      this.#wake = done;
       signal.addEventListener("abort", done);
       network?.addEventListener("online", done);
     });

@@ -2,11 +2,14 @@ import { type ConnectOptions, SpeechClient } from "@tts-labs/client/speech-clien
 import { SpeechError } from "@tts-labs/client/speech-error";
 import type { Utterance } from "@tts-labs/client/utterance";
 import type { ClientMessage } from "@tts-labs/core/protocol/client-message";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { FakeEdge, type FakeEdgeOptions } from "../../harness/fake-edge.ts";
 import { humOf, splicedHumOf } from "../../harness/hum.ts";
 
 const TEXT = "Der Zug nach Hamburg fährt heute von Gleis sieben.";
+// Each connection made anew takes its time on a busy machine.
+vi.setConfig({ testTimeout: 20_000 });
+
 const open: { close(): Promise<unknown> }[] = [];
 
 afterEach(async () => {
@@ -285,18 +288,21 @@ describe("a server that goes away", () => {
     expect(first.closed).toEqual([4_000]);
   });
 
-  it("is kept as long as no other takes the session", async () => {
-    const only = await edge({ onMessage: ({ type }) => type === "resume" });
-    const { client, states } = await connect({ url: only.url, resumeWindowMs: 300, connectTimeoutMs: 50 });
+  it("is kept as long as no other is there to take the session", async () => {
+    const only = await edge();
     const gone = await FakeEdge.start();
     await gone.close();
-    const { client: patient } = await connect({ url: [only.url, gone.url], resumeWindowMs: 300 });
+    let asked = 0;
+    const url = () => (asked++ === 0 ? only.url : gone.url);
+    const { client, states } = await connect({ url, resumeWindowMs: 500 });
     only.drain(1);
-    expectSame((await heardOf(patient.speak(TEXT))).pcm, humOf(TEXT).pcm);
-    expect(patient.state).toBe("open");
-    // One that had left, and was then not taken, has lost its session.
+    await expect.poll(() => asked).toBeGreaterThan(2);
+    expectSame((await heardOf(client.speak(TEXT))).pcm, humOf(TEXT).pcm);
+    expect(client.state).toBe("open");
+    // Sent away after all, it has the whole window; and then it is over.
+    only.disconnectAll(4_001);
     expect((await client.closed).code).toBe("client.resume_timeout");
-    expect(states.length).toBeGreaterThan(0);
+    expect(states[0]).toBe("reconnecting 0");
   });
 });
 

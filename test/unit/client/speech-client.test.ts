@@ -325,7 +325,7 @@ describe("cancel", () => {
     const second = client.speak("zwei");
     for await (const _chunk of second) break;
     expect(await second.finished).toMatchObject({ outcome: "cancelled" });
-    expect(typesOf(server.received).filter((type) => type === "cancel")).toHaveLength(2);
+    await expect.poll(() => typesOf(server.received).filter((type) => type === "cancel")).toHaveLength(2);
   });
 });
 
