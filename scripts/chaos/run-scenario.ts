@@ -116,7 +116,7 @@ async function openStand(plan: SystemPlan, onLine: RunOptions["onLine"]): Promis
 const withDefaults = (env: ProgramEnvironments): ProgramEnvironments => ({
   simulator: { SIMULATOR_GENERATION_SPEED: "4", ...env.simulator },
   worker: { ...env.worker },
-  edge: { CACHE: "off", ...env.edge },
+  edge: { CACHE: "false", ...env.edge },
 });
 
 async function play(
