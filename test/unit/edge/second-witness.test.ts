@@ -1,8 +1,10 @@
 import { newUtteranceId } from "@tts-labs/core/ids";
 import type { UtteranceJob } from "@tts-labs/core/queue/utterance-job";
+import { encodeAudioEntry } from "@tts-labs/core/session/entries";
 import { openMemoryStreams } from "@tts-labs/core/stream/memory-stream";
 import type { StreamRef, StreamWriter } from "@tts-labs/core/stream/stream";
 import { SecondWitness } from "@tts-labs/edge/second-witness";
+import { UtteranceReader } from "@tts-labs/edge/utterance-reader";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MemoryQueue } from "../../harness/fake-worker.ts";
 
@@ -86,4 +88,27 @@ describe("the second witness", () => {
     end();
     expect(enqueued).toEqual([]);
   });
+});
+
+test.each([
+  ["with it a lost job is made good", true],
+  ["without it whoever waits does so in vain", false],
+])("%s", async (_, isWatched) => {
+  unwatch();
+  queue.consume(async ({ utteranceId }) => {
+    const options = { owner: "w", maxBytes: 1_000, ttlMs: 60_000 };
+    const writer = await streams.claim({ tag: utteranceId, name: "audio" }, options);
+    await writer.append([encodeAudioEntry({ firstSample: 0, pcm: new Uint8Array(20) })]);
+  });
+  const witness = new SecondWitness({ streams, queue, job, onEnqueued: () => {}, everyMs: EVERY_MS });
+  const reader = new UtteranceReader({
+    ...{ streams, utteranceId: job.utteranceId, readerId: "r", ttlMs: 60_000, replayBytes: 0 },
+    ...{ openedAtMs: performance.now(), lastTextAtMs: () => 0, pickupTimeoutMs: 500, stallTimeoutMs: 500 },
+    ...{ playedSamples: () => 0, onEntry: () => {} },
+    ...(isWatched ? { witness } : {}),
+  });
+  const next = reader.next(new AbortController().signal);
+  if (isWatched) expect(await next).toMatchObject({ kind: "chunk", firstSample: 0 });
+  else await expect(next).rejects.toMatchObject({ code: "worker.unavailable" });
+  await reader.close();
 });
