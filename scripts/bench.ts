@@ -14,6 +14,10 @@ const BENCHES: Readonly<Record<string, { readonly about: string; readonly load: 
     about: "first audio straight at the provider against through edge, Redis and worker",
     load: () => import("../bench/overhead.ts"),
   },
+  cache: {
+    about: "first frame of cached speech, asked for 200 times a second beside running syntheses",
+    load: () => import("../bench/cache.ts"),
+  },
   append: {
     about: "ways to append to a stream in Redis: time, CPU of server and process",
     load: () => import("../bench/append-path.ts"),

@@ -71,7 +71,13 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
         ELEVENLABS_URL: simulator.url,
         ELEVENLABS_API_KEY: SIMULATOR_KEY,
       }),
-      edge: (port: number) => ({ REDIS_URL: redisUrl, PORT: String(port) }),
+      edge: (port: number) => ({
+        REDIS_URL: redisUrl,
+        PORT: String(port),
+        ELEVENLABS_URL: simulator.url,
+        // Runs that repeat their sentences mean them to be spoken each time; who wants a cache says so.
+        CACHE: "false",
+      }),
     };
     const add = async (program: "worker" | "edge") => {
       names[program] += 1;

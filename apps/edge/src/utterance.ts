@@ -263,11 +263,19 @@ export class Utterance {
     const way = whole === undefined ? "speak" : await this.#found.find(whole);
     if (!this.isReading) return this.#found.abandon();
     if (way === "speak") return this.#storeInTime();
-    const { hold, services } = this.#options;
-    if (hold === undefined) return;
-    // For whoever resumes it.
-    const stored = this.#text.claim().then(() => this.#text.store());
-    services.background.add("text held", stored);
+    if (this.#options.hold !== undefined)
+      this.#options.services.background.add("text held", this.#holdText());
+  }
+
+  /** For whoever resumes it. It may be over before. */
+  async #holdText(): Promise<void> {
+    const { services } = this.#options;
+    try {
+      await this.#text.claim();
+      await this.#text.store();
+    } catch (err) {
+      services.logger.debug({ err, utteranceId: this.utteranceId }, "text not held");
+    }
   }
 
   /** What it was heard from is gone: anew it could sound different, so only what was not begun is spoken. */

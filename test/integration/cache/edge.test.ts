@@ -133,6 +133,22 @@ describe("what is just being spoken", () => {
     expect((await post(text)).cache).toBe("hit");
   });
 
+  test("without the cache each of them is spoken: the count sees it", async () => {
+    const uncached = await startSystem({ redisUrl: inject("redisUrl"), simulator: { timeScale: 0.2 } });
+    try {
+      const ask = () =>
+        fetch(`${uncached.url}/api/v1/synthesize`, {
+          method: "POST",
+          headers: { "content-type": "application/json", accept: "audio/pcm" },
+          body: JSON.stringify({ text: "Everyone asks for this." }),
+        }).then((response) => response.arrayBuffer());
+      await Promise.all(Array.from({ length: 10 }, ask));
+      expect(uncached.simulator.report().ends).toBe(10);
+    } finally {
+      await uncached.close();
+    }
+  });
+
   test("goes on for those who joined when the one who asked first cancels", async () => {
     const text = fresh("The one who asked for this first does not want it any more");
     const first = await NativeClient.connect(system.url);
