@@ -27,7 +27,9 @@ export class RedisPlace {
     this.url = `redis://127.0.0.1:${port}`;
   }
 
+  /** Does nothing where it runs. */
   async start(): Promise<void> {
+    if (this.#redis !== undefined) return;
     this.#redis = await startPrivateRedis({ port: this.#port, dir: this.#dir, args: this.#args });
   }
 
@@ -36,6 +38,7 @@ export class RedisPlace {
     if (this.#redis === undefined) return;
     process.kill(this.#redis.pid, "SIGKILL");
     await this.#redis.closed;
+    this.#redis = undefined;
   }
 
   async close(): Promise<void> {

@@ -1,13 +1,14 @@
 import { slotOf } from "@tts-labs/core/redis/slot";
-import { afterAll, afterEach, expect, test } from "vitest";
+import { afterAll, afterEach, expect, test, vi } from "vitest";
 import { type EdgeAlone, startEdgeAlone } from "../../harness/edge-alone.ts";
 import { fakeSpeechOf } from "../../harness/fake-worker.ts";
 import { Gate } from "../../harness/gate.ts";
 import { NativeClient } from "../../harness/native-client.ts";
 import { startPrivateCluster } from "../../harness/private-cluster.ts";
 
-const TEXT =
-  "One primary dies while I speak, its replica takes its place, and nobody hears a thing but a pause. ";
+/** No two alike, so that none is another's. */
+const textOf = (i: number) =>
+  `${i}: one primary dies while I speak, its replica takes its place, and nobody hears a thing but a pause.`;
 /** As many, so that each primary has some. */
 const SESSIONS = 9;
 /** Primaries share the 16,384 slots in order. */
@@ -23,7 +24,7 @@ afterEach(async () => {
 /** BullMQ's and ioredis' own pauses after a failed attempt end by themselves, closed or not; the longest takes 5 s. */
 const timers = () => process.getActiveResourcesInfo().filter((it) => it === "Timeout").length;
 const timersBefore = timers();
-afterAll(() => expect.poll(timers, { timeout: 8_000 }).toBeLessThanOrEqual(timersBefore));
+afterAll(() => vi.waitUntil(() => timers() <= timersBefore, { timeout: 8_000 }));
 
 const start = async (gate: Gate) => {
   const cluster = await startPrivateCluster({ replicas: true });
@@ -53,7 +54,7 @@ test("utterances go on byte for byte when a primary that holds some of them is k
   const { alone, cluster, queuesOwn, primaryOf } = await start(gate);
   gate.limitTo(SESSIONS * 4);
   const clients = await Promise.all(Array.from({ length: SESSIONS }, () => connectTo(alone)));
-  const speaking = clients.map((client) => client.speak(TEXT));
+  const speaking = clients.map((client, i) => client.speak(textOf(i)));
   await Promise.all(clients.map((client) => client.next("utterance_started")));
   await expect.poll(() => alone.worker.runs.length).toBe(SESSIONS);
   const homes = alone.worker.runs.map((run) =>
@@ -65,9 +66,9 @@ test("utterances go on byte for byte when a primary that holds some of them is k
   await victim.closed;
   const killedAtMs = performance.now();
   gate.open();
-  for (const spoken of await Promise.all(speaking)) {
+  for (const [i, spoken] of (await Promise.all(speaking)).entries()) {
     expect(spoken.end.type).toBe("stream_complete");
-    expect(spoken.pcm.equals(fakeSpeechOf(TEXT))).toBe(true);
+    expect(spoken.pcm.equals(fakeSpeechOf(textOf(i)))).toBe(true);
   }
   expect(performance.now() - killedAtMs).toBeLessThan(RECOVERY_LIMIT_MS);
 });
@@ -83,7 +84,7 @@ test("jobs are taken again when the primary that holds the queue has been killed
   await expect
     .poll(
       async () => {
-        const { end } = await client.speak("Is anybody there?");
+        const { end } = await client.speak(`Is anybody there, I ask for the ${ends.length + 1}th time?`);
         ends.push(end.type === "error" ? `${end.code} ${end.retryable}` : end.type);
         return end.type;
       },
