@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Random } from "../random.ts";
-import { type Fleet, type ProgramEnvironments, startFleet } from "../supervisor/fleet.ts";
+import { type Fleet, type ProgramEnvironments, SIMULATOR_KEY, startFleet } from "../supervisor/fleet.ts";
 import { type Balancer, openBalancer } from "./balancer.ts";
 import { type ChaosRedis, startChaosRedis } from "./chaos-redis.ts";
 import { judge } from "./judge.ts";
@@ -9,7 +9,7 @@ import { noProgress, type Progress } from "./progress.ts";
 import { broken } from "./promises.ts";
 import type { LoadPlan, Scenario, Stage, SystemPlan } from "./scenario.ts";
 import { type Outcome, type Tally, tally } from "./tally.ts";
-import { pickText } from "./texts.ts";
+import { pickText, SPOKEN_SENTENCES } from "./texts.ts";
 import { Truths } from "./truth.ts";
 
 export interface RunOptions {
@@ -105,11 +105,34 @@ async function openStand(plan: SystemPlan, onLine: RunOptions["onLine"]): Promis
     });
     const balancer = await openBalancer(fleet.edges);
     closers.push(() => balancer.close());
+    await warmVoices(fleet.simulator.url);
     return { redis, fleet, balancer, close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/**
+ * Has every sentence rendered once. A provider that must first learn its texts, under a crowd that starts at
+ * once, is slow enough to be taken for a faulty one: that would be our harm, not the scenario's.
+ */
+async function warmVoices(simulatorUrl: string): Promise<void> {
+  await Promise.all(
+    SPOKEN_SENTENCES.map(async ({ text, voice }) => {
+      const answer = await fetch(
+        `${simulatorUrl}/v1/text-to-speech/${voice}/stream?output_format=pcm_24000`,
+        {
+          method: "POST",
+          headers: { "content-type": "application/json", "xi-api-key": SIMULATOR_KEY },
+          body: JSON.stringify({ text, model_id: "eleven_flash_v2_5" }),
+          signal: AbortSignal.timeout(30_000),
+        },
+      );
+      if (!answer.ok) throw new Error(`the simulator does not speak: ${answer.status}`);
+      await answer.body?.cancel();
+    }),
+  );
 }
 
 /** Speech is generated slowly enough to be hit in its middle, and each time anew, not taken from the cache. */

@@ -51,6 +51,13 @@ export function pickText(random: Random): SpokenText {
   return { text, voice, pieces: random.next() < 0.5 ? [text] : intoWords(text) };
 }
 
+/** Each sentence with the voice that speaks it in `pickText`. */
+export const SPOKEN_SENTENCES: readonly { readonly text: string; readonly voice: string }[] = (
+  ["en", "de"] as const
+).flatMap((language) =>
+  SENTENCES[language].flatMap((text) => VOICES[language].map((voice) => ({ text, voice }))),
+);
+
 /** Spoken in a little over 10 s by any voice. */
 export const LONG_TEXTS = {
   en: `${SENTENCES.en[0]} ${SENTENCES.en[4]}`,
