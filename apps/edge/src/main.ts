@@ -177,6 +177,10 @@ export async function openEdge(
       },
     },
     page: ground.page,
+  }).catch(async (error: unknown) => {
+    registry.close();
+    await lifecycle.close();
+    throw error;
   });
   lifecycle.add("server", server, () => server.close());
   lifecycle.add("background work", background, () => background.settled(), SETTLE_LIMIT_MS);
