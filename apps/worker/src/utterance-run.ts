@@ -1,15 +1,15 @@
 import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
 import type { ResumePoint } from "@tts-labs/core/audio/word-tracker";
-import { type ErrorCode, GatewayError, toGatewayError } from "@tts-labs/core/errors";
+import { GatewayError, toGatewayError } from "@tts-labs/core/errors";
 import { MAX_UTTERANCE_CHARACTERS } from "@tts-labs/core/limits";
 import type { UtteranceJob } from "@tts-labs/core/queue/utterance-job";
 import type { LatencyParts } from "@tts-labs/core/session/entries";
-import type { LiveRegistry } from "@tts-labs/core/session/live-registry";
 import { encodeUtteranceResult } from "@tts-labs/core/session/utterance-result";
 import type { StreamRef, StreamWriter } from "@tts-labs/core/stream/stream";
 import { AudioWriter } from "./audio-writer.ts";
 import { watchLease } from "./lease-watch.ts";
-import type { RunOutcome, RunRoles } from "./run-roles.ts";
+import { RunReport } from "./run-report.ts";
+import type { RunRoles } from "./run-roles.ts";
 import { RunSockets } from "./run-sockets.ts";
 import { isOver, nextRunState, type OverState, type RunEvent, type RunState } from "./run-state.ts";
 import { RunTiming } from "./run-timing.ts";
@@ -59,8 +59,7 @@ export class UtteranceRun {
   #writer: StreamWriter | undefined;
   #audio: AudioWriter | undefined;
   #sockets: RunSockets | undefined;
-  /** Changes to the live view, in order; none fails. */
-  #noted: Promise<void> = Promise.resolve();
+  readonly #report: RunReport;
 
   constructor(job: UtteranceJob, roles: RunRoles) {
     this.#job = job;
@@ -68,6 +67,7 @@ export class UtteranceRun {
     this.#audioStream = { tag: job.utteranceId, name: "audio" };
     this.#textStream = { tag: job.utteranceId, name: "text" };
     this.#timing = new RunTiming(job.enqueuedAtMs);
+    this.#report = new RunReport(job, roles);
   }
 
   get state(): RunState {
@@ -76,8 +76,8 @@ export class UtteranceRun {
 
   /** Call once. Never throws. The reason of `signal` says why the run must stop early. */
   async run(signal: AbortSignal): Promise<OverState> {
-    const { streams, limits, observer, nodeId, logger } = this.#roles;
-    observer.began();
+    const { streams, limits, nodeId, logger } = this.#roles;
+    this.#report.began();
     const onAbort = () => this.#stop.abort(toGatewayError(signal.reason));
     signal.addEventListener("abort", onAbort, { once: true });
     if (signal.aborted) onAbort();
@@ -103,9 +103,14 @@ export class UtteranceRun {
     }
     const over = await this.#tell(feed.givenCharacters);
     this.#writer?.close();
-    await this.#noted;
-    observer.ended(toRunOutcome(over));
-    this.#log(over, feed.givenCharacters);
+    await this.#report.ended(over, {
+      samples: this.#audio?.appendedSamples ?? 0,
+      characters: feed.givenCharacters,
+      sockets: this.#sockets,
+      latencyMs: this.#timing.latency,
+      durationMs: this.#timing.totalMs(),
+      error: this.#error,
+    });
     return over;
   }
 
@@ -121,8 +126,9 @@ export class UtteranceRun {
     if (writer === undefined) return this.#on({ kind: "found-ended" });
     const unwatch = watchLease(writer, this.#roles.limits.leaseCheckMs, (lost) => this.#stop.abort(lost));
     try {
-      const start = await this.#findStart(writer);
+      const start = await findStart(this.#roles.streams, this.#audioStream, writer);
       const audio = this.#openAudio(writer, feed, start);
+      this.#assertMayContinue(start);
       const isOpen = (await feed.opening(start.resume.char)) === "words";
       if (isOpen) await this.#speak(feed, audio, start);
       else this.#on({ kind: "nothing-to-say" });
@@ -142,20 +148,18 @@ export class UtteranceRun {
       ttlMs: limits.streamTtlMs,
     });
     this.#writer = writer;
-    this.#note({ workerId: nodeId, state: "speaking" });
+    this.#report.show({ workerId: nodeId, state: "speaking" });
     return writer;
   }
 
-  async #findStart(writer: StreamWriter): Promise<StartingPoint> {
-    const { streams, limits } = this.#roles;
-    const start = await findStart(streams, this.#audioStream, writer);
-    if (start.continuations > limits.continuationsMax) {
+  /** Other workers' audio stays, whatever becomes of the rest. */
+  #assertMayContinue({ continuations, heard, resume }: StartingPoint): void {
+    if (continuations > this.#roles.limits.continuationsMax) {
       throw new GatewayError("worker.unavailable", "The workers that spoke this utterance have gone.", {
-        facts: { continuations: start.continuations - 1 },
+        facts: { continuations: continuations - 1 },
       });
     }
-    if (start.heard) this.#noteContinuation("worker.unavailable", start.resume);
-    return start;
+    if (heard) this.#report.continued("worker.unavailable", resume);
   }
 
   #openAudio(writer: StreamWriter, feed: TextFeed, { endSample }: StartingPoint): AudioWriter {
@@ -198,7 +202,7 @@ export class UtteranceRun {
 
   #firstAudio(): LatencyParts {
     const latency = this.#timing.firstAudio();
-    this.#roles.observer.firstAudio(latency);
+    this.#report.firstAudio(latency);
     return latency;
   }
 
@@ -208,7 +212,8 @@ export class UtteranceRun {
     const signal = this.#stop.signal;
     let synthesis: Synthesis | undefined;
     const abort = () => synthesis?.abort(toGatewayError(signal.reason ?? RUN_IS_OVER));
-    this.#noteAttempt(after, progress.heard, from);
+    if (after !== undefined && progress.heard) this.#report.continued(after.code, from);
+    else if (after !== undefined) this.#report.retried(after.code);
     try {
       synthesis = await sockets.open(after, progress.heard ? "spaced" : "at-once", signal);
       this.#timing.socket();
@@ -241,21 +246,9 @@ export class UtteranceRun {
     }
   }
 
-  #noteAttempt(after: GatewayError | undefined, heard: boolean, from: ResumePoint): void {
-    if (after === undefined) return;
-    if (heard) this.#noteContinuation(after.code, from);
-    else this.#roles.observer.retried(after.code);
-  }
-
-  #noteContinuation(after: ErrorCode, from: ResumePoint): void {
-    const { observer, logger } = this.#roles;
-    observer.continued(after);
-    logger.info({ utteranceId: this.#job.utteranceId, after, ...from }, "utterance continues");
-  }
-
   /** Makes the outcome durable, unless it turns out that somebody else owns the utterance. */
   async #tell(characters: number): Promise<OverState> {
-    const { logger, provider } = this.#roles;
+    const { provider } = this.#roles;
     const writer = this.#writer;
     if (!isOver(this.#state)) this.#on({ kind: "abort", error: RUN_IS_OVER });
     const over = this.#state as OverState;
@@ -270,35 +263,11 @@ export class UtteranceRun {
     } catch (error) {
       const err = toGatewayError(error);
       if (err.code === "lease.lost") return { kind: "abandoned" };
-      logger.error({ err, utteranceId: this.#job.utteranceId }, "utterance end not stored");
+      this.#report.endNotStored(err);
       return over;
     }
-    this.#note({ state: "delivering" });
+    this.#report.show({ state: "delivering" });
     return over;
-  }
-
-  #note(change: Parameters<LiveRegistry["updateUtterance"]>[1]): void {
-    const { live, logger } = this.#roles;
-    this.#noted = this.#noted
-      .then(() => live.updateUtterance(this.#job.utteranceId, change))
-      .catch((err: unknown) => logger.debug({ err }, "live view not updated"));
-  }
-
-  #log(over: OverState, characters: number): void {
-    const { utteranceId, sessionId, requestId } = this.#job;
-    const outcome = toRunOutcome(over);
-    this.#roles.logger.info(
-      {
-        ...{ utteranceId, sessionId, requestId, outcome, characters },
-        samples: this.#audio?.appendedSamples ?? 0,
-        sockets: this.#sockets?.tried ?? 0,
-        warm: this.#sockets?.opening?.warm,
-        latencyMs: this.#timing.latency,
-        durationMs: this.#timing.totalMs(),
-        ...(over.kind === "ended" && over.outcome.kind === "failed" ? { err: this.#error } : {}),
-      },
-      "utterance ended",
-    );
   }
 }
 
@@ -311,8 +280,3 @@ interface RunParts {
 }
 
 const RUN_IS_OVER = new GatewayError("internal", "The run is over.");
-
-function toRunOutcome(over: OverState): RunOutcome {
-  if (over.kind !== "ended") return over.kind;
-  return over.outcome.kind === "failed" ? over.outcome.code : over.outcome.kind;
-}

@@ -212,6 +212,7 @@ describe("an utterance taken over", () => {
   ] as const)("is given up once %s", async (_, entry, claims) => {
     const { result, sockets } = await takenOver(play(TEXT_END, spoken(TEXT)), entry, claims);
     expect(result.outcome).toMatchObject({ code: "worker.unavailable", retryable: true });
+    expect(result.samples).toBe(1_000);
     expect(sockets).toEqual([]);
   });
 
