@@ -39,6 +39,9 @@ export class SessionSpeaker {
     socket.on("close", (code) => this.#settle?.reject(new Error(`the edge closed with ${code}`)));
   }
 
+  /** What the cache had to do with the last utterance. */
+  cache: string | undefined;
+
   /** One at a time. */
   speak(text: string): Promise<HeardUtterance> {
     const spoken = new Promise<HeardUtterance>((resolve, reject) => {
@@ -60,6 +63,7 @@ export class SessionSpeaker {
 
   #onMessage(message: ServerMessage): void {
     if (message.type === "stream_complete" && this.#ear !== undefined) {
+      this.cache = message.cache;
       this.#settle?.resolve(this.#ear.finish(message.latency_ms));
     }
     if (message.type === "error") this.#settle?.reject(new Error(`${message.code}: ${message.message}`));

@@ -23,6 +23,7 @@ import { SecondWitness } from "./second-witness.ts";
 import type { SessionServices, SessionSettings } from "./services.ts";
 import { FoundSpeech } from "./speech-cache/found-speech.ts";
 import type { CacheUse } from "./speech-cache/speech-cache.ts";
+import { TextPause } from "./speech-cache/text-pause.ts";
 import { deliverUtterance } from "./utterance-delivery.ts";
 import { UtteranceText } from "./utterance-text.ts";
 
@@ -70,6 +71,7 @@ export class Utterance {
   readonly #options: UtteranceOptions;
   readonly #text: UtteranceText;
   readonly #found: FoundSpeech;
+  readonly #textPause = new TextPause();
   readonly #heard = new HeardText();
   readonly #abort = new AbortController();
   readonly #openedAtMs = performance.now();
@@ -147,6 +149,7 @@ export class Utterance {
   endText(): void {
     this.#lastTextAtMs = performance.now();
     this.#text.end();
+    this.#textPause.ended();
   }
 
   /** Stores what has been given and asks for a worker. Failures come out as the utterance's. */
@@ -253,12 +256,12 @@ export class Utterance {
   }
 
   /**
-   * What was said before need not be said again. That is asked only where the text is complete by the end of this
-   * turn: tokens that come one by one can't wait.
+   * What was said before need not be said again. That is asked only where the text is complete at once: tokens that
+   * come one by one can't wait.
    */
   async #begin(): Promise<void> {
     if (!this.#found.isCaching) return this.#storeInTime();
-    await new Promise((resolve) => setImmediate(resolve));
+    await this.#textPause.wait(() => this.#text.given);
     const { whole } = this.#text;
     const way = whole === undefined ? "speak" : await this.#found.find(whole);
     if (!this.isReading) return this.#found.abandon();

@@ -151,6 +151,7 @@ describe("what is just being spoken", () => {
 
   test("goes on for those who joined when the one who asked first cancels", async () => {
     const text = fresh("The one who asked for this first does not want it any more");
+    const before = await stored();
     const first = await NativeClient.connect(system.url);
     first.send({ type: "text", text });
     first.send({ type: "stream_end" });
@@ -163,6 +164,7 @@ describe("what is just being spoken", () => {
     await first.next("cancelled");
     const rendered = (await renderSpeech({ text, voice: VOICE })).pcm;
     for (const { body } of await others) expect(body.equals(rendered)).toBe(true);
+    await expect.poll(() => stored()).toBe(before + 1);
     await first.close();
   });
 
