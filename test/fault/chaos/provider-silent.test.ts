@@ -1,14 +1,22 @@
 import { expect, it } from "vitest";
 import { providerSilent } from "../../../scripts/chaos/scenarios/provider.ts";
-import { runSmall } from "../../harness/chaos-run.ts";
+import { LIMIT_MS, runSmall } from "../../harness/chaos-run.ts";
 
-it.concurrent("an utterance whose provider stays silent, or is done without a sample, is spoken on a fresh socket", async () => {
-  const { broken } = await runSmall(providerSilent);
-  expect(broken).toEqual([]);
-});
+it.concurrent(
+  "an utterance whose provider stays silent, or is done without a sample, is spoken on a fresh socket",
+  async () => {
+    const { broken } = await runSmall(providerSilent);
+    expect(broken).toEqual([]);
+  },
+  LIMIT_MS,
+);
 
-it.concurrent("where that one fails as well, it is lost", async () => {
-  const { broken, tally } = await runSmall(providerSilent, { unprotected: true });
-  expect(broken).not.toEqual([]);
-  expect(tally.lostTold).toBeGreaterThan(0);
-});
+it.concurrent(
+  "where that one fails as well, it is lost",
+  async () => {
+    const { broken, tally } = await runSmall(providerSilent, { unprotected: true });
+    expect(broken).not.toEqual([]);
+    expect(tally.lostTold).toBeGreaterThan(0);
+  },
+  LIMIT_MS,
+);
