@@ -98,7 +98,9 @@ describe("the queue", () => {
     expect((await redis.keys(`${keys.queuePrefix}*`)).filter((key) => key.includes("utt_"))).toEqual([]);
     let done = 0;
     let finish = () => {};
-    await openConsumer(keys, () => new Promise<void>((resolve) => (finish = resolve)).then(() => void done++));
+    await openConsumer(keys, () =>
+      new Promise<void>((resolve) => (finish = resolve)).then(() => void done++),
+    );
     await queue.add(taken);
     await vi.waitFor(async () => expect(await queue.depth()).toEqual({ waiting: 0, active: 1 }));
     await queue.withdraw(taken.utteranceId);
