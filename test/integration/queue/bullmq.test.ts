@@ -266,9 +266,14 @@ describe("a consumer that drains", () => {
 
   test("gives back at once the job of a run that says so, ahead of those that wait", async () => {
     const keys = newKeys();
-    const leaving = await openConsumer(keys, async (_job, signal) => {
-      throw await untilAborted(signal);
-    });
+    // One at a time: with room for more it would have taken the second job too, and given it back later or sooner.
+    const leaving = await openConsumer(
+      keys,
+      async (_job, signal) => {
+        throw await untilAborted(signal);
+      },
+      1,
+    );
     const queue = openQueue(keys);
     const [first, second] = [newJob(), newJob()];
     await queue.add(first);
@@ -280,7 +285,7 @@ describe("a consumer that drains", () => {
     await draining;
     expect(await queue.depth()).toEqual({ waiting: 2, active: 0 });
     const taken: string[] = [];
-    const next = await openConsumer(keys, async (job) => void taken.push(job.utteranceId));
+    const next = await openConsumer(keys, async (job) => void taken.push(job.utteranceId), 1);
     await vi.waitFor(() => expect(taken).toHaveLength(2));
     expect(taken).toEqual([first.utteranceId, second.utteranceId]);
     await next.close();
