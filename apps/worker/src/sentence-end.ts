@@ -39,7 +39,8 @@ export function findSentenceEnd(text: string): number {
     const byItself = CJK_MARKS.includes(mark);
     if (!byItself && !MARKS.includes(mark)) continue;
     if (mark === "." && !endsSentence(text, i)) continue;
-    const next = skipClosers(text, i + 1);
+    // A bracket at the start of a line closes nothing that ended before the line did.
+    const next = mark === "\n" ? i + 1 : skipClosers(text, i + 1);
     if (next >= text.length) return -1;
     if (byItself) {
       if (!CJK_MARKS.includes(text.charAt(next))) return next;

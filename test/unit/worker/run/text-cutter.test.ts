@@ -44,6 +44,8 @@ describe("a sentence ends", () => {
     "see example.com for",
     "Nr. 5 lebt",
     "one line\nand another",
+    "one line\n) and another",
+    "one line\n) and another",
     "Hello there.",
     "Hello there",
     "你好。",
