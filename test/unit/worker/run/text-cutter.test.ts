@@ -45,7 +45,6 @@ describe("a sentence ends", () => {
     "Nr. 5 lebt",
     "one line\nand another",
     "one line\n) and another",
-    "one line\n) and another",
     "Hello there.",
     "Hello there",
     "你好。",
