@@ -166,6 +166,11 @@ export const workerEnvironment = {
     default: 524_288,
     min: 65_536,
   }),
+  retriesMax: integer("PROVIDER_RETRIES", {
+    about: "Fresh sockets tried for an utterance whose provider fails before its first audio; 0: it ends.",
+    default: 1,
+    max: 10,
+  }),
   continuationsMax: integer("CONTINUATIONS_MAX", {
     about:
       "How often an utterance may go on at the next word after its provider socket or its worker has failed; 0: it ends.",

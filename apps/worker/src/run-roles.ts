@@ -20,6 +20,8 @@ export interface RunLimits {
   readonly leaseCheckMs: number;
   /** Pause before the second socket when the provider has too much to do; longer with each one that comes to nothing. */
   readonly overloadPauseMs: number;
+  /** Fresh sockets tried after the first while nothing of the utterance has been heard. */
+  readonly retriesMax: number;
   /** How often an utterance may be continued at the next word, on another socket or by another worker. */
   readonly continuationsMax: number;
 }

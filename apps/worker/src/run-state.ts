@@ -25,6 +25,8 @@ export type RunState =
 export interface Progress {
   /** There is audio of it: what failed is continued at the next word, not retried. */
   readonly heard: boolean;
+  /** Fresh sockets that may still be tried while nothing has been heard. */
+  readonly retriesLeft: number;
   /** How often it may still be continued. */
   readonly continuationsLeft: number;
 }
@@ -52,9 +54,6 @@ export type RunEvent =
   | { readonly kind: "abort"; readonly error: GatewayError }
   /** An earlier worker has ended the utterance. */
   | { readonly kind: "found-ended" };
-
-/** Sockets tried for one utterance, as long as nothing of it has been heard. */
-export const MAX_ATTEMPTS = 2;
 
 /** The state after `event`, or `state` itself where the event does not apply. */
 export function nextRunState(state: RunState, event: RunEvent): RunState {
@@ -120,7 +119,7 @@ function afterFinal(state: RunState): RunState {
 }
 
 /**
- * Again on a fresh socket: from the start while nothing has been appended, once; after that from the word being
+ * Again on a fresh socket: from the start while nothing has been appended, as often as `retriesLeft`; after that from the word being
  * spoken, as often as is left (SPEC A8). What no further try can mend ends the utterance.
  */
 function afterFault(state: RunState, error: GatewayError): RunState {
@@ -130,7 +129,10 @@ function afterFault(state: RunState, error: GatewayError): RunState {
   // An open circuit stays open for longer than anybody listens to silence.
   if (!error.retryable || error.code === "provider.circuit_open") return failed(error);
   const next = { kind: "waiting-socket", attempt: attempt + 1, after: error } as const;
-  if (!progress.heard) return attempt < MAX_ATTEMPTS ? { ...next, progress } : failed(error);
+  if (!progress.heard) {
+    const retriesLeft = progress.retriesLeft - 1;
+    return retriesLeft < 0 ? failed(error) : { ...next, progress: { ...progress, retriesLeft } };
+  }
   const continuationsLeft = progress.continuationsLeft - 1;
-  return continuationsLeft < 0 ? failed(error) : { ...next, progress: { heard: true, continuationsLeft } };
+  return continuationsLeft < 0 ? failed(error) : { ...next, progress: { ...progress, continuationsLeft } };
 }

@@ -181,7 +181,11 @@ export class UtteranceRun {
     const { heard, continuations, resume } = start;
     this.#on({
       kind: "words",
-      progress: { heard, continuationsLeft: limits.continuationsMax - continuations },
+      progress: {
+        heard,
+        retriesLeft: limits.retriesMax,
+        continuationsLeft: limits.continuationsMax - continuations,
+      },
     });
     this.#timing.words();
     const slot = await slots.acquire(speech, this.#stop.signal, this.#job.enqueuedAtMs);

@@ -38,14 +38,11 @@ interface OrderedFault {
 
 /** One fault per utterance, on the first connections that it gets. */
 const onEach =
-  (
-    fault: (turn: number, session: number) => OrderedFault,
-    connections = 1,
-  ): NonNullable<Scenario["before"]> =>
+  (fault: (turn: number, session: number) => OrderedFault): NonNullable<Scenario["before"]> =>
   async (stage, session, turn, { voice }) => {
     if (stage.enough) return;
     const ordered = fault(turn, session);
-    await order(stage, { ...ordered, voice, connections });
+    await order(stage, { ...ordered, voice, connections: 1 });
     stage.struck(ordered.fault);
   };
 
@@ -100,5 +97,8 @@ export const providerSilent: Scenario = {
   ...{ system, load, text, harm },
   promises: {},
   before: onEach(silence),
-  unprotected: { about: "the one retry meets the same fault", before: onEach(silence, 2) },
+  unprotected: {
+    about: "a provider that failed before its first audio is not asked again (PROVIDER_RETRIES=0)",
+    system: { env: { ...system.env, worker: { ...system.env.worker, PROVIDER_RETRIES: "0" } } },
+  },
 };

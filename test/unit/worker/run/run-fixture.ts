@@ -27,6 +27,7 @@ export const LIMITS: RunLimits = {
   streamTtlMs: 60_000,
   leaseCheckMs: 20,
   overloadPauseMs: 5,
+  retriesMax: 1,
   continuationsMax: 3,
 };
 

@@ -2,8 +2,8 @@ import { type ErrorCode, GatewayError } from "@tts-labs/core/errors";
 import { nextRunState, type Progress, type RunEvent, type RunState } from "@tts-labs/worker/run-state";
 import { describe, expect, test } from "vitest";
 
-const UNHEARD = { heard: false, continuationsLeft: 2 };
-const HEARD = { heard: true, continuationsLeft: 2 };
+const UNHEARD = { heard: false, retriesLeft: 1, continuationsLeft: 2 };
+const HEARD = { heard: true, retriesLeft: 1, continuationsLeft: 2 };
 const LIVE: RunState[] = [
   { kind: "starting" },
   { kind: "waiting-slot", progress: UNHEARD },
@@ -56,26 +56,27 @@ describe("a run's state", () => {
     samples: progress.heard ? 1 : 0,
   });
 
-  test("one retry, only for what may pass, while nothing was heard", () => {
+  test("again as often as is left, only for what may pass, while nothing was heard", () => {
+    const spent = { ...UNHEARD, retriesLeft: 0 };
     expect(nextRunState(speaking(1, UNHEARD), fault("provider.fault"))).toMatchObject({
-      ...{ kind: "waiting-socket", attempt: 2, progress: UNHEARD },
+      ...{ kind: "waiting-socket", attempt: 2, progress: spent },
       after: { code: "provider.fault" },
     });
-    for (const [attempt, code] of [
-      [2, "provider.fault"],
-      [1, "provider.invalid_key"],
+    for (const [progress, code] of [
+      [spent, "provider.fault"],
+      [UNHEARD, "provider.invalid_key"],
     ] as const) {
-      expect(nextRunState(speaking(attempt, UNHEARD), fault(code))).toMatchObject({ outcome: { code } });
+      expect(nextRunState(speaking(1, progress), fault(code))).toMatchObject({ outcome: { code } });
     }
   });
 
   test("once something was heard it is continued as often as is left, and only after what may pass", () => {
     const again = nextRunState(speaking(5, HEARD), fault("provider.gap_timeout"));
     expect(again).toMatchObject({
-      ...{ kind: "waiting-socket", attempt: 6, progress: { heard: true, continuationsLeft: 1 } },
+      ...{ kind: "waiting-socket", attempt: 6, progress: { ...HEARD, continuationsLeft: 1 } },
       after: { code: "provider.gap_timeout" },
     });
-    const spent = { heard: true, continuationsLeft: 0 };
+    const spent = { ...HEARD, continuationsLeft: 0 };
     for (const [progress, code] of [
       [spent, "provider.fault"],
       [HEARD, "provider.quota_exceeded"],
