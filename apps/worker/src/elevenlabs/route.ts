@@ -1,28 +1,15 @@
 import { createHash } from "node:crypto";
-import type { SpeechOptions, VoiceSettings } from "@tts-labs/core/protocol/speech-options";
+import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
 
 /** Everything fixed when a provider socket is opened. Two utterances may share warm sockets only if their routes are equal. */
-export interface Route {
+export interface Route extends SpeechOptions, RouteOrigin {}
+
+export interface RouteOrigin {
   /** Where the provider is: `https://api.elevenlabs.io`, or `http://…` for a simulator. */
   readonly url: string;
   /** Names the key without telling it, see `toKeyId`. */
   readonly keyId: string;
-  readonly voice: string;
-  readonly model: string;
-  readonly language?: string;
-  readonly voiceSettings?: VoiceSettings;
-  readonly chunkLengthSchedule?: readonly number[];
-  readonly autoMode: boolean;
-  readonly seed?: number;
-  readonly textNormalization?: "auto" | "on" | "off";
-  readonly sampleRateHz: number;
   /** After how long without text the provider closes the socket; 1 to 180 s (reference/elevenlabs.md 1.1). */
-  readonly inactivityTimeoutS: number;
-}
-
-export interface RouteOrigin {
-  readonly url: string;
-  readonly keyId: string;
   readonly inactivityTimeoutS: number;
 }
 
