@@ -15,6 +15,14 @@ export interface RestoredUtterance {
   readonly soundless?: string;
 }
 
+/** What of a session an earlier connection has left. */
+export interface RestoredSession {
+  readonly createdAtMs: number;
+  /** Of the next utterance. */
+  readonly nextNumber: number;
+  readonly utterances: readonly RestoredUtterance[];
+}
+
 /** What the client says: all before this utterance is with it, of this one all before `sample`, nothing of later ones. */
 export interface ResumePosition {
   readonly utteranceId?: string | undefined;

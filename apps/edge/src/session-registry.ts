@@ -2,9 +2,9 @@ import { GatewayError } from "@tts-labs/core/errors";
 import type { NewSession, SessionHold, StoredSession } from "@tts-labs/core/session/session-store";
 import type { Admission } from "./admission.ts";
 import { type Detached, DetachedSession } from "./detached-session.ts";
-import { type ResumePosition, restoreUtterances } from "./resume.ts";
+import { type RestoredSession, type ResumePosition, restoreUtterances } from "./resume.ts";
 import type { SessionServices, SessionSettings } from "./services.ts";
-import { type RestoredSession, Session, type SessionOptions } from "./session.ts";
+import { Session, type SessionOptions } from "./session.ts";
 
 const SHORTEST_REFRESH_MS = 50;
 

@@ -1,7 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
 import { GatewayError, toCloseCode } from "@tts-labs/core/errors";
-import { newUtteranceId } from "@tts-labs/core/ids";
-import { MAX_UTTERANCES_PER_SESSION } from "@tts-labs/core/limits";
 import type { ServerMessageOf } from "@tts-labs/core/protocol/server-message";
 import { type RequestedOptions, toSpeechOptions } from "@tts-labs/core/protocol/speech-options";
 import type { SessionRecord } from "@tts-labs/core/session/live-registry";
@@ -10,12 +8,11 @@ import type { FrameSize } from "./delivery/frame-size.ts";
 import type { Outbound } from "./delivery/outbound.ts";
 import type { Detached } from "./detached-session.ts";
 import type { Dialect } from "./edge-observer.ts";
-import type { RestoredUtterance } from "./resume.ts";
+import type { RestoredSession } from "./resume.ts";
 import type { SessionServices, SessionSettings } from "./services.ts";
-import { Utterance } from "./utterance.ts";
+import type { Utterance } from "./utterance.ts";
+import { UtteranceLine } from "./utterance-line.ts";
 
-/** Ended utterances whose ids are still known, for reports that come late. */
-const MAX_REMEMBERED_UTTERANCES = 32;
 /** Close codes from here on: the client is not to come back (errors.ts). */
 const FIRST_FINAL_CODE = 4_500;
 /** Prewarm wishes of one session on their way to Redis; beyond it they are refused. */
@@ -39,13 +36,6 @@ export interface SessionOptions {
   readonly onClosed: (detached?: Detached) => void;
 }
 
-export interface RestoredSession {
-  readonly createdAtMs: number;
-  /** Of the next utterance. */
-  readonly nextNumber: number;
-  readonly utterances: readonly RestoredUtterance[];
-}
-
 /**
  * What text goes to. `refused`: its utterance could not be opened, or has failed; what still comes of that
  * text is thrown away up to its `stream_end`, so that no utterance ever begins in the middle of a text.
@@ -62,12 +52,8 @@ export class Session {
   readonly dialect: Dialect;
   readonly createdAtMs: number;
   readonly #options: SessionOptions;
-  /** Unfinished ones, in order. */
-  #utterances: readonly Utterance[] = [];
-  /** Samples played of ended ones, by id; the newest last. */
-  readonly #ended = new Map<string, number>();
+  readonly #line: UtteranceLine;
   #openText: OpenText = "none";
-  #nextNumber: number;
   #prewarms = 0;
   #listed: Promise<void> = Promise.resolve();
   #closed = false;
@@ -77,10 +63,18 @@ export class Session {
     this.sessionId = options.sessionId;
     this.requestId = options.requestId;
     this.dialect = options.dialect;
-    this.createdAtMs = options.restored?.createdAtMs ?? Date.now();
-    this.#nextNumber = options.restored?.nextNumber ?? 1;
-    for (const restored of options.restored?.utterances ?? []) this.#restore(restored);
-    this.#giveTurn();
+    const { restored, ...own } = options;
+    this.createdAtMs = restored?.createdAtMs ?? Date.now();
+    this.#line = new UtteranceLine({
+      ...own,
+      nextNumber: restored?.nextNumber ?? 1,
+      onPositionGone: (error) => this.disconnect(error),
+    });
+    for (const it of restored?.utterances ?? []) {
+      const utterance = this.#line.restore(it);
+      if (utterance.text.isComplete) this.#openText = "none";
+      else this.#openText = it.stored.end === undefined ? utterance : "refused";
+    }
   }
 
   /** Whether another edge can go on with it where this one stops. */
@@ -91,11 +85,11 @@ export class Session {
 
   /** Those that the client waits for, in order. */
   get utterances(): readonly Utterance[] {
-    return this.#utterances;
+    return this.#line.unfinished;
   }
 
   get unfinished(): number {
-    return this.#utterances.length;
+    return this.utterances.length;
   }
 
   /**
@@ -113,7 +107,12 @@ export class Session {
     }
     const open = this.#openUtterance();
     if (open === "refused") return undefined;
-    if (open === "none") return this.#open(text, requested);
+    if (open === "none") {
+      this.#openText = "refused";
+      const opened = this.#line.open(text, requested);
+      this.#openText = opened;
+      return opened;
+    }
     this.#assertSameOptions(open, requested);
     open.speak(text);
     return undefined;
@@ -136,7 +135,7 @@ export class Session {
 
   /** @returns what to tell of those cancelled, in order @throws GatewayError `protocol.wrong_state` */
   cancel(utteranceId: string | undefined): readonly ServerMessageOf<"cancelled">[] {
-    const all = this.#utterances;
+    const all = this.utterances;
     const meant = utteranceId === undefined ? all : all.filter((it) => it.utteranceId === utteranceId);
     const open = this.#openText;
     if (open === "refused" && utteranceId === undefined) this.#openText = "none";
@@ -153,10 +152,7 @@ export class Session {
 
   /** @throws GatewayError `protocol.wrong_state` */
   played(utteranceId: string, samples: number): void {
-    const utterance = this.#utterances.find((it) => it.utteranceId === utteranceId);
-    if (utterance !== undefined) utterance.playedSamples = samples;
-    else if (this.#ended.has(utteranceId)) this.#ended.set(utteranceId, samples);
-    else throw new GatewayError("protocol.wrong_state", `This session has no utterance "${utteranceId}".`);
+    this.#line.played(utteranceId, samples);
   }
 
   /** @throws GatewayError `capacity.overloaded` */
@@ -182,7 +178,7 @@ export class Session {
     this.#listed = services.registry.putSession(this.#toRecord("open"), settings.liveTtlMs);
     services.background.add("session listed", this.#listed);
     if (hold !== undefined) services.background.add("session held", hold.refresh());
-    for (const utterance of this.#utterances) utterance.refresh();
+    this.#line.refresh();
   }
 
   /** Tells the client to come back in so long: this edge is going away. */
@@ -211,9 +207,7 @@ export class Session {
       this.close(new GatewayError("cancelled.client_gone", reason.message));
       return;
     }
-    const utterances = this.#utterances.map(({ record }) => record).filter((it) => it !== undefined);
-    const record = this.#toRecord("detached");
-    this.#leave(reason, { record, utterances, hold });
+    this.#leave(reason, { record: this.#toRecord("detached"), utterances: this.#line.records, hold });
   }
 
   /** Lets everything go: unfinished utterances are cancelled, nothing more is sent. May be called twice. */
@@ -223,7 +217,7 @@ export class Session {
     this.#openText = "none";
     const { outbound, services, hold, onClosed } = this.#options;
     if (hold !== undefined) services.background.add("session forgotten", hold.remove());
-    for (const utterance of this.#utterances) utterance.cancel(reason);
+    this.#line.cancel(reason);
     outbound.close();
     // Not before it is listed, or the listing would outlive it.
     const listed = this.#listed.catch(() => undefined);
@@ -239,7 +233,7 @@ export class Session {
     if (this.#closed) return;
     this.#closed = true;
     this.#openText = "none";
-    for (const utterance of this.#utterances) utterance.leave(reason);
+    this.#line.leave(reason);
     const { outbound, hold, onClosed } = this.#options;
     outbound.close();
     if (detached === undefined) hold?.letGo();
@@ -273,67 +267,6 @@ export class Session {
     const open = this.#openText;
     if (typeof open === "object" && !open.isReading) this.#openText = "refused";
     return this.#openText;
-  }
-
-  #open(text: string, requested: RequestedOptions): Utterance {
-    const { services } = this.#options;
-    this.#openText = "refused";
-    if (this.#utterances.length >= MAX_UTTERANCES_PER_SESSION) {
-      throw new GatewayError(
-        "capacity.too_many_utterances",
-        `The text is refused up to its stream_end: ${MAX_UTTERANCES_PER_SESSION} utterances are unfinished.`,
-        { facts: { limit: MAX_UTTERANCES_PER_SESSION }, retryAfterMs: 1_000 },
-      );
-    }
-    const utterance = this.#newUtterance(newUtteranceId(), this.#nextNumber, requested);
-    utterance.speak(text);
-    this.#nextNumber++;
-    this.#openText = utterance;
-    this.#utterances = [...this.#utterances, utterance];
-    services.observer.utteranceOpened();
-    utterance.open();
-    this.#giveTurn();
-    return utterance;
-  }
-
-  #restore(restored: RestoredUtterance): void {
-    const { utteranceId, number, requested, end } = restored.stored;
-    const utterance = this.#newUtterance(utteranceId, number, requested, restored);
-    this.#utterances = [...this.#utterances, utterance];
-    this.#options.services.observer.utteranceOpened();
-    utterance.refresh();
-    utterance.openAgain();
-    if (utterance.text.isComplete) this.#openText = "none";
-    else this.#openText = end === undefined ? utterance : "refused";
-  }
-
-  #newUtterance(
-    utteranceId: string,
-    number: number,
-    requested: RequestedOptions,
-    restored?: RestoredUtterance,
-  ): Utterance {
-    const { restored: _, ...options } = this.#options;
-    const utterance: Utterance = new Utterance({
-      ...{ ...options, utteranceId, number, requested },
-      ...(restored === undefined ? {} : { restored }),
-      speech: toSpeechOptions(requested, options.settings.defaults),
-      onRead: () => this.#giveTurn(),
-      onEnded: () => this.#onEnded(utterance),
-      onPositionGone: (error) => this.disconnect(error),
-    });
-    return utterance;
-  }
-
-  #giveTurn(): void {
-    if (!this.#closed) this.#utterances.find((it) => it.isReading)?.takeTurn();
-  }
-
-  #onEnded(utterance: Utterance): void {
-    this.#utterances = this.#utterances.filter((it) => it !== utterance);
-    this.#ended.set(utterance.utteranceId, utterance.playedSamples);
-    const [oldest] = this.#ended.keys();
-    if (this.#ended.size > MAX_REMEMBERED_UTTERANCES && oldest !== undefined) this.#ended.delete(oldest);
   }
 }
 

@@ -2,7 +2,7 @@ import { GatewayError } from "@tts-labs/core/errors";
 import { newResumeToken, newSessionId } from "@tts-labs/core/ids";
 import type { ResumeMessage } from "@tts-labs/core/protocol/client-message";
 import type { SessionDelivery, SessionHold } from "@tts-labs/core/session/session-store";
-import type { RestoredSession } from "../session.ts";
+import type { RestoredSession } from "../resume.ts";
 import type { SessionRegistry } from "../session-registry.ts";
 import type { NativeQuery } from "./native-query.ts";
 

@@ -1,0 +1,133 @@
+import { GatewayError } from "@tts-labs/core/errors";
+import { newUtteranceId } from "@tts-labs/core/ids";
+import { MAX_UTTERANCES_PER_SESSION } from "@tts-labs/core/limits";
+import { type RequestedOptions, toSpeechOptions } from "@tts-labs/core/protocol/speech-options";
+import type { UtteranceRecord } from "@tts-labs/core/session/live-registry";
+import type { RestoredUtterance } from "./resume.ts";
+import { Utterance, type UtteranceOptions } from "./utterance.ts";
+
+/** Ended utterances whose ids are still known, for reports that come late. */
+const MAX_REMEMBERED_UTTERANCES = 32;
+
+/** What differs from one utterance to the next. */
+type EachOwn = "utteranceId" | "number" | "requested" | "speech" | "restored" | "onRead" | "onEnded";
+
+export interface UtteranceLineOptions extends Omit<UtteranceOptions, EachOwn> {
+  /** Of the next utterance; from 1. */
+  readonly nextNumber: number;
+}
+
+/**
+ * The utterances of one session, in the order in which they were opened. All of them are made at once, and are
+ * delivered one after the other: the turn passes on when one has been read. Once the line was left or cancelled,
+ * no turn is given any more.
+ */
+export class UtteranceLine {
+  readonly #options: UtteranceLineOptions;
+  #unfinished: readonly Utterance[] = [];
+  /** Samples played of ended ones, by id; the newest last. */
+  readonly #ended = new Map<string, number>();
+  #nextNumber: number;
+  #isOver = false;
+
+  constructor(options: UtteranceLineOptions) {
+    this.#options = options;
+    this.#nextNumber = options.nextNumber;
+  }
+
+  /** Those that the client waits for, in order. */
+  get unfinished(): readonly Utterance[] {
+    return this.#unfinished;
+  }
+
+  /** As the live view shows them. */
+  get records(): readonly UtteranceRecord[] {
+    return this.#unfinished.map(({ record }) => record).filter((it) => it !== undefined);
+  }
+
+  /** @throws GatewayError `capacity.too_many_utterances`, `capacity.*` of the text; then nothing was opened */
+  open(text: string, requested: RequestedOptions): Utterance {
+    if (this.#unfinished.length >= MAX_UTTERANCES_PER_SESSION) {
+      throw new GatewayError(
+        "capacity.too_many_utterances",
+        `The text is refused up to its stream_end: ${MAX_UTTERANCES_PER_SESSION} utterances are unfinished.`,
+        { facts: { limit: MAX_UTTERANCES_PER_SESSION }, retryAfterMs: 1_000 },
+      );
+    }
+    const utterance = this.#newUtterance(newUtteranceId(), this.#nextNumber, requested);
+    utterance.speak(text);
+    this.#nextNumber++;
+    this.#append(utterance);
+    utterance.open();
+    this.#giveTurn();
+    return utterance;
+  }
+
+  /** Goes on with one that was opened over an earlier connection. */
+  restore(restored: RestoredUtterance): Utterance {
+    const { utteranceId, number, requested } = restored.stored;
+    const utterance = this.#newUtterance(utteranceId, number, requested, restored);
+    this.#append(utterance);
+    utterance.refresh();
+    utterance.openAgain();
+    this.#giveTurn();
+    return utterance;
+  }
+
+  /** @throws GatewayError `protocol.wrong_state` */
+  played(utteranceId: string, samples: number): void {
+    const utterance = this.#unfinished.find((it) => it.utteranceId === utteranceId);
+    if (utterance !== undefined) utterance.playedSamples = samples;
+    else if (this.#ended.has(utteranceId)) this.#ended.set(utteranceId, samples);
+    else throw new GatewayError("protocol.wrong_state", `This session has no utterance "${utteranceId}".`);
+  }
+
+  /** Keeps them in the live view. */
+  refresh(): void {
+    for (const utterance of this.#unfinished) utterance.refresh();
+  }
+
+  /** Ends them all. */
+  cancel(reason: GatewayError): void {
+    this.#isOver = true;
+    for (const utterance of this.#unfinished) utterance.cancel(reason);
+  }
+
+  /** Lets go of them all without ending them: others go on with them. */
+  leave(reason: GatewayError): void {
+    this.#isOver = true;
+    for (const utterance of this.#unfinished) utterance.leave(reason);
+  }
+
+  #newUtterance(
+    utteranceId: string,
+    number: number,
+    requested: RequestedOptions,
+    restored?: RestoredUtterance,
+  ): Utterance {
+    const utterance: Utterance = new Utterance({
+      ...{ ...this.#options, utteranceId, number, requested },
+      ...(restored === undefined ? {} : { restored }),
+      speech: toSpeechOptions(requested, this.#options.settings.defaults),
+      onRead: () => this.#giveTurn(),
+      onEnded: () => this.#onEnded(utterance),
+    });
+    return utterance;
+  }
+
+  #append(utterance: Utterance): void {
+    this.#unfinished = [...this.#unfinished, utterance];
+    this.#options.services.observer.utteranceOpened();
+  }
+
+  #giveTurn(): void {
+    if (!this.#isOver) this.#unfinished.find((it) => it.isReading)?.takeTurn();
+  }
+
+  #onEnded(utterance: Utterance): void {
+    this.#unfinished = this.#unfinished.filter((it) => it !== utterance);
+    this.#ended.set(utterance.utteranceId, utterance.playedSamples);
+    const [oldest] = this.#ended.keys();
+    if (this.#ended.size > MAX_REMEMBERED_UTTERANCES && oldest !== undefined) this.#ended.delete(oldest);
+  }
+}
