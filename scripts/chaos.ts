@@ -16,6 +16,7 @@ interface Options {
   readonly seed: number;
   readonly json: boolean;
   readonly unprotected: boolean;
+  readonly cache: boolean;
   readonly verbose: boolean;
 }
 
@@ -36,6 +37,7 @@ const program = new Command("chaos")
   .option("--sessions <count>", "speaking at once; default: the scenario's own", wholeNumber(1, 5_000))
   .option("--seed <number>", "the same seed, the same texts and dice", wholeNumber(0, 2 ** 31), 1)
   .option("--unprotected", "take away what protects, to see that the run would notice", false)
+  .option("--cache", "with the speech cache on: texts said again are hits, or join", false)
   .option("--verbose", "show what the programs log", false)
   .option("--json", "end in one JSON object on standard output", false)
   .on("option:list", () => {
@@ -54,7 +56,7 @@ function findScenario(name: string): Scenario {
 }
 
 async function runAll(scenarios: readonly Scenario[], options: Options): Promise<void> {
-  const { utterances, sessions, seed, unprotected } = options;
+  const { utterances, sessions, seed, unprotected, cache } = options;
   const interrupted = new AbortController();
   const interrupt = () => interrupted.abort(new Error("interrupted"));
   for (const signal of SIGNALS) process.once(signal, interrupt);
@@ -64,7 +66,7 @@ async function runAll(scenarios: readonly Scenario[], options: Options): Promise
   try {
     for (const scenario of scenarios) {
       const run = await runScenario(scenario, {
-        ...{ utterances, seed, unprotected, progress, signal: interrupted.signal },
+        ...{ utterances, seed, unprotected, cache, progress, signal: interrupted.signal },
         ...(sessions === undefined ? {} : { sessions }),
         ...(options.verbose ? { onLine: say } : {}),
       });

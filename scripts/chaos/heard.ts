@@ -1,8 +1,11 @@
 import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
 import type { AudioFrame } from "@tts-labs/core/protocol/audio-frame";
+import type { ServerMessageOf } from "@tts-labs/core/protocol/server-message";
+
+type CacheUse = ServerMessageOf<"stream_complete">["cache"];
 
 export type HeardEnd =
-  | { readonly kind: "completed"; readonly samples: number }
+  | { readonly kind: "completed"; readonly samples: number; readonly cache?: CacheUse }
   /** Told by the server. */
   | { readonly kind: "failed"; readonly code: string; readonly retryable: boolean }
   /** The connection went, and with it the session. */

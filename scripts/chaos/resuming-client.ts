@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AudioFrame } from "@tts-labs/core/protocol/audio-frame";
 import type { ClientMessage } from "@tts-labs/core/protocol/client-message";
-import type { ServerMessage } from "@tts-labs/core/protocol/server-message";
+import type { ServerMessage, ServerMessageOf } from "@tts-labs/core/protocol/server-message";
 import { type HeardEnd, HeardUtterance } from "./heard.ts";
 import { pieceAt, type SpokenText } from "./texts.ts";
 import { type Greeting, Wire } from "./wire.ts";
@@ -224,7 +224,7 @@ export class ResumingClient {
     else if (message.type === "utterance_started") this.#name(message.utterance_id, message.utterance);
     else if ("utterance_id" in message && message.utterance_id !== undefined) {
       const heard = this.#sendings.find((it) => it.id === message.utterance_id)?.heard;
-      if (message.type === "stream_complete") heard?.finish({ kind: "completed", samples: message.samples });
+      if (message.type === "stream_complete") heard?.finish(toCompletion(message));
       else if (message.type === "error") heard?.finish(toFailure(message));
       else heard?.sign();
       if (heard?.end !== undefined) this.#lastEnded = toPosition(message.utterance_id, heard);
@@ -270,6 +270,10 @@ export class ResumingClient {
 const toPosition = (utterance_id: string, { nextSample: sample }: HeardUtterance) => ({
   utterance_id,
   sample,
+});
+
+const toCompletion = ({ samples, cache }: ServerMessageOf<"stream_complete">): HeardEnd => ({
+  ...{ kind: "completed", samples, cache },
 });
 
 const toFailure = (message: { readonly code: string; readonly retryable: boolean }): HeardEnd => ({

@@ -19,6 +19,8 @@ export interface RunOptions {
   readonly seed: number;
   /** With what protects taken away: a promise must break. */
   readonly unprotected?: boolean;
+  /** Speech is cached: what is said again comes from Redis, or from who is just saying it. */
+  readonly cache?: boolean;
   readonly progress?: Progress;
   /** What the programs log, for those who look for a cause. */
   readonly onLine?: (name: string, line: string) => void;
@@ -28,6 +30,7 @@ export interface RunOptions {
 export interface RunResult {
   readonly scenario: string;
   readonly unprotected: boolean;
+  readonly cache: boolean;
   readonly balancer: "haproxy" | "own";
   readonly seconds: number;
   readonly tally: Tally;
@@ -43,7 +46,7 @@ const RUN_LIMIT_MS = 240_000;
  * against the voice's own rendering.
  */
 export async function runScenario(scenario: Scenario, options: RunOptions): Promise<RunResult> {
-  const { progress = noProgress, unprotected = false } = options;
+  const { progress = noProgress, unprotected = false, cache = false } = options;
   const system: SystemPlan = { ...scenario.system, ...(unprotected ? scenario.unprotected.system : {}) };
   const planned: LoadPlan = { ...scenario.load, ...(unprotected ? scenario.unprotected.load : {}) };
   const sessions = Math.min(
@@ -54,7 +57,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   progress.phase(`${scenario.name}: starting`);
   const startedAtMs = performance.now();
   const signals = [AbortSignal.timeout(RUN_LIMIT_MS), ...(options.signal ? [options.signal] : [])];
-  const stand = await openStand(system, options.onLine);
+  const stand = await openStand({ ...system, env: withDefaults(system.env, cache) }, options.onLine);
   let run: { readonly result: LoadResult; readonly strikesAtMs: readonly number[] };
   try {
     run = await play(scenario, stand, load, { ...options, progress, signal: AbortSignal.any(signals) });
@@ -69,7 +72,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   progress.stop();
   return {
     scenario: scenario.name,
-    unprotected,
+    ...{ unprotected, cache },
     balancer: stand.balancer.kind,
     seconds: Math.round((performance.now() - startedAtMs) / 100) / 10,
     tally: figures,
@@ -92,8 +95,7 @@ async function openStand(plan: SystemPlan, onLine: RunOptions["onLine"]): Promis
   try {
     const redis = await startChaosRedis(plan.redis);
     closers.push(() => redis.close());
-    const { edges, workers } = plan;
-    const env = withDefaults(plan.env);
+    const { edges, workers, env } = plan;
     const fleet = await startFleet({
       ...{ redisUrl: redis.url, edges, workers, env },
       ...(onLine === undefined ? {} : { onLine }),
@@ -135,11 +137,11 @@ async function warmVoices(simulatorUrl: string): Promise<void> {
   );
 }
 
-/** Speech is generated slowly enough to be hit in its middle, and each time anew, not taken from the cache. */
-const withDefaults = (env: ProgramEnvironments): ProgramEnvironments => ({
+/** Speech is generated slowly enough to be hit in its middle, and each time anew unless the cache is asked for. */
+const withDefaults = (env: ProgramEnvironments, cache: boolean): ProgramEnvironments => ({
   simulator: { SIMULATOR_GENERATION_SPEED: "4", ...env.simulator },
   worker: { ...env.worker },
-  edge: { CACHE: "false", ...env.edge },
+  edge: { CACHE: String(cache), ...env.edge },
 });
 
 async function play(

@@ -10,6 +10,8 @@ export interface Outcome {
 export interface Tally {
   readonly utterances: number;
   readonly completed: number;
+  /** Of those completed: what the cache had to do with them. */
+  readonly cache: Readonly<Record<string, number>>;
   /** Ended by an error the server told. */
   readonly failed: number;
   readonly failedForGood: number;
@@ -68,10 +70,11 @@ export function tally(record: RunRecord): Tally {
   return {
     utterances: outcomes.length,
     completed: ends(({ heard }) => heard.end?.kind === "completed"),
+    cache: countBy(outcomes, ({ end }) => (end?.kind === "completed" ? end.cache : undefined)),
     failed: ends(({ heard }) => heard.end?.kind === "failed"),
     failedForGood: ends(({ heard }) => heard.end?.kind === "failed" && !heard.end.retryable),
     refused: ends(({ heard }) => isRefusal(heard, strikesAtMs)),
-    errors: countErrors(outcomes),
+    errors: countBy(outcomes, toErrorCode),
     disconnected: ends(({ heard }) => heard.end?.kind === "disconnected"),
     samples: outcomes.reduce((all, { heard }) => all + heard.nextSample, 0),
     lost: sum((it) => it.lost),
@@ -138,18 +141,21 @@ const isRefusal = ({ end, framesAtMs, askedAtMs }: HeardUtterance, strikesAtMs: 
   framesAtMs.length === 0 &&
   strikesAtMs.some((strike) => strike < askedAtMs);
 
-function countErrors(outcomes: readonly Outcome[]): Record<string, number> {
+function countBy(
+  outcomes: readonly Outcome[],
+  keyOf: (heard: HeardUtterance) => string | undefined,
+): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { heard } of outcomes) {
-    const code =
-      heard.end?.kind === "failed"
-        ? heard.end.code
-        : heard.end?.kind === "disconnected"
-          ? `closed ${heard.end.closeCode}`
-          : undefined;
-    if (code !== undefined) counts[code] = (counts[code] ?? 0) + 1;
+    const key = keyOf(heard);
+    if (key !== undefined) counts[key] = (counts[key] ?? 0) + 1;
   }
   return counts;
+}
+
+function toErrorCode({ end }: HeardUtterance): string | undefined {
+  if (end?.kind === "failed") return end.code;
+  return end?.kind === "disconnected" ? `closed ${end.closeCode}` : undefined;
 }
 
 const most = (values: readonly number[]): number => values.reduce((max, value) => Math.max(max, value), 0);

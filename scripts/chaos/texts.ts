@@ -44,9 +44,9 @@ export function pickText(random: Random): SpokenText {
   const language = random.pick(["en", "de"] as const);
   const sentences = SENTENCES[language];
   const first = random.below(sentences.length);
-  // Always the same successor, so that there are few different texts to render.
-  const count = random.pick([1, 2] as const);
-  const text = Array.from({ length: count }, (_, i) => sentences[(first + i) % sentences.length]).join(" ");
+  // Single sentences are said again and again, pairs seldom: where speech is cached there are hits, joins and misses.
+  const begin = sentences[first] ?? sentences[0];
+  const text = random.next() < 0.5 ? begin : `${begin} ${random.pick(sentences)}`;
   const voice = VOICES[language][first % VOICES[language].length] ?? VOICES[language][0];
   return { text, voice, pieces: random.next() < 0.5 ? [text] : intoWords(text) };
 }

@@ -1,7 +1,10 @@
 import type { RunResult } from "./run-scenario.ts";
 
 const COLUMNS: readonly (readonly [heading: string, cell: (run: RunResult) => string | number])[] = [
-  ["scenario", (run) => run.scenario + (run.unprotected ? " (unprotected)" : "")],
+  [
+    "scenario",
+    (run) => run.scenario + (run.cache ? " +cache" : "") + (run.unprotected ? " (unprotected)" : ""),
+  ],
   ["utterances", (run) => run.tally.utterances],
   ["strikes", (run) => run.tally.strikes],
   ["lost", (run) => run.tally.lost],
@@ -30,14 +33,20 @@ export function verdictTable(runs: readonly RunResult[]): string {
     row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join("  "),
   );
   const notes = runs.flatMap((run) => {
-    const errors = Object.entries(run.tally.errors).map(([code, count]) => `${count} × ${code}`);
+    const { errors, cache } = run.tally;
     return [
-      ...run.broken.map((sentence) => `${run.scenario}: ${sentence}`),
-      ...(errors.length > 0 ? [`${run.scenario}: errors: ${errors.join(", ")}`] : []),
-    ];
+      ...run.broken,
+      ...(Object.keys(errors).length > 0 ? [`errors: ${counts(errors)}`] : []),
+      ...(run.cache ? [`cache: ${counts(cache)}`] : []),
+    ].map((note) => `${run.scenario}: ${note}`);
   });
   return [...lines, ...(notes.length > 0 ? ["", ...notes] : [])].join("\n");
 }
+
+const counts = (of: Readonly<Record<string, number>>): string =>
+  Object.entries(of)
+    .map(([key, count]) => `${count} × ${key}`)
+    .join(", ");
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
 
