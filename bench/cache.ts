@@ -1,8 +1,11 @@
+import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, InvalidArgumentError } from "commander";
+import { askInThread, type Phrase, WARM_UP_MS } from "./cache-clients.ts";
+import { type Costs, countCosts } from "./cache-costs.ts";
 import { SessionSpeaker } from "./session-speaker.ts";
-import { within } from "./speech.ts";
-import { round, type Summary, summarize } from "./summary.ts";
+import { type SampleCheck, within } from "./speech.ts";
+import { type Summary, summarize } from "./summary.ts";
 import { type BenchSystem, startBenchSystem } from "./system.ts";
 
 /**
@@ -11,13 +14,15 @@ import { type BenchSystem, startBenchSystem } from "./system.ts";
  * Clients of the native protocol, with their sockets open, ask for phrases that were spoken before, evenly spread
  * at so many requests a second; beside them sessions speak sentences that nobody has spoken before, back to back.
  * The clock starts when the text is sent and stops when the first binary frame arrives at the client; each answer's
- * bytes are held against those of the first speaking. All processes share this machine with the clients.
+ * bytes are held against those of the first speaking. All processes share this machine with the clients, which have
+ * a thread of their own, and tell how busy it was.
  */
 interface Options {
   readonly rate: number;
   readonly seconds: number;
   readonly syntheses: number;
   readonly json: boolean;
+  readonly profile?: string;
 }
 
 const PROGRAMS = {
@@ -34,11 +39,7 @@ const PHRASES = [
   "Is there anything else that I can do for you?",
   "Goodbye, and have a nice day.",
 ];
-/** Sockets that ask in turn, so that no answer waits for another on its socket. */
-const CLIENTS = 32;
-const PHRASE_LIMIT_MS = 10_000;
-/** The first second warms up what is compiled late. */
-const WARM_UP_MS = 1_000;
+const STORE_LIMIT_MS = 10_000;
 
 interface Report {
   readonly rate: number;
@@ -49,19 +50,42 @@ interface Report {
   readonly notCached: number;
   readonly synthesesBeside: number;
   readonly firstFrameMs: Summary;
+  readonly clients: { readonly busyPercent: number; readonly lagP99Ms: number };
+  /** All that was spent, divided by the hits: theirs alone only where nothing is made beside them. */
+  readonly perHit: Costs;
+}
+
+/** The first speaking, kept. */
+class Recording implements SampleCheck {
+  readonly #parts: Uint8Array[] = [];
+
+  get pcm(): Uint8Array {
+    return Buffer.concat(this.#parts);
+  }
+
+  take(pcm: Uint8Array): void {
+    this.#parts.push(pcm);
+  }
+
+  digest(): string {
+    return "";
+  }
 }
 
 export async function run(args: readonly string[]): Promise<void> {
   const options = parseOptions(args);
   const say = (line: string) => process.stderr.write(`${line}\n`);
   say("Starting Redis, simulator, worker and edge …");
-  const system = await startBenchSystem(PROGRAMS);
+  const system = await startBenchSystem(programs(options));
   try {
-    const digests = await speakOnce(system);
-    const report = await measure(system, options, digests);
+    const report = await measure(system, options, await speakOnce(system));
     const { p50, p90, p99, max, count } = report.firstFrameMs;
+    const { edgeCpuMs, redisCpuMs, redisCommands } = report.perHit;
     say(
       `${count} hits at ${report.rate}/s beside ${report.synthesesBeside} syntheses: first frame after p50 ${p50}, p90 ${p90}, p99 ${p99}, max ${max} ms; ${report.failed} failed, ${report.notCached} not cached, ${report.otherBytes} with other bytes`,
+    );
+    say(
+      `per hit, all that ran included: ${edgeCpuMs} ms CPU of the edge, ${redisCpuMs} ms of Redis, ${redisCommands} Redis commands; the clients' thread was busy ${report.clients.busyPercent} %, and late by ${report.clients.lagP99Ms} ms at p99`,
     );
     if (options.json) process.stdout.write(`${JSON.stringify({ bench: "cache", ...report })}\n`);
     if (report.failed > 0 || report.notCached > 0 || report.otherBytes > 0) process.exitCode = 1;
@@ -69,6 +93,14 @@ export async function run(args: readonly string[]): Promise<void> {
     await system.close();
   }
 }
+
+const programs = ({ profile }: Options) => ({
+  ...PROGRAMS,
+  edge: {
+    ...PROGRAMS.edge,
+    ...(profile === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${resolve(profile)}` }),
+  },
+});
 
 function parseOptions(args: readonly string[]): Options {
   const whole = (text: string): number => {
@@ -81,29 +113,34 @@ function parseOptions(args: readonly string[]): Options {
     .option("--rate <requests>", "hits a second", whole, 200)
     .option("--seconds <seconds>", "how long", whole, 10)
     .option("--syntheses <sessions>", "sessions that speak anew, back to back, meanwhile", whole, 20)
+    .option("--profile <folder>", "leave a CPU profile of the edge there")
     .option("--json", "end in one JSON object on standard output", false);
   command.parse([...args], { from: "user" });
   return command.opts<Options>();
 }
 
-/** @returns the digest of each phrase, once all of them are in the cache */
-async function speakOnce(system: BenchSystem): Promise<ReadonlyMap<string, string>> {
+/** @returns each phrase, once all of them are in the cache */
+async function speakOnce(system: BenchSystem): Promise<readonly Phrase[]> {
   const speaker = await SessionSpeaker.open(system.edgeUrl, { voice: system.direct.voice });
-  const digests = new Map<string, string>();
+  const phrases: Phrase[] = [];
   try {
-    for (const phrase of PHRASES) digests.set(phrase, (await speaker.speak(phrase)).digest);
+    for (const text of PHRASES) {
+      const recording = new Recording();
+      await speaker.speak(text, recording);
+      phrases.push({ text, pcm: recording.pcm });
+    }
     const stored = async () => {
       const text = await fetch(`${system.edgeUrl}/metrics`).then((answer) => answer.text());
       return Number(/^tts_cache_stored_total (\d+)/m.exec(text)?.[1] ?? 0);
     };
     await within(
-      PHRASE_LIMIT_MS,
+      STORE_LIMIT_MS,
       "storing the phrases",
       (async () => {
         while ((await stored()) < PHRASES.length) await sleep(20);
       })(),
     );
-    return digests;
+    return phrases;
   } finally {
     speaker.close();
   }
@@ -112,33 +149,15 @@ async function speakOnce(system: BenchSystem): Promise<ReadonlyMap<string, strin
 async function measure(
   system: BenchSystem,
   { rate, seconds, syntheses }: Options,
-  digests: ReadonlyMap<string, string>,
+  phrases: readonly Phrase[],
 ): Promise<Report> {
-  const beginsAtMs = performance.now();
-  const endsAtMs = beginsAtMs + WARM_UP_MS + seconds * 1_000;
-  const firstFramesMs: number[] = [];
-  let [failed, otherBytes, notCached, synthesesBeside] = [0, 0, 0, 0];
-  const client = async (index: number) => {
-    const speaker = await SessionSpeaker.open(system.edgeUrl, { voice: system.direct.voice });
-    try {
-      const periodMs = (CLIENTS * 1_000) / rate;
-      for (let turn = 0; ; turn++) {
-        const startsAtMs = beginsAtMs + periodMs * (turn + index / CLIENTS);
-        if (startsAtMs >= endsAtMs) break;
-        await sleep(Math.max(0, startsAtMs - performance.now()));
-        const phrase = PHRASES[(index + turn) % PHRASES.length] ?? "";
-        const heard = await within(PHRASE_LIMIT_MS, "a hit", speaker.speak(phrase)).catch(() => undefined);
-        if (heard === undefined) failed += 1;
-        else if (heard.digest !== digests.get(phrase)) otherBytes += 1;
-        else if (speaker.cache !== "hit") notCached += 1;
-        else if (startsAtMs > beginsAtMs + WARM_UP_MS) firstFramesMs.push(heard.firstAudioMs);
-      }
-    } finally {
-      speaker.close();
-    }
-  };
+  const { edgeUrl } = system;
+  const { voice } = system.direct;
+  const costs = await countCosts(system);
+  const endsAtMs = performance.now() + WARM_UP_MS + seconds * 1_000;
+  let synthesesBeside = 0;
   const talker = async (index: number) => {
-    const speaker = await SessionSpeaker.open(system.edgeUrl, { voice: system.direct.voice });
+    const speaker = await SessionSpeaker.open(edgeUrl, { voice });
     try {
       for (let turn = 0; performance.now() < endsAtMs; turn++) {
         await speaker.speak(
@@ -150,13 +169,14 @@ async function measure(
       speaker.close();
     }
   };
-  await Promise.all([
-    ...Array.from({ length: CLIENTS }, (_, index) => client(index)),
+  const [{ firstFramesMs, ...answers }] = await Promise.all([
+    askInThread({ edgeUrl, voice, rate, seconds, phrases }),
     ...Array.from({ length: syntheses }, (_, index) => talker(index)),
   ]);
-  const requests = firstFramesMs.length + failed + otherBytes;
+  const requests = firstFramesMs.length + answers.failed + answers.otherBytes;
   return {
-    ...{ rate, requests, failed, otherBytes, notCached, synthesesBeside: round(synthesesBeside) },
+    ...{ rate, requests, ...answers, synthesesBeside },
     firstFrameMs: summarize(firstFramesMs),
+    perHit: await costs(Math.round(rate * (seconds + WARM_UP_MS / 1_000))),
   };
 }

@@ -2,7 +2,7 @@ import { parseAudioFrame } from "@tts-labs/core/protocol/audio-frame";
 import type { ClientMessage } from "@tts-labs/core/protocol/client-message";
 import type { ServerMessage } from "@tts-labs/core/protocol/server-message";
 import { WebSocket } from "ws";
-import { Ear, type HeardUtterance, within } from "./speech.ts";
+import { Ear, type HeardUtterance, type SampleCheck, within } from "./speech.ts";
 
 const LIMIT_MS = 20_000;
 
@@ -43,11 +43,11 @@ export class SessionSpeaker {
   cache: string | undefined;
 
   /** One at a time. */
-  speak(text: string): Promise<HeardUtterance> {
+  speak(text: string, check?: SampleCheck): Promise<HeardUtterance> {
     const spoken = new Promise<HeardUtterance>((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
-    this.#ear = new Ear(performance.now());
+    this.#ear = new Ear(performance.now(), check);
     this.#send({ type: "text", text, ...this.#options });
     this.#send({ type: "stream_end" });
     return within(LIMIT_MS, "speaking through the edge", spoken);

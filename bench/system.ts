@@ -3,6 +3,7 @@ import type { DirectRoute } from "./direct-speaker.ts";
 
 /** The real programs as processes of their own, and the provider they speak with, for those who go there directly. */
 export interface BenchSystem {
+  readonly redisUrl: string;
   readonly edgeUrl: string;
   readonly direct: DirectRoute;
   /** Ends every process that was started. May be called twice. */
@@ -32,6 +33,7 @@ export async function startBenchSystem(env: ProgramEnvironments): Promise<BenchS
   const endOnSignal = () => void fleet.close().then(() => process.exit(130));
   for (const signal of SIGNALS) process.once(signal, endOnSignal);
   return {
+    redisUrl: fleet.redisUrl,
     edgeUrl: edge.url,
     direct: {
       url: fleet.simulator.url,
