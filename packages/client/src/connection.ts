@@ -2,9 +2,12 @@ import { type AudioFrame, parseAudioFrame } from "@tts-labs/core/protocol/audio-
 import type { ClientMessage } from "@tts-labs/core/protocol/client-message";
 import type { ServerMessage, ServerMessageOf } from "@tts-labs/core/protocol/server-message";
 import { type Deferred, withResolvers } from "./deferred.ts";
+import { Heartbeat, type HeartbeatPace } from "./heartbeat.ts";
 import { fromClose, fromErrorMessage, SpeechError } from "./speech-error.ts";
 
 export interface ConnectionListener {
+  /** Whether it waits for anything: then a silence of the server is looked into sooner. */
+  isWaiting(): boolean;
   /** The server has greeted; told before anything that follows the greeting. */
   onOpen(connection: Connection): void;
   onMessage(message: ServerMessage): void;
@@ -15,10 +18,10 @@ export interface ConnectionListener {
 
 export interface ConnectionTimes {
   readonly connectTimeoutMs: number;
-  /** Pause between pings. */
-  readonly pingIntervalMs: number;
-  /** The connection is given up when a ping is unanswered for so long. */
-  readonly pongTimeoutMs: number;
+  /** While nothing is awaited. */
+  readonly idle: HeartbeatPace;
+  /** While an utterance is unfinished. */
+  readonly waiting: HeartbeatPace;
 }
 
 export type Connected = ServerMessageOf<"connected">;
@@ -26,33 +29,34 @@ export type Connected = ServerMessageOf<"connected">;
 /** The client has no more to say: the server lets its session go. After any other close it keeps it for a while. */
 const GOODBYE = 1000;
 /** The client will come back on another connection. */
-const SEE_YOU = 4000;
+export const SEE_YOU = 4000;
 
 /**
  * One WebSocket to an edge: parses what comes, encodes what goes, notices when the other side has gone. It
- * exists from its `connected` message on (`openConnection`) until `onClosed`. Uses the global WebSocket of
- * browsers and of Node 22.
+ * exists from its `connected` message on (`openConnection`) until `onClosed`.
  */
 export class Connection {
   readonly connected: Connected;
   readonly #socket: WebSocket;
-  readonly #times: ConnectionTimes;
   readonly #listener: ConnectionListener;
   /** Unanswered pings: at most the heartbeat's and the client's own few. */
   readonly #pings = new Map<number, Deferred<number | undefined>>();
   #nextPing = 1;
-  #heartbeat: ReturnType<typeof setTimeout> | undefined;
+  readonly #heartbeat: Heartbeat;
   #lastError: SpeechError | undefined;
   #open = true;
 
   constructor(socket: WebSocket, connected: Connected, times: ConnectionTimes, listener: ConnectionListener) {
     this.#socket = socket;
     this.connected = connected;
-    this.#times = times;
     this.#listener = listener;
     socket.onmessage = ({ data }: MessageEvent<unknown>) => this.#receive(data);
     socket.onclose = ({ code, reason }) => this.#end(this.#reasonOf(code, reason));
-    this.#scheduleHeartbeat();
+    this.#heartbeat = new Heartbeat({
+      pace: () => (listener.isWaiting() ? times.waiting : times.idle),
+      ping: () => void this.ping(),
+      onUnresponsive: () => this.leave(new SpeechError("client.unresponsive")),
+    });
   }
 
   get open(): boolean {
@@ -61,7 +65,10 @@ export class Connection {
 
   /** Does nothing once the connection is closed: its end is told to the listener, not to every sender. */
   send(message: ClientMessage): void {
-    if (this.#open) this.#socket.send(JSON.stringify(message));
+    if (!this.#open) return;
+    this.#socket.send(JSON.stringify(message));
+    // It may be what an answer is awaited to.
+    if (message.type !== "ping") this.#heartbeat.look();
   }
 
   /** Milliseconds there and back; undefined when the connection closed first. */
@@ -93,6 +100,7 @@ export class Connection {
 
   #receive(data: unknown): void {
     if (!this.#open) return;
+    this.#heartbeat.heard();
     try {
       if (data instanceof ArrayBuffer) this.#listener.onAudio(parseAudioFrame(new Uint8Array(data)));
       else this.#receiveMessage(parseServerMessage(data));
@@ -114,17 +122,6 @@ export class Connection {
     this.#listener.onMessage(message);
   }
 
-  #scheduleHeartbeat(): void {
-    const { pingIntervalMs, pongTimeoutMs } = this.#times;
-    this.#heartbeat = setTimeout(() => {
-      this.#heartbeat = setTimeout(() => this.leave(new SpeechError("client.unresponsive")), pongTimeoutMs);
-      void this.ping().then(() => {
-        clearTimeout(this.#heartbeat);
-        if (this.#open) this.#scheduleHeartbeat();
-      });
-    }, pingIntervalMs);
-  }
-
   /** The error the server announced before it closed says more than the close code alone. */
   #reasonOf(code: number, reason: string): SpeechError {
     const byCode = fromClose(code, reason);
@@ -134,7 +131,7 @@ export class Connection {
   #end(reason: SpeechError): void {
     if (!this.#open) return;
     this.#open = false;
-    clearTimeout(this.#heartbeat);
+    this.#heartbeat.close();
     for (const ping of this.#pings.values()) ping.resolve(undefined);
     this.#pings.clear();
     this.#listener.onClosed(reason);
@@ -148,67 +145,4 @@ export function parseServerMessage(data: unknown): ServerMessage {
     throw new SpeechError("client.not_understood");
   }
   return value as ServerMessage;
-}
-
-export interface OpeningOptions {
-  /** Gives the first message, asked for when the socket is open and not before. */
-  readonly opening?: (() => ClientMessage) | undefined;
-  readonly signal?: AbortSignal;
-}
-
-/**
- * Connects and waits for the server's greeting.
- * @throws SpeechError `client.connect_failed`, `client.connect_timeout`, or what the server closed with
- */
-export function openConnection(
-  url: URL,
-  times: ConnectionTimes,
-  listener: ConnectionListener,
-  { opening, signal }: OpeningOptions = {},
-): Promise<Connection> {
-  const { promise, resolve, reject } = withResolvers<Connection>();
-  const socket = new WebSocket(url);
-  socket.binaryType = "arraybuffer";
-  let refusal: SpeechError | undefined;
-  const timer = setTimeout(() => fail(new SpeechError("client.connect_timeout")), times.connectTimeoutMs);
-  const onAbort = () => fail(new SpeechError("client.closed"));
-  const settle = () => {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", onAbort);
-  };
-  signal?.addEventListener("abort", onAbort);
-  const fail = (error: SpeechError) => {
-    settle();
-    socket.onerror = () => {};
-    socket.onmessage = null;
-    socket.onclose = null;
-    socket.close(SEE_YOU);
-    reject(error);
-  };
-  if (opening !== undefined) socket.onopen = () => socket.send(JSON.stringify(opening()));
-  // Browsers tell nothing about why, and follow with a close at once; Node 22 leaves it at the error.
-  socket.onerror = () => setTimeout(() => fail(new SpeechError("client.connect_failed")), 0);
-  socket.onclose = ({ code, reason }) => {
-    const byCode = fromClose(code, reason);
-    const unknown = byCode.code === "client.disconnected";
-    fail(
-      refusal ??
-        (unknown ? new SpeechError("client.connect_failed", undefined, { facts: byCode.facts }) : byCode),
-    );
-  };
-  socket.onmessage = ({ data }: MessageEvent<unknown>) => {
-    try {
-      const message = parseServerMessage(data);
-      if (message.type === "connected") {
-        settle();
-        socket.onerror = () => {};
-        const connection = new Connection(socket, message, times, listener);
-        listener.onOpen(connection);
-        resolve(connection);
-      } else if (message.type === "error") refusal = fromErrorMessage(message);
-    } catch (cause) {
-      fail(new SpeechError("client.not_understood", undefined, { cause }));
-    }
-  };
-  return promise;
 }

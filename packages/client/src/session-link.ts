@@ -2,14 +2,9 @@ import type { AudioFrame } from "@tts-labs/core/protocol/audio-frame";
 import type { ClientMessage, ResumeMessage } from "@tts-labs/core/protocol/client-message";
 import type { ServerMessage } from "@tts-labs/core/protocol/server-message";
 import { reconnectPauseMs } from "./backoff.ts";
-import {
-  type Connected,
-  type Connection,
-  type ConnectionListener,
-  type ConnectionTimes,
-  openConnection,
-} from "./connection.ts";
+import type { Connected, Connection, ConnectionListener, ConnectionTimes } from "./connection.ts";
 import type { Endpoints } from "./endpoints.ts";
+import { openConnection } from "./open-connection.ts";
 import { mayComeBack, SpeechError } from "./speech-error.ts";
 import { type StreamParameters, toStreamUrl } from "./stream-url.ts";
 
@@ -44,6 +39,8 @@ export interface SessionLinkOptions {
   /** How long the session is worth coming back to; 0: it ends with its connection. */
   readonly resumeWindowMs: number;
   readonly position: () => ResumePosition;
+  /** Whether any utterance is unfinished. */
+  readonly isWaiting: () => boolean;
 }
 
 type LinkState =
@@ -130,6 +127,7 @@ export class SessionLink {
     let mine: Connection | undefined;
     const isCurrent = () => this.#state.kind === "open" && this.#state.connection === mine;
     return {
+      isWaiting: this.#options.isWaiting,
       onOpen: (connection) => {
         mine = connection;
         this.#accept(connection);

@@ -1,6 +1,6 @@
 import { MAX_UTTERANCES_PER_SESSION } from "@tts-labs/core/limits";
 import type { ServerMessage } from "@tts-labs/core/protocol/server-message";
-import type { Connected } from "./connection.ts";
+import type { Connected, ConnectionTimes } from "./connection.ts";
 import { withResolvers } from "./deferred.ts";
 import { Endpoints, type ServerAddress } from "./endpoints.ts";
 import { type Reconnecting, type ResumePosition, SessionLink } from "./session-link.ts";
@@ -29,8 +29,12 @@ export interface ConnectOptions {
   readonly resumeWindowMs?: number;
   readonly connectTimeoutMs?: number;
   readonly cancelTimeoutMs?: number;
+  /** Silence of the server after which it is pinged, by default 15 s, and how long it may take to answer: 10 s. */
   readonly pingIntervalMs?: number;
   readonly pongTimeoutMs?: number;
+  /** The same while an utterance is unfinished: 5 s and 3 s. Never longer than the others. */
+  readonly waitingPingMs?: number;
+  readonly waitingPongTimeoutMs?: number;
 }
 
 export interface SpeakRequest extends SpeakOptions {
@@ -76,14 +80,14 @@ export class SpeechClient {
 
   private constructor(options: ConnectOptions) {
     this.#options = options;
-    const { connectTimeoutMs = 10_000, pingIntervalMs = 15_000, pongTimeoutMs = 10_000 } = options;
     this.#link = new SessionLink(
       {
         endpoints: new Endpoints(options.url),
         parameters: options,
-        times: { connectTimeoutMs, pingIntervalMs, pongTimeoutMs },
+        times: toTimes(options),
         resumeWindowMs: options.resumeWindowMs ?? 30_000,
         position: () => this.#position(),
+        isWaiting: () => this.#unfinished.size > 0,
       },
       {
         onMessage: (message) => this.#accept(message),
@@ -208,4 +212,17 @@ export class SpeechClient {
     this.#closed.resolve(reason);
     this.#events.emit("closed", reason);
   }
+}
+
+function toTimes(options: ConnectOptions): ConnectionTimes {
+  const { connectTimeoutMs = 10_000, pingIntervalMs = 15_000, pongTimeoutMs = 10_000 } = options;
+  const { waitingPingMs = 5_000, waitingPongTimeoutMs = 3_000 } = options;
+  return {
+    connectTimeoutMs,
+    idle: { silenceMs: pingIntervalMs, answerMs: pongTimeoutMs },
+    waiting: {
+      silenceMs: Math.min(waitingPingMs, pingIntervalMs),
+      answerMs: Math.min(waitingPongTimeoutMs, pongTimeoutMs),
+    },
+  };
 }

@@ -1,0 +1,73 @@
+import type { ClientMessage } from "@tts-labs/core/protocol/client-message";
+import {
+  Connection,
+  type ConnectionListener,
+  type ConnectionTimes,
+  parseServerMessage,
+  SEE_YOU,
+} from "./connection.ts";
+import { withResolvers } from "./deferred.ts";
+import { fromClose, fromErrorMessage, SpeechError } from "./speech-error.ts";
+
+export interface OpeningOptions {
+  /** Gives the first message, asked for when the socket is open and not before. */
+  readonly opening?: (() => ClientMessage) | undefined;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Connects, with the global WebSocket of browsers and of Node 22, and waits for the server's greeting.
+ * @throws SpeechError `client.connect_failed`, `client.connect_timeout`, or what the server closed with
+ */
+export function openConnection(
+  url: URL,
+  times: ConnectionTimes,
+  listener: ConnectionListener,
+  { opening, signal }: OpeningOptions = {},
+): Promise<Connection> {
+  const { promise, resolve, reject } = withResolvers<Connection>();
+  const socket = new WebSocket(url);
+  socket.binaryType = "arraybuffer";
+  let refusal: SpeechError | undefined;
+  const timer = setTimeout(() => fail(new SpeechError("client.connect_timeout")), times.connectTimeoutMs);
+  const onAbort = () => fail(new SpeechError("client.closed"));
+  const settle = () => {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", onAbort);
+  };
+  signal?.addEventListener("abort", onAbort);
+  const fail = (error: SpeechError) => {
+    settle();
+    socket.onerror = () => {};
+    socket.onmessage = null;
+    socket.onclose = null;
+    socket.close(SEE_YOU);
+    reject(error);
+  };
+  if (opening !== undefined) socket.onopen = () => socket.send(JSON.stringify(opening()));
+  // Browsers tell nothing about why, and follow with a close at once; Node 22 leaves it at the error.
+  socket.onerror = () => setTimeout(() => fail(new SpeechError("client.connect_failed")), 0);
+  socket.onclose = ({ code, reason }) => {
+    const byCode = fromClose(code, reason);
+    const unknown = byCode.code === "client.disconnected";
+    fail(
+      refusal ??
+        (unknown ? new SpeechError("client.connect_failed", undefined, { facts: byCode.facts }) : byCode),
+    );
+  };
+  socket.onmessage = ({ data }: MessageEvent<unknown>) => {
+    try {
+      const message = parseServerMessage(data);
+      if (message.type === "connected") {
+        settle();
+        socket.onerror = () => {};
+        const connection = new Connection(socket, message, times, listener);
+        listener.onOpen(connection);
+        resolve(connection);
+      } else if (message.type === "error") refusal = fromErrorMessage(message);
+    } catch (cause) {
+      fail(new SpeechError("client.not_understood", undefined, { cause }));
+    }
+  };
+  return promise;
+}
