@@ -1,3 +1,4 @@
+import { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import type { AudioCache, CacheObserver } from "@tts-labs/core/cache/audio-cache";
 import { toProviderIdentity } from "@tts-labs/core/cache/cache-key";
 import type { Flights } from "@tts-labs/core/cache/flights";
@@ -82,7 +83,8 @@ export async function startEdge(config: EdgeConfig, logger: Logger): Promise<Edg
     const subscriber = open("subscriber");
     const queue = openUtteranceQueue({ redis: open("queue"), keys, logger });
     lifecycle.add("queue", queue, () => queue.close());
-    const streams = await openRedisStreams({ redis, subscriber, keys, nodeId, logger });
+    const { streamLossNoticed: noticesLoss } = config;
+    const streams = await openRedisStreams({ redis, subscriber, keys, nodeId, logger, noticesLoss });
     lifecycle.add("streams", streams, () => streams.close());
     const windowMs = Math.ceil(config.resumeWindowMs * HELD_WINDOWS);
     const sessions = await openSessionStore({ redis, subscriber, keys, nodeId, logger, windowMs });
@@ -131,9 +133,10 @@ export async function openEdge(
     new SpeechCache({
       ...{ cache: ground.cache.audio(observer.cache), flights: ground.cache.flights },
       ...{ streams: ground.streams, nodeId, background, logger },
+      ...{ budget: new ByteBudget(config.cacheMemoryBytes), observer: observer.sharing },
       provider: toProviderIdentity(config.elevenLabsUrl),
-      streamTtlMs: config.streamTtlMs,
-      maxEntryBytes: config.cacheMaxEntryBytes,
+      ...{ streamTtlMs: config.streamTtlMs, maxEntryBytes: config.cacheMaxEntryBytes },
+      replayBytes: config.resumeWindowMs > 0 ? config.replayBytes : 0,
     });
   const caching = speechCache === undefined ? {} : { speechCache };
   const admission = new Admission({

@@ -3,6 +3,7 @@ import type { ErrorCode } from "@tts-labs/core/errors";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { RefusalReason } from "./admission.ts";
 import type { Dialect, EdgeObserver, LatencyPart, UtteranceSummary } from "./edge-observer.ts";
+import type { SharingObserver } from "./speech-cache/speech-cache.ts";
 
 /** Seconds; dense where a first audio is good (cache hit to provider), wide where it is bad. */
 const FIRST_AUDIO_BUCKETS = [
@@ -11,6 +12,7 @@ const FIRST_AUDIO_BUCKETS = [
 
 export interface EdgeMetrics extends EdgeObserver {
   readonly cache: CacheObserver;
+  readonly sharing: SharingObserver;
   /** The text a Prometheus scrapes. */
   expose(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
@@ -117,6 +119,11 @@ export function openMetrics(queueDepth: () => Promise<QueueDepth>): EdgeMetrics 
   const cacheEvicted = new Counter({
     ...{ name: "tts_cache_evicted_total", help: "Utterances that had to make room.", registers },
   });
+  const outgrown = new Counter({
+    ...{ name: "tts_cache_outgrown_total", registers },
+    help: "Utterances that had become too long, for an entry or for this edge's memory, to be joined and kept.",
+    labelNames: ["bound"],
+  });
   const admission = new Gauge({
     ...{ name: "tts_edge_admission_closed", help: "1 while new sessions are refused.", registers },
     labelNames: ["reason"],
@@ -156,6 +163,7 @@ export function openMetrics(queueDepth: () => Promise<QueueDepth>): EdgeMetrics 
       refused: (reason: StoreRefusal) => cacheRefused.inc({ reason }),
       evicted: (entries: number) => cacheEvicted.inc(entries),
     },
+    sharing: { outgrown: (bound) => outgrown.inc({ bound }) },
     utteranceEnded: ({ outcome, code, firstAudioMs, latencyMs, cache }: UtteranceSummary) => {
       utterances.dec();
       spoken.inc({ cache });

@@ -92,7 +92,8 @@ export class Utterance {
     this.requested = options.requested;
     this.speech = speech;
     this.tally = newTally(utteranceId, number, restored?.from.sample);
-    this.#found = new FoundSpeech(services.speechCache, utteranceId, speech);
+    const asked = { utteranceId, readerId: options.sessionId, speech };
+    this.#found = new FoundSpeech(services.speechCache, asked);
     this.#text = new UtteranceText({
       streams: services.streams,
       utteranceId,
@@ -234,6 +235,7 @@ export class Utterance {
     const { outbound, services } = this.#options;
     outbound.discard(this.tally);
     services.observer.utteranceLeft();
+    this.#found.close();
     services.background.add(
       "utterance left",
       this.#opened.then(() => this.#text.leave()),
@@ -495,6 +497,7 @@ export class Utterance {
   async #release(): Promise<void> {
     const { utteranceId, services, settings, hold } = this.#options;
     await this.#cancelTold;
+    this.#found.close();
     this.#text.close();
     await this.#listed.catch(() => undefined);
     const { streams, registry } = services;

@@ -83,7 +83,7 @@ export function flightsContract(openFlights: OpenFlights): void {
       Array.from({ length: 50 }, (_, i) => (i % 2 ? one : other).board("key", `utt_${i + 1}`, "utt_0")),
     );
     expect(boardings.filter(({ kind }) => kind === "lead")).toHaveLength(1);
-    expect(await one.renew("key", "utt_0")).toBe(false);
+    expect(await one.renew("key", "utt_0")).toBe("lost");
   });
 
   test("a leader that nobody has joined may leave, one that is heard by others may not", async () => {
@@ -99,14 +99,15 @@ export function flightsContract(openFlights: OpenFlights): void {
     expect(await one.leave("key", "utt_3")).toBe("alone");
   });
 
-  test("a leader that renews stays, one that does not is replaced", async () => {
+  test("a leader that renews stays, and is told who has joined; one that does not is replaced", async () => {
     const { one, other } = await open(400);
     await one.board("key", "utt_1");
+    expect(await one.renew("key", "utt_1")).toBe("alone");
     const began = performance.now();
     await vi.waitFor(
       async () => {
-        expect(await one.renew("key", "utt_1")).toBe(true);
         expect(await other.board("key", "utt_2")).toEqual(joins("utt_1"));
+        expect(await one.renew("key", "utt_1")).toBe("joined");
         expect(performance.now() - began).toBeGreaterThan(600);
       },
       { interval: 20, timeout: 3_000 },
@@ -114,6 +115,6 @@ export function flightsContract(openFlights: OpenFlights): void {
     await vi.waitFor(async () => expect(await other.board("key", "utt_2")).toEqual(leads), {
       timeout: 3_000,
     });
-    expect(await one.renew("key", "utt_1")).toBe(false);
+    expect(await one.renew("key", "utt_1")).toBe("lost");
   });
 }

@@ -3,16 +3,17 @@ import { GatewayError } from "@tts-labs/core/errors";
 import { type AudioEntry, encodeAudioEntry } from "@tts-labs/core/session/entries";
 import { encodeUtteranceResult } from "@tts-labs/core/session/utterance-result";
 import type { ReadResult, StreamEntry, StreamPosition, StreamReader } from "@tts-labs/core/stream/stream";
-import type { SpeechSource } from "./speech-source.ts";
+import type { HeldSource } from "./speech-source.ts";
 
 /** Names the one life of cached speech: it begins at its first entry whoever reads it. */
 const EPOCH = "cached";
 const NO_PCM: Uint8Array = new Uint8Array(0);
 
 /** Cached speech as a stream that was written and ended, to be read once. */
-export const cachedSource = (speech: CachedSpeech): SpeechSource => ({
+export const cachedSource = (speech: CachedSpeech): HeldSource => ({
   reader: () => new CachedReader(speech),
   inspect: async () => undefined,
+  close: () => speech.close(),
 });
 
 class CachedReader implements StreamReader {

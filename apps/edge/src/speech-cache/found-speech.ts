@@ -9,19 +9,25 @@ const MAX_LEADERS = 2;
 /** `speak`: it needs a worker of its own; `listen`: its audio is there, or being made for another. */
 export type Way = "speak" | "listen";
 
-/** What the cache has found for one utterance. */
+export interface FoundSpeechOptions {
+  readonly utteranceId: string;
+  /** As whom its own stream is read. */
+  readonly readerId: string;
+  readonly speech: SpeechOptions;
+}
+
+/** What the cache has found for one utterance; whoever asks closes it. */
 export class FoundSpeech {
   readonly #cache: SpeechCache | undefined;
-  readonly #utteranceId: string;
-  readonly #speech: SpeechOptions;
+  readonly #options: FoundSpeechOptions;
   #found: Found = NOT_CACHED;
   #leaders = 0;
+  #isClosed = false;
 
   /** @param cache absent where nothing is cached */
-  constructor(cache: SpeechCache | undefined, utteranceId: string, speech: SpeechOptions) {
+  constructor(cache: SpeechCache | undefined, options: FoundSpeechOptions) {
     this.#cache = cache;
-    this.#utteranceId = utteranceId;
-    this.#speech = speech;
+    this.#options = options;
   }
 
   get isCaching(): boolean {
@@ -60,11 +66,23 @@ export class FoundSpeech {
     if (this.#found.use === "miss") await this.#found.abandon();
   }
 
+  /** Nothing more of it is read. May be called twice. */
+  close(): void {
+    this.#isClosed = true;
+    if ("source" in this.#found) this.#found.source.close();
+  }
+
   async #find(text: string, replacing: string | undefined): Promise<Way> {
     if (this.#cache === undefined) return "speak";
-    const request = { utteranceId: this.#utteranceId, text, speech: this.#speech };
-    this.#found = await this.#cache.find({ ...request, ...(replacing === undefined ? {} : { replacing }) });
+    if ("source" in this.#found) this.#found.source.close();
+    const request = { ...this.#options, text, ...(replacing === undefined ? {} : { replacing }) };
+    this.#found = await this.#cache.find(request);
+    // It was closed meanwhile; who has joined must not wait for what is never spoken.
+    if (this.#isClosed) {
+      this.close();
+      await this.abandon();
+    }
     if (this.#found.use === "joined") this.#leaders++;
-    return "source" in this.#found ? "listen" : "speak";
+    return this.#found.use === "hit" || this.#found.use === "joined" ? "listen" : "speak";
   }
 }

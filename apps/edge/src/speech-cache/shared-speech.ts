@@ -1,12 +1,7 @@
+import type { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import { GatewayError, toGatewayError } from "@tts-labs/core/errors";
-import type {
-  ReadResult,
-  StreamEntry,
-  StreamPosition,
-  StreamReader,
-  StreamStore,
-} from "@tts-labs/core/stream/stream";
-import type { SpeechSource } from "./speech-source.ts";
+import type { StreamEntry, StreamReader, StreamStore } from "@tts-labs/core/stream/stream";
+import { type ReadTogether, Seat } from "./seat.ts";
 
 /** The stream keeps its beginning, for those who join on other edges, until so much has been read… */
 const HELD_BYTES = 384 * 1024;
@@ -14,126 +9,168 @@ const HELD_BYTES = 384 * 1024;
 const HELD_PAUSE_MS = 300;
 const ENTRIES_PER_READ = 64;
 
+/** Which bound it was that speech outgrew: that of one entry of the cache, or that of the edge's memory. */
+export type SharingBound = "entry" | "edge";
+
 export interface SharedSpeechOptions {
   readonly streams: StreamStore;
   /** Whose audio stream is read. */
   readonly utteranceId: string;
   readonly readerId: string;
-  /** Of the stream's keys; also the longest that one utterance is shared. */
+  /** Of the stream's keys. */
   readonly ttlMs: number;
-  /** Longest audio that is kept for those who come late. */
+  /** Bytes behind the listeners that stay in the stream, for one that comes back on another edge. */
+  readonly replayBytes: number;
+  /** Longest audio that is kept whole. */
   readonly maxBytes: number;
-  /** Everything has been read, or nothing more will be. Called once; must not throw. */
-  readonly onOver: (speech: SharedSpeech) => void;
+  /** Of all that this edge shares. */
+  readonly budget: ByteBudget;
+  /** It is kept whole no longer: whoever comes now would miss its beginning. */
+  readonly onOutgrown: (bound: SharingBound) => void;
+  /** Everything has been read, or nothing more will be; until this has settled what is whole stays so. */
+  readonly onOver: () => Promise<void>;
 }
 
 /**
- * One utterance's audio, read from its stream once for all on this edge who asked for the same: each of them
- * reads it here from the first entry on, at a pace of his own, so that nobody waits for anybody. The edge
- * holds at most `maxBytes` of it.
+ * One utterance's audio, read from its stream once for all on this edge who want it, the one who asked first
+ * among them. Each has a seat, and reads at a pace of his own from the first entry on:
+ *
+ *   whole ──longer than `maxBytes`, or no memory left, or kept──▶ passing
+ *
+ * - *Whole*, everything read stays here, so that whoever comes finds its beginning. The stream is released as
+ *   the fastest listener takes it; once others listen on other edges, as fast as it comes. So nobody waits for
+ *   anybody, and who listens alone holds the writer back as he would without us.
+ * - *Passing*, nobody comes any more, and only what lies before the slowest listener is let go, here and in the
+ *   stream: its bound is ours now, and nobody loses a word for want of memory.
+ *
+ * When the last seat is left, nothing more is read.
  */
-export class SharedSpeech implements SpeechSource {
+export class SharedSpeech implements ReadTogether {
   readonly utteranceId: string;
   readonly #options: SharedSpeechOptions;
+  readonly #reader: StreamReader;
   readonly #abort = new AbortController();
-  readonly #entries: StreamEntry[] = [];
+  readonly #seats = new Set<Seat>();
+  /** From number `#dropped + 1` on. */
+  #entries: StreamEntry[] = [];
+  #dropped = 0;
+  #heldBytes = 0;
+  #readBytes = 0;
   #epoch = "";
-  #bytes = 0;
-  #listeners = 0;
-  /** Those who have read everything so far. */
-  #sleepers: (() => void)[] = [];
-  #end: Exclude<ReadResult, { kind: "entries" }> | undefined;
+  #isWhole = true;
+  #isHeardElsewhere = false;
+  /** What the fastest listener has. */
+  #fastestSeq = 0;
+  #mayRelease = false;
+  #end: ReadTogether["end"];
   #error: GatewayError | undefined;
 
   constructor(options: SharedSpeechOptions) {
     this.#options = options;
     this.utteranceId = options.utteranceId;
+    const { streams, utteranceId, readerId, ttlMs, replayBytes } = options;
+    this.#reader = streams.reader({ tag: utteranceId, name: "audio" }, { readerId, ttlMs, replayBytes });
   }
 
+  /** Those who want it, whether or not they have begun to read. */
   get listeners(): number {
-    return this.#listeners;
+    return this.#seats.size;
   }
 
+  /** All of it so far; empty where it is kept whole no longer. */
   get entries(): readonly StreamEntry[] {
-    return this.#entries;
+    return this.#isWhole ? this.#entries : [];
+  }
+
+  get epoch(): string {
+    return this.#epoch;
   }
 
   /** How the stream ended; `undefined` while it is read, and where it could not be read to its end. */
-  get end(): Exclude<ReadResult, { kind: "entries" }> | undefined {
+  get end(): ReadTogether["end"] {
     return this.#end;
+  }
+
+  get error(): GatewayError | undefined {
+    return this.#error;
   }
 
   get isOver(): boolean {
     return this.#end !== undefined || this.#error !== undefined;
   }
 
-  /** Call once. Never throws. */
+  /** Who takes a seat now hears all of it. */
+  get isJoinable(): boolean {
+    return this.#isWhole && !this.#abort.signal.aborted;
+  }
+
+  /** Call once. @throws what `onOver` throws */
   async run(): Promise<void> {
-    const { streams, utteranceId, readerId, ttlMs, onOver } = this.#options;
-    const reader = streams.reader({ tag: utteranceId, name: "audio" }, { readerId, ttlMs });
-    const limit = setTimeout(() => this.close(new GatewayError("worker.unavailable")), ttlMs);
     try {
-      this.#end = await this.#readAll(reader);
+      this.#end = await this.#readAll();
     } catch (error) {
       this.#error = toGatewayError(error);
     }
-    clearTimeout(limit);
-    this.#wake();
-    onOver(this);
-    await reader.close().catch(() => undefined);
+    for (const seat of this.#seats) seat.wake();
+    try {
+      await Promise.all([this.#reader.close().catch(() => undefined), this.#options.onOver()]);
+    } finally {
+      this.#isWhole = false;
+      this.#drop();
+    }
   }
 
-  /** Nobody wants it any more. May be called twice. */
+  /** Nothing more is read. May be called twice. */
   close(reason: GatewayError): void {
     this.#abort.abort(reason);
   }
 
-  reader(): StreamReader {
-    this.#listeners++;
-    let next = 0;
-    let closed = false;
-    const position = (): StreamPosition | undefined =>
-      next === 0 ? undefined : { epoch: this.#epoch, seq: this.#entries[next - 1]?.seq ?? 0 };
-    return {
-      get position() {
-        return position();
+  /** For one listener, while it is joinable. He hears it from its beginning, however late he reads. */
+  seat(): Seat {
+    const seat = new Seat(this, {
+      onAdvance: (seq) => {
+        this.#fastestSeq = Math.max(this.#fastestSeq, seq);
+        this.#release();
       },
-      read: async (maxEntries, signal) => {
-        while (next >= this.#entries.length && !this.isOver) await this.#change(signal);
-        signal?.throwIfAborted();
-        const entries = this.#entries.slice(next, next + maxEntries);
-        next += entries.length;
-        if (entries.length > 0) return { kind: "entries", epoch: this.#epoch, entries };
-        if (this.#end !== undefined) return this.#end;
-        throw this.#error ?? new GatewayError("internal");
-      },
-      advance: () => {},
-      forget: () => {},
-      close: async () => {
-        if (!closed) this.#listeners--;
-        closed = true;
-      },
-    };
+      onForget: (seq) => this.#forget(seq),
+      onClose: () => this.#leave(seat),
+    });
+    this.#seats.add(seat);
+    return seat;
+  }
+
+  after(count: number, max: number): readonly StreamEntry[] {
+    const from = count - this.#dropped;
+    return this.#entries.slice(from, from + max);
+  }
+
+  /** Others listen on other edges: they don't wait for those here. */
+  heardElsewhere(): void {
+    this.#isHeardElsewhere = true;
+    this.#release();
   }
 
   inspect(): ReturnType<StreamStore["inspect"]> {
     return this.#options.streams.inspect({ tag: this.utteranceId, name: "audio" });
   }
 
-  async #readAll(reader: StreamReader): Promise<Exclude<ReadResult, { kind: "entries" }>> {
-    let lastSeq = 0;
+  async #readAll(): Promise<NonNullable<ReadTogether["end"]>> {
     let pause: NodeJS.Timeout | undefined;
+    const onPause = () => {
+      this.#mayRelease = true;
+      this.#release();
+    };
     try {
       for (;;) {
-        const read = await reader.read(ENTRIES_PER_READ, this.#abort.signal);
+        const read = await this.#reader.read(ENTRIES_PER_READ, this.#abort.signal);
         clearTimeout(pause);
         if (read.kind !== "entries") return read;
         this.#epoch = read.epoch;
         for (const entry of read.entries) this.#keep(entry);
-        lastSeq = read.entries.at(-1)?.seq ?? lastSeq;
-        if (this.#bytes > HELD_BYTES) reader.advance(lastSeq);
-        pause = setTimeout(() => reader.advance(lastSeq), HELD_PAUSE_MS);
-        this.#wake();
+        this.#mayRelease = this.#readBytes > HELD_BYTES;
+        this.#release();
+        pause = setTimeout(onPause, HELD_PAUSE_MS);
+        for (const seat of this.#seats) seat.wake();
       }
     } finally {
       clearTimeout(pause);
@@ -141,34 +178,58 @@ export class SharedSpeech implements SpeechSource {
   }
 
   #keep({ seq, head, body }: StreamEntry): void {
-    this.#bytes += body.byteLength;
-    if (this.#bytes > this.#options.maxBytes) {
-      throw new GatewayError("stream.lost", "The speech has become too long to be shared.");
-    }
+    const { maxBytes, budget } = this.#options;
+    const bytes = body.byteLength;
+    this.#readBytes += bytes;
+    if (this.#isWhole && this.#readBytes > maxBytes) this.#outgrow("entry");
+    if (this.#isWhole && !budget.tryTake(bytes)) this.#outgrow("edge");
+    // What passes is within the stream's own bound.
+    if (!this.#isWhole) budget.take(bytes);
+    this.#heldBytes += bytes;
     // A copy: the body may be a view into a larger buffer.
     this.#entries.push({ seq, head, body: body.slice() });
   }
 
-  #wake(): void {
-    const sleepers = this.#sleepers;
-    this.#sleepers = [];
-    for (const wake of sleepers) wake();
+  #outgrow(bound: SharingBound): void {
+    this.#isWhole = false;
+    this.#mayRelease = true;
+    this.#options.onOutgrown(bound);
+    this.#drop();
   }
 
-  /** Until there is more to read. @throws the signal's reason */
-  #change(signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const onAbort = () => {
-        this.#sleepers = this.#sleepers.filter((it) => it !== wake);
-        reject(signal?.reason);
-      };
-      const wake = () => {
-        signal?.removeEventListener("abort", onAbort);
-        resolve();
-      };
-      if (signal?.aborted) return reject(signal.reason);
-      signal?.addEventListener("abort", onAbort, { once: true });
-      this.#sleepers.push(wake);
-    });
+  /** Gives the writer room. */
+  #release(): void {
+    if (!this.#mayRelease || this.isOver || this.#seats.size === 0) return;
+    if (!this.#isWhole) {
+      this.#reader.advance(Math.min(...[...this.#seats].map((seat) => seat.takenSeq)));
+      this.#drop();
+    } else if (this.#isHeardElsewhere) {
+      this.#reader.advance(this.#entries.at(-1)?.seq ?? 0);
+    } else {
+      this.#reader.advance(this.#fastestSeq);
+    }
+  }
+
+  #forget(seq: number): void {
+    if (this.#seats.size === 1) this.#reader.forget(seq);
+  }
+
+  /** Lets go of what all have read, once nobody comes any more. */
+  #drop(): void {
+    if (this.#isWhole) return;
+    const read = [...this.#seats].map((seat) => seat.readCount);
+    const count = Math.min(...read, this.#dropped + this.#entries.length) - this.#dropped;
+    const dropped = this.#entries.splice(0, count);
+    this.#dropped += dropped.length;
+    const bytes = dropped.reduce((sum, { body }) => sum + body.byteLength, 0);
+    this.#heldBytes -= bytes;
+    this.#options.budget.giveBack(bytes);
+  }
+
+  #leave(seat: Seat): void {
+    this.#seats.delete(seat);
+    if (this.#seats.size === 0) this.close(new GatewayError("cancelled.by_client"));
+    else this.#release();
+    this.#drop();
   }
 }

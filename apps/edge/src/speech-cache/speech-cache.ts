@@ -1,6 +1,7 @@
+import type { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import type { AudioCache } from "@tts-labs/core/cache/audio-cache";
 import { toCacheKey } from "@tts-labs/core/cache/cache-key";
-import { FLIGHT_TTL_MS, type Flights } from "@tts-labs/core/cache/flights";
+import type { Flights } from "@tts-labs/core/cache/flights";
 import { GatewayError } from "@tts-labs/core/errors";
 import type { Logger } from "@tts-labs/core/logger";
 import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
@@ -8,22 +9,24 @@ import type { StreamStore } from "@tts-labs/core/stream/stream";
 import type { BackgroundWork } from "../background-work.ts";
 import { cachedSource } from "./cached-source.ts";
 import { toCompleteSpeech } from "./complete-speech.ts";
-import { SharedSpeech } from "./shared-speech.ts";
-import type { SpeechSource } from "./speech-source.ts";
+import { SharedSpeech, type SharingBound } from "./shared-speech.ts";
+import type { HeldSource } from "./speech-source.ts";
 
 /** What the cache had to do with an utterance, as clients are told. */
 export type CacheUse = "hit" | "miss" | "joined" | "off";
 
+/** Whoever is given a source closes it, read or unread. */
 export type Found =
   /** Not asked, or nothing to be had: the utterance goes its own way. */
   | { readonly use: "off" }
-  | { readonly use: "hit"; readonly source: SpeechSource }
+  | { readonly use: "hit"; readonly source: HeldSource }
   /** Another utterance is just saying the same. */
-  | { readonly use: "joined"; readonly source: SpeechSource; readonly leaderId: string }
-  /** It goes its own way, and others may join it. */
+  | { readonly use: "joined"; readonly source: HeldSource; readonly leaderId: string }
+  /** It is spoken for this utterance; others may join. */
   | {
       readonly use: "miss";
-      /** It is wanted no more: says whether it may be cancelled. */
+      readonly source: HeldSource;
+      /** It is wanted no more: says whether it may be cancelled, once nobody on this edge hears it. */
       leave(): Promise<"alone" | "joined">;
       /** It will never be spoken. */
       abandon(): Promise<void>;
@@ -33,6 +36,8 @@ export const NOT_CACHED: Found = { use: "off" };
 
 export interface SpeechRequest {
   readonly utteranceId: string;
+  /** As whom its own stream is read: whoever goes on with it on another edge takes this reader's place. */
+  readonly readerId: string;
   /** Complete. */
   readonly text: string;
   readonly speech: SpeechOptions;
@@ -48,22 +53,34 @@ export interface SpeechCacheOptions {
   /** Whose voices these are, see `toProviderIdentity`. */
   readonly provider: string;
   readonly streamTtlMs: number;
+  /** Bytes behind its listeners that stay in a stream, for a client that comes back. */
+  readonly replayBytes: number;
+  /** Longest audio that is kept. */
   readonly maxEntryBytes: number;
+  /** Memory for what is being shared here. */
+  readonly budget: ByteBudget;
   readonly background: BackgroundWork;
+  readonly observer: SharingObserver;
   readonly logger: Logger;
 }
 
-/** Bytes of a second's audio per Hz, and the slowest that a character is spoken, in seconds. */
-const BYTES_PER_SAMPLE = 2;
-const SLOWEST_CHARACTER_S = 0.15;
-/** Utterances that this edge shares at once; beyond it each goes its own way. */
-const MAX_SHARED = 256;
+export interface SharingObserver {
+  /** Speech that nobody can join any more, and that is not kept. Who listens hears it to its end. */
+  outgrown(bound: SharingBound): void;
+}
+
+/** Often enough that those on other edges don't wait for a leader who does not listen: see `heardElsewhere`. */
+const RENEW_MS = 1_000;
 
 interface Flight {
   readonly key: string;
   readonly shared: SharedSpeech;
+  /** It is over for everybody here. */
+  over: Promise<void>;
   /** While it leads: renewing. */
   renewal?: NodeJS.Timeout;
+  /** Whether others have joined on other edges, once that has been asked for the last time. */
+  left?: Promise<"alone" | "joined">;
 }
 
 /**
@@ -75,6 +92,8 @@ export class SpeechCache {
   readonly #options: SpeechCacheOptions;
   /** What is just being read here, by key. */
   readonly #flights = new Map<string, Flight>();
+  /** Leaders on other edges joined so far; each reading is a reader of its own. */
+  #joins = 0;
   #closed = false;
 
   constructor(options: SpeechCacheOptions) {
@@ -84,11 +103,11 @@ export class SpeechCache {
   /** Never throws: without Redis nothing is found. */
   async find(request: SpeechRequest): Promise<Found> {
     const { text, speech, replacing } = request;
-    if (this.#closed || !this.#isShortEnough(text, speech)) return NOT_CACHED;
+    if (this.#closed) return NOT_CACHED;
     try {
       const key = toCacheKey({ provider: this.#options.provider, text, speech });
       const local = this.#flights.get(key);
-      if (local !== undefined && local.shared.utteranceId !== replacing) return this.#join(local);
+      if (local?.shared.isJoinable && local.shared.utteranceId !== replacing) return this.#join(local);
       const cached = await this.#options.cache.lookup(key);
       if (cached !== undefined) return { use: "hit", source: cachedSource(cached) };
       return await this.#board(key, request);
@@ -105,77 +124,104 @@ export class SpeechCache {
     await this.#options.cache.close();
   }
 
-  /** Slow speech of this text, uncompressed, must fit. */
-  #isShortEnough(text: string, { sampleRateHz }: SpeechOptions): boolean {
-    const bytes = text.length * SLOWEST_CHARACTER_S * sampleRateHz * BYTES_PER_SAMPLE;
-    return bytes <= this.#options.maxEntryBytes && this.#flights.size < MAX_SHARED;
-  }
-
-  async #board(key: string, { utteranceId, speech, replacing }: SpeechRequest): Promise<Found> {
-    const { flights, cache } = this.#options;
+  async #board(key: string, { utteranceId, readerId, speech, replacing }: SpeechRequest): Promise<Found> {
+    const { flights, cache, nodeId } = this.#options;
     const boarding = await flights.board(key, utteranceId, replacing);
-    if (boarding.kind === "join") return this.#join(this.#fly(key, boarding.utteranceId, speech));
+    if (boarding.kind === "join") {
+      const found = this.#flights.get(key);
+      const isHere = found?.shared.utteranceId === boarding.utteranceId && found.shared.isJoinable;
+      const asJoiner = `shared-${nodeId}-${++this.#joins}`;
+      if (isHere) return this.#join(found);
+      const joined = this.#fly(key, boarding.utteranceId, asJoiner, speech);
+      joined.shared.heardElsewhere();
+      return this.#join(joined);
+    }
     // Between our look and our boarding the one before us may have landed.
     const cached = await cache.lookup(key);
     if (cached !== undefined) {
       await flights.land(key, utteranceId);
       return { use: "hit", source: cachedSource(cached) };
     }
-    const flight = this.#fly(key, utteranceId, speech);
-    flight.renewal = setInterval(() => this.#renew(flight), FLIGHT_TTL_MS / 3);
-    return { use: "miss", leave: () => this.#leave(flight), abandon: () => this.#abandon(flight) };
+    const flight = this.#fly(key, utteranceId, readerId, speech);
+    flight.renewal = setInterval(() => this.#renew(flight), RENEW_MS);
+    const seat = flight.shared.seat();
+    const leave = () => this.#leave(flight, seat);
+    return { use: "miss", source: seat, leave, abandon: () => this.#abandon(flight) };
   }
 
   #join({ shared }: Flight): Found {
-    return { use: "joined", source: shared, leaderId: shared.utteranceId };
+    return { use: "joined", source: shared.seat(), leaderId: shared.utteranceId };
   }
 
   /** Reads the leader's audio, once for all on this edge. */
-  #fly(key: string, utteranceId: string, speech: SpeechOptions): Flight {
-    const found = this.#flights.get(key);
-    if (found?.shared.utteranceId === utteranceId) return found;
-    const { streams, nodeId, streamTtlMs: ttlMs, maxEntryBytes: maxBytes, background } = this.#options;
+  #fly(key: string, utteranceId: string, readerId: string, speech: SpeechOptions): Flight {
+    const { streams, streamTtlMs: ttlMs, replayBytes, maxEntryBytes: maxBytes, budget } = this.#options;
     const shared = new SharedSpeech({
-      ...{ streams, utteranceId, readerId: `shared-${nodeId}`, ttlMs, maxBytes },
-      onOver: () => background.add("speech kept", this.#keep(flight, speech)),
+      ...{ streams, utteranceId, readerId, ttlMs, replayBytes, maxBytes, budget },
+      onOutgrown: (bound) => this.#outgrown(flight, bound),
+      onOver: () => this.#keep(flight, speech),
     });
-    const flight: Flight = { key, shared };
+    const flight: Flight = { key, shared, over: Promise.resolve() };
     this.#flights.set(key, flight);
-    void shared.run();
+    flight.over = shared.run();
+    this.#options.background.add("speech shared", flight.over);
     return flight;
   }
 
   async #keep(flight: Flight, speech: SpeechOptions): Promise<void> {
-    const { cache, flights, provider } = this.#options;
+    const { cache, provider } = this.#options;
     const { key, shared } = flight;
     clearInterval(flight.renewal);
     const complete = toCompleteSpeech(shared, speech, provider);
     if (complete !== undefined) await cache.store(key, complete);
-    if (this.#flights.get(key) === flight) this.#flights.delete(key);
+    this.#unlist(flight);
+    const isLeft = shared.listeners === 0 && shared.end === undefined;
+    if (isLeft && flight.renewal !== undefined) await this.#landAlone(flight);
     // Whose stream has ended can't be joined any more, whoever notices it first.
-    const hasLanded = flight.renewal !== undefined || shared.end?.kind === "ended";
-    if (hasLanded) await flights.land(key, shared.utteranceId).catch(() => undefined);
+    else if (flight.renewal !== undefined || shared.end?.kind === "ended") await this.#land(flight);
   }
 
   /** While Redis is away it is not known; that costs a second synthesis at worst. */
   #renew({ key, shared }: Flight): void {
-    const renewed = this.#options.flights.renew(key, shared.utteranceId).catch(() => false);
-    this.#options.background.add("flight renewed", renewed);
+    const { flights, background } = this.#options;
+    const renewed = flights.renew(key, shared.utteranceId).catch(() => "lost" as const);
+    const told = renewed.then((state) => state === "joined" && shared.heardElsewhere());
+    background.add("flight renewed", told);
   }
 
-  async #abandon({ key, shared }: Flight): Promise<void> {
-    shared.close(new GatewayError("worker.unavailable"));
-    await this.#options.flights.land(key, shared.utteranceId).catch(() => undefined);
+  /** Whoever comes from now on flies himself. */
+  #outgrown(flight: Flight, bound: SharingBound): void {
+    const { observer, background } = this.#options;
+    observer.outgrown(bound);
+    this.#unlist(flight);
+    if (flight.renewal === undefined) return;
+    clearInterval(flight.renewal);
+    background.add("flight ended", this.#landAlone(flight));
   }
 
-  async #leave(flight: Flight): Promise<"alone" | "joined"> {
+  async #abandon(flight: Flight): Promise<void> {
+    flight.shared.close(new GatewayError("worker.unavailable"));
+    await this.#land(flight);
+  }
+
+  async #leave(flight: Flight, seat: HeldSource): Promise<"alone" | "joined"> {
+    seat.close();
+    await flight.over;
+    return flight.shared.end === undefined ? this.#landAlone(flight) : "joined";
+  }
+
+  /** Unless others have joined; then it stays known until its life is over. Asked once: what has landed can't tell. */
+  #landAlone(flight: Flight): Promise<"alone" | "joined"> {
     const { key, shared } = flight;
-    if (shared.listeners > 0) return "joined";
-    // Nobody joins here any more without asking Redis, which decides.
-    if (this.#flights.get(key) === flight) this.#flights.delete(key);
-    const left = await this.#options.flights.leave(key, shared.utteranceId).catch(() => "alone" as const);
-    if (left === "joined" || shared.listeners > 0) return "joined";
-    shared.close(new GatewayError("cancelled.by_client"));
-    return "alone";
+    flight.left ??= this.#options.flights.leave(key, shared.utteranceId).catch(() => "alone" as const);
+    return flight.left;
+  }
+
+  #land({ key, shared }: Flight): Promise<void> {
+    return this.#options.flights.land(key, shared.utteranceId).catch(() => undefined);
+  }
+
+  #unlist(flight: Flight): void {
+    if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key);
   }
 }

@@ -28,6 +28,8 @@ export interface CachedSpeech {
    * One call at a time. @throws GatewayError `stream.lost` where the entry went meanwhile, `storage.*`
    */
   next(): Promise<SpeechPiece | undefined>;
+  /** Nothing more of it is read: lets go of what was read ahead. May be called twice. */
+  close(): void;
 }
 
 export interface SpeechPiece {

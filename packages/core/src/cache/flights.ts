@@ -12,8 +12,8 @@ export interface Flights {
    * those who name it takes its place. @throws GatewayError `storage.*`
    */
   board(key: string, utteranceId: string, replacing?: string): Promise<Boarding>;
-  /** Keeps it known as the leader. @returns whether it still leads @throws GatewayError `storage.*` */
-  renew(key: string, utteranceId: string): Promise<boolean>;
+  /** Keeps it known as the leader, and tells whether others hear it. @throws GatewayError `storage.*` */
+  renew(key: string, utteranceId: string): Promise<"alone" | "joined" | "lost">;
   /**
    * The leader is no longer wanted by whoever asked for it. `joined`: others hear it, so it must go on; `alone`:
    * it has landed, and may be cancelled. @throws GatewayError `storage.*`

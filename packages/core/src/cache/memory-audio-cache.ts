@@ -112,5 +112,6 @@ function toCachedSpeech({ sampleRateHz, characters, pcm, captions }: Speech): Ca
     ...{ sampleRateHz, samples, characters },
     next: async () =>
       pieces.isAtEnd ? undefined : pieces.take(pcm.subarray(pieces.nextSample * BYTES_PER_SAMPLE)),
+    close: () => {},
   };
 }

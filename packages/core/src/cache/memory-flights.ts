@@ -25,11 +25,11 @@ export class MemoryFlights implements Flights {
     return { kind: "lead" };
   }
 
-  async renew(key: string, utteranceId: string): Promise<boolean> {
+  async renew(key: string, utteranceId: string): Promise<"alone" | "joined" | "lost"> {
     const leader = this.#leader(key);
-    if (leader?.utteranceId !== utteranceId) return false;
+    if (leader?.utteranceId !== utteranceId) return "lost";
     leader.untilMs = Date.now() + this.#ttlMs;
-    return true;
+    return leader.joined ? "joined" : "alone";
   }
 
   async leave(key: string, utteranceId: string): Promise<"alone" | "joined"> {

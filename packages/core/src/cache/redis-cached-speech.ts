@@ -49,6 +49,8 @@ export class RedisCachedSpeech implements CachedSpeech {
     return piece;
   }
 
+  close(): void {}
+
   async #fetch(): Promise<void> {
     const left = this.#facts.checksums.length - this.#nextChunk;
     const found = await this.#source

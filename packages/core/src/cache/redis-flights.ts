@@ -20,16 +20,18 @@ export class RedisFlights implements Flights {
   }
 
   async board(key: string, utteranceId: string, replacing = ""): Promise<Boarding> {
-    const leader = await this.#run("board", key, utteranceId, replacing);
+    const { leader } = await this.#run("board", key, utteranceId, replacing);
     return leader === utteranceId ? { kind: "lead" } : { kind: "join", utteranceId: leader };
   }
 
-  async renew(key: string, utteranceId: string): Promise<boolean> {
-    return (await this.#run("renew", key, utteranceId)) === utteranceId;
+  async renew(key: string, utteranceId: string): Promise<"alone" | "joined" | "lost"> {
+    const { leader, isJoined } = await this.#run("renew", key, utteranceId);
+    if (leader !== utteranceId) return "lost";
+    return isJoined ? "joined" : "alone";
   }
 
   async leave(key: string, utteranceId: string): Promise<"alone" | "joined"> {
-    return (await this.#run("leave", key, utteranceId)) === utteranceId ? "joined" : "alone";
+    return (await this.#run("leave", key, utteranceId)).leader === utteranceId ? "joined" : "alone";
   }
 
   async land(key: string, utteranceId: string): Promise<void> {
@@ -41,9 +43,10 @@ export class RedisFlights implements Flights {
     key: string,
     utteranceId: string,
     replacing = "",
-  ): Promise<string> {
+  ): Promise<{ readonly leader: string; readonly isJoined: boolean }> {
     const { redis, keys, ttlMs = FLIGHT_TTL_MS } = this.#options;
-    const [leader = ""] = await FLIGHT.run(redis, [keys.flight(key)], [step, utteranceId, ttlMs, replacing]);
-    return leader;
+    const args = [step, utteranceId, ttlMs, replacing];
+    const [leader = "", joined] = await FLIGHT.run(redis, [keys.flight(key)], args);
+    return { leader, isJoined: joined === "1" };
   }
 }

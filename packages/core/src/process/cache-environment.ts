@@ -21,10 +21,16 @@ export const cacheEnvironment = {
     min: 1024 * 1024,
   }),
   cacheMaxEntryBytes: integer("CACHE_MAX_ENTRY_BYTES", {
-    about: "Longest audio of one utterance that is kept; 87 s at 24 kHz by default.",
-    default: 4 * 1024 * 1024,
+    about: "Longest audio of one utterance that is kept; 175 s at 24 kHz by default.",
+    default: 8 * 1024 * 1024,
     min: 16 * 1024,
     max: 64 * 1024 * 1024,
+  }),
+  cacheMemoryBytes: integer("CACHE_MEMORY_BYTES", {
+    about:
+      "Audio of shared and cached speech that one edge holds in memory; beyond it speech is neither joined nor kept.",
+    default: 128 * 1024 * 1024,
+    min: 1024 * 1024,
   }),
   cacheTtlMs: duration("CACHE_TTL_MS", {
     about: "Age at which cached speech is made anew, however often it is asked for.",

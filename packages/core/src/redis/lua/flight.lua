@@ -3,7 +3,7 @@
 -- KEYS  1 flight
 -- ARGV  1 'board', 'renew', 'leave' (only if nobody has joined) or 'land'  2 utterance  3 TTL in ms
 --       4 a leader that may be replaced, or ''
--- Gives { the utterance that leads after this, or '' }
+-- Gives { the utterance that leads after this, or '', '1' where others have joined it }
 local leader = redis.call('HGET', KEYS[1], 'leader')
 if ARGV[1] == 'board' then
   if not leader or leader == ARGV[4] or leader == ARGV[2] then
@@ -22,4 +22,4 @@ elseif leader == ARGV[2] then
     leader = false
   end
 end
-return { leader or '' }
+return { leader or '', redis.call('HGET', KEYS[1], 'joined') or '' }
