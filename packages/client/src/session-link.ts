@@ -1,26 +1,15 @@
 import type { AudioFrame } from "@tts-labs/core/protocol/audio-frame";
 import type { ClientMessage, ResumeMessage } from "@tts-labs/core/protocol/client-message";
 import type { ServerMessage } from "@tts-labs/core/protocol/server-message";
-import { reconnectPauseMs } from "./backoff.ts";
 import type { Connected, Connection, ConnectionListener, ConnectionTimes } from "./connection.ts";
 import type { Endpoints } from "./endpoints.ts";
 import { openConnection } from "./open-connection.ts";
+import { type Reconnecting, Reconnection, toSpeechError } from "./reconnection.ts";
 import { mayComeBack, SpeechError } from "./speech-error.ts";
 import { type StreamParameters, toStreamUrl } from "./stream-url.ts";
 
 /** Up to where everything has been received; nothing where nothing has. */
 export type ResumePosition = Pick<ResumeMessage, "utterance_id" | "sample" | "seq">;
-
-/** The connection is away, and this is the next attempt to get another. */
-export interface Reconnecting {
-  /** From 0. */
-  readonly attempt: number;
-  readonly inMs: number;
-  /** Why the connection, or the last attempt, failed. */
-  readonly reason: SpeechError;
-  /** After this the session is given up. */
-  readonly leftMs: number;
-}
 
 export interface SessionLinkListener {
   onMessage(message: ServerMessage): void;
@@ -45,7 +34,7 @@ export interface SessionLinkOptions {
 
 type LinkState =
   | { readonly kind: "open"; readonly connection: Connection }
-  | { readonly kind: "away"; readonly sinceMs: number }
+  | { readonly kind: "away" }
   | { readonly kind: "ended" };
 
 /**
@@ -54,22 +43,18 @@ type LinkState =
  *   open ──lost──▶ away ──resumed──▶ open …
  *     └── for good ──┴── refused, or the window is over ──▶ ended
  *
- * A lost connection is replaced after short, growing, scattered pauses until the window is over, by the next server
- * where several are known. One that the server wants to be rid of (`draining`) is kept until another socket is open
- * and then left, so that the new one begins exactly where the old one stopped being heard. Events of a connection
- * that is no longer the current one are passed over.
+ * A lost connection is replaced (`Reconnection`). One that the server wants to be rid of (`draining`) is kept until
+ * another socket is open and then left, so that the new one begins exactly where the old one stopped being heard.
+ * Events of a connection that is no longer the current one are passed over.
  */
 export class SessionLink {
   readonly #options: SessionLinkOptions;
   readonly #listener: SessionLinkListener;
   readonly #abort = new AbortController();
-  #state: LinkState = { kind: "away", sinceMs: performance.now() };
+  #state: LinkState = { kind: "away" };
   #connected: Connected | undefined;
-  #returning = false;
-  /** Since the connection was lost, or asked for back. */
-  #attempt = 0;
-  /** Ends the pause before the next attempt. */
-  #wake: () => void = () => {};
+  /** While another connection is looked for. */
+  #reconnection: Reconnection | undefined;
   #moveTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: SessionLinkOptions, listener: SessionLinkListener) {
@@ -160,16 +145,15 @@ export class SessionLink {
   }
 
   #lose(reason: SpeechError): void {
-    this.#state = { kind: "away", sinceMs: performance.now() };
+    this.#state = { kind: "away" };
     clearTimeout(this.#moveTimer);
     const { resumeWindowMs } = this.#options;
     if (resumeWindowMs <= 0 || !mayComeBack(reason)) this.#end(reason);
-    else if (!this.#returning) void this.#comeBack(reason);
+    else if (this.#reconnection === undefined) void this.#comeBack(reason);
     else {
       // While others were tried in its place: now it is urgent.
-      this.#attempt = -1;
-      this.#listener.onReconnecting({ attempt: 0, inMs: 0, reason, leftMs: resumeWindowMs });
-      this.#wake();
+      this.#tellAway(reason);
+      this.#reconnection.hurry();
     }
   }
 
@@ -177,36 +161,35 @@ export class SessionLink {
     if (this.#options.resumeWindowMs <= 0) return;
     clearTimeout(this.#moveTimer);
     this.#moveTimer = setTimeout(() => {
-      if (!this.#returning) void this.#comeBack(new SpeechError("draining"));
+      if (this.#reconnection === undefined) void this.#comeBack(new SpeechError("draining"));
     }, ms);
   }
 
-  /** Tries until a connection is open, the window is over or there is nothing to come back to. Never rejects. */
   async #comeBack(why: SpeechError): Promise<void> {
-    this.#returning = true;
-    const { endpoints, parameters } = this.#options;
-    const beganAtMs = performance.now();
-    let reason = why;
-    for (this.#attempt = 0; ; this.#attempt++) {
-      endpoints.passOn();
-      const attempt = this.#attempt;
-      const inMs = Math.max(reconnectPauseMs(attempt, Math.random()), reason.retryAfterMs ?? 0);
-      const leftMs = this.#leftMs(beganAtMs);
-      if (inMs > leftMs) return this.#giveUp(reason, attempt);
-      if (this.#state.kind === "away") this.#listener.onReconnecting({ attempt, inMs, reason, leftMs });
-      await this.#pause(inMs);
-      if (this.#state.kind === "ended") return;
-      try {
-        const resumed = { ...parameters, sessionId: this.connected.session_id, resume: true };
-        await this.#connect(resumed, leftMs - inMs, () => this.#takeUp(reason));
+    const { endpoints, parameters, resumeWindowMs } = this.#options;
+    const resumed = { ...parameters, sessionId: this.connected.session_id, resume: true };
+    this.#reconnection = new Reconnection({
+      ...{ endpoints, windowMs: resumeWindowMs, signal: this.#abort.signal },
+      onAttempt: (attempt) => {
+        if (this.#state.kind === "away") this.#listener.onReconnecting(attempt);
+      },
+      connect: async (leftMs, reason) => {
+        await this.#connect(resumed, leftMs, () => this.#takeUp(reason));
         // It may have been lost again already.
-        if (this.state === "away") continue;
-        this.#returning = false;
-        return;
-      } catch (error) {
-        reason = toSpeechError(error);
-        if (!mayComeBack(reason)) return this.#end(reason);
-      }
+        if (this.state === "away") return false;
+        // At once: what is lost from here on needs another search.
+        this.#reconnection = undefined;
+        return true;
+      },
+    });
+    const end = await this.#reconnection.run(why);
+    if (end.kind === "connected") return;
+    this.#reconnection = undefined;
+    if (end.kind === "refused") this.#end(end.reason);
+    // While the server that goes away still has us, it is no loss that no other would.
+    else if (end.kind === "too-late" && this.#state.kind === "away") {
+      const facts = { attempts: end.attempts, windowMs: resumeWindowMs };
+      this.#end(new SpeechError("client.resume_timeout", undefined, { cause: end.reason, facts }));
     }
   }
 
@@ -214,43 +197,18 @@ export class SessionLink {
   #takeUp(reason: SpeechError): ClientMessage {
     if (this.#state.kind === "open") {
       const { connection } = this.#state;
-      this.#state = { kind: "away", sinceMs: performance.now() };
+      this.#state = { kind: "away" };
       connection.leave(reason);
-      const leftMs = this.#options.resumeWindowMs;
-      this.#listener.onReconnecting({ attempt: 0, inMs: 0, reason, leftMs });
+      this.#tellAway(reason);
     }
     return { type: "resume", resume_token: this.connected.resume_token, ...this.#options.position() };
   }
 
-  #leftMs(beganAtMs: number): number {
-    const sinceMs = this.#state.kind === "away" ? this.#state.sinceMs : beganAtMs;
-    return this.#options.resumeWindowMs - (performance.now() - sinceMs);
-  }
-
-  #giveUp(cause: SpeechError, attempts: number): void {
-    this.#returning = false;
-    // No other server would have us; the one that goes away still does.
-    if (this.#state.kind === "open") return;
-    const facts = { attempts, windowMs: this.#options.resumeWindowMs };
-    this.#end(new SpeechError("client.resume_timeout", undefined, { cause, facts }));
-  }
-
-  /** Over early when the session ends, the need becomes urgent, or the browser has its network back. */
-  #pause(ms: number): Promise<void> {
-    const { signal } = this.#abort;
-    const network = typeof window === "undefined" ? undefined : window;
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", done);
-        network?.removeEventListener("online", done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      this.#wake = done;
-      signal.addEventListener("abort", done);
-      network?.addEventListener("online", done);
-    });
+  /** While another connection is already looked for: the window begins only now. */
+  #tellAway(reason: SpeechError): void {
+    this.#reconnection?.restartWindow();
+    const leftMs = this.#options.resumeWindowMs;
+    this.#listener.onReconnecting({ attempt: 0, inMs: 0, reason, leftMs });
   }
 
   #end(reason: SpeechError): void {
@@ -261,8 +219,3 @@ export class SessionLink {
     this.#listener.onEnded(reason);
   }
 }
-
-const toSpeechError = (error: unknown): SpeechError =>
-  error instanceof SpeechError
-    ? error
-    : new SpeechError("client.connect_failed", undefined, { cause: error });
