@@ -130,6 +130,12 @@ export const edgeEnvironment = {
     default: 262_144,
     min: 0,
   }),
+  streamLossNoticed: flag("STREAM_LOSS_NOTICED", {
+    about:
+      "Whether an utterance whose stream Redis has forgotten ends at once (stream.lost); false: it waits " +
+      "for the stall timeout, as tests do to show what that costs.",
+    default: true,
+  }),
   liveTtlMs: duration("LIVE_TTL_MS", {
     about: "Milliseconds a record stays in the live view when nobody refreshes it.",
     default: 30_000,

@@ -12,12 +12,11 @@ it.concurrent(
 );
 
 it.concurrent(
-  "one that does not come back keeps sessions from going on, but nobody waits for ever",
+  "sessions are stuck where a forgotten stream is taken for a silent one",
   async () => {
     const { broken, tally } = await runSmall(restartRedisEmpty, { unprotected: true });
     expect(broken).not.toEqual([]);
-    expect(tally.sessionsNotGoingOn).toBe(tally.sessions);
-    expect(tally.sessionsStuck).toBe(0);
+    expect(tally.sessionsStuck).toBeGreaterThan(0);
   },
   LIMIT_MS,
 );

@@ -180,15 +180,16 @@ export class RedisReader implements StreamReader, OpenEnd {
   }
 
   async #find(asked: Epoch | undefined, replies: readonly Reply[], count: number): Promise<Finding> {
+    const { noticesLoss } = this.#streams;
     const meta = parseMeta(replyAt(replies, 3));
     if (meta === undefined) {
-      if (asked !== undefined) return lost("gone");
+      if (asked !== undefined && noticesLoss) return lost("gone");
       await this.#attach(1);
       return "sleep";
     }
     const epoch = asked ?? { life: meta.life, fence: 1 };
     const refusal = this.#refusal(epoch, meta, replies);
-    if (refusal !== undefined) return refusal;
+    if (refusal !== undefined && noticesLoss) return refusal;
     await this.#attach(epoch.fence);
     this.#epoch = epoch;
     this.#unproven = false;

@@ -46,6 +46,11 @@ export interface RedisStreamOptions {
    * or a restart then loses. Default true.
    */
   readonly mends?: boolean;
+  /**
+   * `false` is a reader that takes a stream which Redis has forgotten for one that is silent; it is here so that
+   * tests can show who then waits in vain. Default true.
+   */
+  readonly noticesLoss?: boolean;
 }
 
 /** Owners who claim at the same time; each round one of them wins. */
@@ -69,6 +74,7 @@ export async function openRedisStreams(options: RedisStreamOptions): Promise<Str
       open: new Set<OpenEnd>(),
       resendAs: options.resendAs ?? "same-numbers",
       mends: options.mends ?? true,
+      noticesLoss: options.noticesLoss ?? true,
     },
     options.keys,
     closing,

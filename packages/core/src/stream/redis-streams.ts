@@ -33,6 +33,8 @@ export interface RedisStreams {
   readonly resendAs: "same-numbers" | "next-numbers";
   /** Whether writers store again what Redis has acknowledged and lost; see `RedisStreamOptions`. */
   readonly mends: boolean;
+  /** Whether readers tell a forgotten stream from a silent one; see `RedisStreamOptions`. */
+  readonly noticesLoss: boolean;
 }
 
 /** A writer or a reader that the store knows of. */
