@@ -48,8 +48,7 @@ export class SessionSpeaker {
       this.#settle = { resolve, reject };
     });
     this.#ear = new Ear(performance.now(), check);
-    this.#send({ type: "text", text, ...this.#options });
-    this.#send({ type: "stream_end" });
+    this.#send({ type: "text", text, end: true, ...this.#options });
     return within(LIMIT_MS, "speaking through the edge", spoken);
   }
 

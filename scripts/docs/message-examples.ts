@@ -23,6 +23,7 @@ export const clientExamples: ClientExamples = {
       text: "A steady voice, a little slower.",
       voice_settings: { stability: 0.8, speed: 0.9 },
       seed: 7,
+      end: true,
     },
   ],
   flush: [{ type: "flush" }],

@@ -89,7 +89,7 @@ export class FakeSession {
     if (message.type === "ping")
       this.#send({ type: "pong", ...(message.t === undefined ? {} : { t: message.t }) });
     if (message.type === "text") this.#hear(message.text, message.voice);
-    if (message.type === "stream_end") this.#endText();
+    if (endsText(message)) this.#endText();
     if (message.type === "played") {
       const spoken = this.#utterances.find(({ id }) => id === message.utterance_id);
       if (spoken !== undefined) spoken.playedSamples = message.samples;
@@ -208,6 +208,10 @@ export class FakeSession {
     this.#send(message);
   }
 }
+
+/** By a message of its own, or with the last of the text. */
+const endsText = (message: ClientMessage): boolean =>
+  message.type === "stream_end" || (message.type === "text" && message.end === true);
 
 const pcmOf = ({ text, splicedFrom }: Spoken): Int16Array<ArrayBuffer> =>
   new Int16Array(splicedFrom === undefined ? humOf(text).pcm : splicedHumOf(text, splicedFrom));

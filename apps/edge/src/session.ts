@@ -94,28 +94,18 @@ export class Session {
 
   /**
    * Speaks `text`: opens an utterance when none is open, else goes on with it. Empty text does nothing.
+   * @param isEnd the text is complete with this, even where this part of it is refused
    * @returns the utterance it opened @throws GatewayError `protocol.wrong_state`, `capacity.*`
    */
-  text(text: string, requested: RequestedOptions): Utterance | undefined {
-    if (this.#closed || text === "") return undefined;
-    if (/\p{Surrogate}/u.test(text)) {
-      throw new GatewayError(
-        "protocol.invalid_message",
-        `Not valid, field "text": it holds half of a surrogate pair; send whole characters.`,
-        { facts: { field: "text" } },
-      );
+  text(text: string, requested: RequestedOptions, isEnd = false): Utterance | undefined {
+    if (this.#closed) return undefined;
+    if (!isEnd) return this.#speak(text, requested);
+    if (text === "" && this.#openText === "none") throw nothingOpen("end");
+    try {
+      return this.#speak(text, requested);
+    } finally {
+      if (this.#openText !== "none") this.endText();
     }
-    const open = this.#openUtterance();
-    if (open === "refused") return undefined;
-    if (open === "none") {
-      this.#openText = "refused";
-      const opened = this.#line.open(text, requested);
-      this.#openText = opened;
-      return opened;
-    }
-    this.#assertSameOptions(open, requested);
-    open.speak(text);
-    return undefined;
   }
 
   /** @throws GatewayError `protocol.wrong_state` */
@@ -226,6 +216,28 @@ export class Session {
       listed.then(() => services.registry.removeSession(this.sessionId)),
     );
     onClosed();
+  }
+
+  #speak(text: string, requested: RequestedOptions): Utterance | undefined {
+    if (text === "") return undefined;
+    if (/\p{Surrogate}/u.test(text)) {
+      throw new GatewayError(
+        "protocol.invalid_message",
+        `Not valid, field "text": it holds half of a surrogate pair; send whole characters.`,
+        { facts: { field: "text" } },
+      );
+    }
+    const open = this.#openUtterance();
+    if (open === "refused") return undefined;
+    if (open === "none") {
+      this.#openText = "refused";
+      const opened = this.#line.open(text, requested);
+      this.#openText = opened;
+      return opened;
+    }
+    this.#assertSameOptions(open, requested);
+    open.speak(text);
+    return undefined;
   }
 
   /** Lets go of everything without ending it: others go on with it, or it waits for its client. */

@@ -2,7 +2,7 @@ import { MAX_UTTERANCE_CHARACTERS } from "@tts-labs/core/limits";
 import type { ClientMessage, TextMessage } from "@tts-labs/core/protocol/client-message";
 import { cutPieces } from "./text-pieces.ts";
 
-export type WireOptions = Omit<TextMessage, "type" | "text">;
+export type WireOptions = Omit<TextMessage, "type" | "text" | "end">;
 
 /**
  * What has been sent of an utterance's text. It is kept until the utterance ends, at most
@@ -53,12 +53,15 @@ export class SentText {
     if (complete) return [];
     const flushedAt = Math.max(characters, this.#flushedAt);
     const wantsFlush = this.#flushedAt > 0 && this.#flushedAt >= characters;
-    return [
+    const messages: ClientMessage[] = [
       ...textMessages(this.#text.slice(characters, flushedAt)),
       ...(wantsFlush ? [{ type: "flush" } as const] : []),
       ...textMessages(this.#text.slice(flushedAt)),
-      ...(this.#complete ? [{ type: "stream_end" } as const] : []),
     ];
+    if (!this.#complete) return messages;
+    const last = messages.at(-1);
+    if (last?.type !== "text") return [...messages, { type: "stream_end" }];
+    return [...messages.slice(0, -1), { ...last, end: true }];
   }
 }
 

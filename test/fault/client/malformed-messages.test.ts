@@ -112,6 +112,13 @@ const CASES: readonly Case[] = [
     "protocol.wrong_state",
     /open/,
   ],
+  [
+    "an empty text that says it is all",
+    text({ text: "", end: true }),
+    "protocol.wrong_state",
+    /"end" needs an open utterance/,
+  ],
+  ["an end that is no yes or no", text({ end: "yes" }), "protocol.invalid_message", /end/],
   ["cancel with nothing there", json({ type: "cancel" }), "protocol.wrong_state", /no unfinished utterance/],
   ["cancel of the unknown", json({ type: "cancel", utterance_id: "utt_y" }), "protocol.wrong_state", /utt_y/],
   ["binary", new Uint8Array([1, 2, 3]), "protocol.unexpected_binary", /JSON text/],

@@ -75,6 +75,28 @@ describe("a session of the native protocol", () => {
     expect(alone.worker.runOf(spoken.utteranceId).flushes).toBeGreaterThan(0);
   });
 
+  test("speaks text whose last message says so, without a stream_end", async () => {
+    const client = await connect();
+    for (const [i, texts] of [[TEXT], ["In two ", "pieces."], ["And an empty last one.", ""]].entries()) {
+      for (const [piece, text] of texts.entries()) {
+        client.send({ type: "text", text, end: piece === texts.length - 1 });
+      }
+      const spoken = await client.utterance(i + 1);
+      expect(spoken.pcm.equals(fakeSpeechOf(texts.join("")))).toBe(true);
+    }
+  });
+
+  test("what is refused together with its end stands in nobody's way", async () => {
+    const client = await connect();
+    client.send({ type: "text", text: "Half of a pair: \ud83d", end: true });
+    await client.next("error", ({ code }) => code === "protocol.invalid_message");
+    client.send({ type: "text", text: "Begun, " });
+    client.send({ type: "text", text: "and refused.", voice: "another", end: true });
+    await client.next("error", ({ code }) => code === "protocol.wrong_state");
+    expect((await client.utterance(1)).pcm.equals(fakeSpeechOf("Begun, "))).toBe(true);
+    expect((await client.speak("Again.")).pcm.equals(fakeSpeechOf("Again."))).toBe(true);
+  });
+
   test("speaks the longest text there may be, characters of four bytes included", async () => {
     const client = await connect({ frame_samples: 9_600 });
     const text = "😀ä".repeat(1_500);

@@ -136,7 +136,7 @@ describe("text that a lost connection had not brought over", () => {
     const { pcm } = await heardOf(client.speak(TEXT, { voice: "anna" }));
     expectSame(pcm, humOf(TEXT).pcm);
     expect(server.received.filter(({ type }) => type === "text")).toEqual(
-      Array(2).fill({ type: "text", text: TEXT, voice: "anna" }),
+      Array(2).fill({ type: "text", text: TEXT, end: true, voice: "anna" }),
     );
   });
 
@@ -215,7 +215,7 @@ describe("coming back", () => {
   it("ends when the window is over, with the reason", async () => {
     const server = await edge({ onMessage: ({ type }) => type === "stream_end" });
     const { client, states } = await connect({ url: server.url, resumeWindowMs: 300 });
-    const utterance = client.speak(TEXT);
+    const utterance = client.speak([TEXT]);
     await expect.poll(() => utterance.id).toBeDefined();
     await server.close();
     expect(await codeOf(utterance.finished)).toBe("client.resume_timeout");
@@ -227,7 +227,7 @@ describe("coming back", () => {
   it("ends when the window is over, also when a server takes the connection and never answers", async () => {
     const server = await edge({ onMessage: ({ type }) => type === "stream_end" || type === "resume" });
     const { client } = await connect({ url: server.url, resumeWindowMs: 300 });
-    const utterance = client.speak(TEXT);
+    const utterance = client.speak([TEXT]);
     await expect.poll(() => utterance.id).toBeDefined();
     server.disconnectAll();
     expect(await codeOf(utterance.finished)).toBe("client.resume_timeout");
@@ -236,7 +236,7 @@ describe("coming back", () => {
   it("ends at once when the session is unknown, or the server does not know of resuming", async () => {
     const server = await edge({ onMessage: ({ type }) => type === "stream_end" });
     const { client } = await connect({ url: server.url });
-    const utterance = client.speak(TEXT);
+    const utterance = client.speak([TEXT]);
     await expect.poll(() => utterance.id).toBeDefined();
     server.sessions.clear();
     server.disconnectAll();
@@ -278,7 +278,7 @@ describe("a server that goes away", () => {
     const first = await edge({ onMessage: ({ type }) => type === "stream_end" });
     const second = await edge({ sessions: first.sessions });
     const { client, states } = await connect({ url: [first.url, second.url] });
-    const utterance = client.speak(TEXT);
+    const utterance = client.speak([TEXT]);
     await expect.poll(() => utterance.id).toBeDefined();
     first.drain(1);
     await expect.poll(() => states).toEqual(["reconnecting 0", "resumed"]);
@@ -312,7 +312,7 @@ describe("a splice", () => {
   it("replaces from its sample on, what has been given and what has not", async () => {
     const { url } = await edge({ troubles: { splice } });
     const { client } = await connect({ url });
-    const utterance = client.speak(TEXT);
+    const utterance = client.speak([TEXT]);
     const { pcm, seams } = await heardOf(utterance);
     expectSame(pcm, splicedHumOf(TEXT, splice.from));
     expect(seams).toEqual([]);

@@ -80,6 +80,14 @@ describe("speaking", () => {
     expect({ sent, words }).toEqual({ sent: ["Guten Tag"], words: ["Guten", "Tag"] });
   });
 
+  it("sends a string as one message that says that it is all", async () => {
+    const { client, server } = await connect();
+    await client.speak("Guten Tag", { voice: "anna" }).finished;
+    expect(spokenOf(server.received)).toEqual([
+      { type: "text", text: "Guten Tag", end: true, voice: "anna" },
+    ]);
+  });
+
   it("sends the pieces of an iterable as they come, options with the first alone", async () => {
     const { client, server } = await connect();
     async function* tokens() {
@@ -152,7 +160,7 @@ describe("errors of the server", () => {
       onMessage: (message, connection) => {
         if (message.type === "text" && message.voice === "bad") {
           connection.send(refusal);
-          // To the stream_end that came along.
+          // To something else that came along.
           connection.send({ ...refusal, code: "protocol.wrong_state" });
           return true;
         }
@@ -185,7 +193,7 @@ describe("errors of the server", () => {
     const good = client.speak("zwei");
     expect(await codeOf(bad.finished)).toBe("capacity.too_many_utterances");
     expect(await good.finished).toMatchObject({ outcome: "completed" });
-    expect(typesOf(server.received)).toEqual(["text", "stream_end", "text", "stream_end"]);
+    expect(typesOf(server.received)).toEqual(["text", "stream_end", "text"]);
   });
 
   it("an opening that the server passes over fails as soon as that is certain", async () => {
@@ -283,7 +291,7 @@ describe("cancel", () => {
     const totals = await utterance.cancel();
     expect(totals).toMatchObject({ outcome: "cancelled", samples: 24_000, playedSamples: 4_800 });
     expect(await utterance.cancel()).toEqual(totals);
-    expect(typesOf(server.received)).toEqual(["text", "stream_end", "played", "cancel"]);
+    expect(typesOf(server.received)).toEqual(["text", "played", "cancel"]);
   });
 
   it("of an utterance that waits for its turn tells the server nothing", async () => {

@@ -50,8 +50,8 @@ export class NativeConversation {
     const { session, outbound } = this.#options;
     switch (message.type) {
       case "text": {
-        const { type: _, text, ...requested } = message;
-        const opened = session.text(text, requested);
+        const { type: _, text, end, ...requested } = message;
+        const opened = session.text(text, requested, end);
         if (opened === undefined) return;
         outbound.now({
           ...{ type: "utterance_started", utterance_id: opened.utteranceId, utterance: opened.tally.number },

@@ -73,8 +73,7 @@ export async function synthesize(exchange: HttpExchange, services: SynthesizeSer
 /** @throws GatewayError as `Session.text`; the session is closed then */
 function speak(session: Session, text: string, requested: RequestedOptions): void {
   try {
-    session.text(text, requested);
-    session.endText();
+    session.text(text, requested, true);
   } catch (error) {
     session.close(toGatewayError(error));
     throw error;

@@ -4,9 +4,9 @@ const SENTENCE_END = /[.!?…。！？]["'”’»)\]]*\s*$/u;
 const END_FOLLOWS_MS = 5;
 
 /**
- * Whether an utterance's text is complete shows when its end comes, and that may come a packet later. One turn of
- * the event loop is waited for in any case; a few milliseconds more only where the text ends like a sentence, which
- * the first token of a stream hardly does.
+ * Whether an utterance's text is complete shows when its end comes: with the text, or a packet later. Where it did not
+ * come with it, one turn of the event loop is waited for; a few milliseconds more only where the text ends like a
+ * sentence, which the first token of a stream hardly does.
  */
 export class TextPause {
   #end: (() => void) | undefined;
@@ -20,6 +20,8 @@ export class TextPause {
 
   /** @param given text so far, asked for once the turn is over */
   async wait(given: () => string): Promise<void> {
+    await Promise.resolve(); // whoever opened the utterance ends its text right after that
+    if (this.#hasEnded) return;
     await new Promise((resolve) => setImmediate(resolve));
     if (this.#hasEnded || !SENTENCE_END.test(given())) return;
     let timer: NodeJS.Timeout | undefined;

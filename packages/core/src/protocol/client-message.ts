@@ -16,6 +16,12 @@ export const clientMessageSchemas = {
     .strictObject({
       type: z.literal("text"),
       text: z.string().max(MAX_UTTERANCE_CHARACTERS),
+      end: z
+        .boolean()
+        .optional()
+        .describe(
+          "The text is complete with this, as if `stream_end` followed: a whole sentence is found sooner.",
+        ),
       ...speechOptionsShape,
     })
     .describe("Speak this. Opens an utterance when none is open; the options count only then."),
