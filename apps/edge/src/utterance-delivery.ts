@@ -32,7 +32,6 @@ export async function deliverUtterance(
 ): Promise<UtteranceResult | undefined> {
   const { outbound, tally, frameSize, onChunk, untilSample = Number.POSITIVE_INFINITY } = options;
   const firstSample = options.reader.from?.sample ?? 0;
-  if (firstSample >= untilSample) return undefined;
   const reader = new UtteranceReader(options.reader);
   const cutter = new FrameCutter(tally.number, frameSize, firstSample);
   const entryFrames = () => Math.ceil(MAX_ENTRY_BYTES / BYTES_PER_SAMPLE / frameSize.samples) + 1;

@@ -68,8 +68,7 @@ export class UtteranceLine {
     const { utteranceId, number, requested } = restored.stored;
     const utterance = this.#newUtterance(utteranceId, number, requested, restored);
     this.#append(utterance);
-    utterance.refresh();
-    utterance.openAgain();
+    utterance.open();
     this.#giveTurn();
     return utterance;
   }

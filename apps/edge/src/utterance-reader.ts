@@ -9,9 +9,6 @@ import {
 } from "@tts-labs/core/session/entries";
 import { parseUtteranceResult, type UtteranceResult } from "@tts-labs/core/session/utterance-result";
 import type { StreamEntry, StreamReader } from "@tts-labs/core/stream/stream";
-import type { SecondWitness } from "./second-witness.ts";
-import type { SpeechSource } from "./speech-cache/speech-source.ts";
-import { WorkerWatch, type WorkerWatchLimits } from "./worker-watch.ts";
 
 export type UtteranceEvent =
   | {
@@ -37,19 +34,11 @@ export interface ClientPosition {
   readonly seq?: number;
 }
 
-export interface UtteranceReaderOptions extends WorkerWatchLimits {
-  readonly streams: SpeechSource;
-  readonly utteranceId: string;
-  readonly readerId: string;
-  readonly ttlMs: number;
-  readonly openedAtMs: number;
-  readonly lastTextAtMs: () => number;
-  /** Sees to it that somebody makes what is waited for; absent where no worker is needed. */
-  readonly witness?: SecondWitness;
+export interface UtteranceReaderOptions {
+  /** Closed with this one. */
+  readonly reader: StreamReader;
   /** Where a resumed client goes on. */
   readonly from?: ClientPosition;
-  /** Bytes behind what was taken that stay in the stream, for a client that comes back. */
-  readonly replayBytes: number;
   /** Samples the client has played: nobody asks for them again. */
   readonly playedSamples: () => number;
   /** Told of every entry, also of those before the client's position. */
@@ -63,9 +52,6 @@ const MAX_MARKS = 256;
  * Pulls an utterance's audio out of its stream, one entry per call: who does not call, does not take, and the
  * stream fills up to its bound. Samples must be dense; a gap is an error, never played over. A splice goes back,
  * never ahead; words are told anew from there on.
- *
- * Every wait ends: without any sign of a worker after `pickupTimeoutMs`, or after `stallTimeoutMs` of silence,
- * with `worker.unavailable`.
  */
 export class UtteranceReader {
   readonly #options: UtteranceReaderOptions;
@@ -80,13 +66,8 @@ export class UtteranceReader {
 
   constructor(options: UtteranceReaderOptions) {
     this.#options = options;
-    const { streams, utteranceId, readerId, ttlMs, replayBytes, from } = options;
-    const oldest = from === undefined ? {} : { from: "oldest" as const };
-    this.#reader = streams.reader(
-      { tag: utteranceId, name: "audio" },
-      { readerId, ttlMs, replayBytes, ...oldest },
-    );
-    this.#skipTo = from?.sample ?? 0;
+    this.#reader = options.reader;
+    this.#skipTo = options.from?.sample ?? 0;
   }
 
   /**
@@ -95,7 +76,7 @@ export class UtteranceReader {
    */
   async next(signal: AbortSignal): Promise<UtteranceEvent> {
     for (;;) {
-      const read = await this.#readInTime(signal);
+      const read = await this.#reader.read(1, signal);
       this.#forgetPlayed();
       if (read.kind === "lost") throw this.#toLoss(read.reason);
       if (read.kind === "ended") {
@@ -193,29 +174,5 @@ export class UtteranceReader {
       "stream.lost",
       `Sample ${this.#nextSample} was due, the stream goes on with ${sample}.`,
     );
-  }
-
-  async #readInTime(signal: AbortSignal): ReturnType<StreamReader["read"]> {
-    const late = new AbortController();
-    const forward = () => late.abort(signal.reason);
-    signal.throwIfAborted();
-    signal.addEventListener("abort", forward, { once: true });
-    const watch = new WorkerWatch({ ...this.#options, isTaken: () => this.#isTaken() }, (error) =>
-      late.abort(error),
-    );
-    watch.start(this.#hasStarted ? "known" : "expected");
-    const unwatch = this.#options.witness?.watch();
-    try {
-      return await this.#reader.read(1, late.signal);
-    } finally {
-      watch.stop();
-      unwatch?.();
-      signal.removeEventListener("abort", forward);
-    }
-  }
-
-  async #isTaken(): Promise<boolean> {
-    const { streams, utteranceId } = this.#options;
-    return (await streams.inspect({ tag: utteranceId, name: "audio" })) !== undefined;
   }
 }

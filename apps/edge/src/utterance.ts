@@ -6,7 +6,6 @@ import {
   toErrorMessage,
 } from "@tts-labs/core/protocol/server-message";
 import type { RequestedOptions, SpeechOptions } from "@tts-labs/core/protocol/speech-options";
-import type { UtteranceJob } from "@tts-labs/core/queue/utterance-job";
 import type { AudioEntry, LatencyParts } from "@tts-labs/core/session/entries";
 import type { UtteranceRecord } from "@tts-labs/core/session/live-registry";
 import type { SessionHold, StoredEnd } from "@tts-labs/core/session/session-store";
@@ -19,13 +18,11 @@ import { type FirstAudio, toFirstAudio } from "./first-audio.ts";
 import { toHeard } from "./heard.ts";
 import { HeardText } from "./heard-text.ts";
 import type { RestoredUtterance } from "./resume.ts";
-import { SecondWitness } from "./second-witness.ts";
 import type { SessionServices, SessionSettings } from "./services.ts";
-import { FoundSpeech } from "./speech-cache/found-speech.ts";
 import type { CacheUse } from "./speech-cache/speech-cache.ts";
-import { TextPause } from "./speech-cache/text-pause.ts";
+import type { SpeechMaking } from "./speech-making/speech-making.ts";
+import { WholeSpeech } from "./speech-making/whole-speech.ts";
 import { deliverUtterance } from "./utterance-delivery.ts";
-import { UtteranceText } from "./utterance-text.ts";
 
 export interface UtteranceOptions {
   readonly utteranceId: string;
@@ -60,53 +57,40 @@ type EndKind = UtteranceSummary["outcome"];
  *   queued ──first chunk──▶ speaking ──all read──▶ delivering ──last message sent──▶ ended
  *      └──────── failed, or cancelled, at any point ────────────────────────────────▶ ended
  *
- * It opens in Redis at once, so that a worker runs ahead within the stream's bound while earlier utterances
- * are still being delivered; it reads only when it has its turn. A failure is told in order, after the audio
- * that came before it; a cancel takes back what still waits. Whatever the way, `#release` lets everything go.
+ * Its speech is being made from the first text on (`SpeechMaking`), so that workers run ahead while earlier
+ * utterances are still being delivered; it reads only when it has its turn. A failure is told in order, after the
+ * audio that came before it; a cancel takes back what still waits. Whatever the way, `#release` lets everything go.
  */
 export class Utterance {
   readonly tally: DeliveryTally;
   readonly requested: RequestedOptions;
   readonly speech: SpeechOptions;
   readonly #options: UtteranceOptions;
-  readonly #text: UtteranceText;
-  readonly #found: FoundSpeech;
-  readonly #textPause = new TextPause();
+  readonly #making: SpeechMaking;
   readonly #heard = new HeardText();
   readonly #abort = new AbortController();
   readonly #openedAtMs = performance.now();
   readonly #createdAtMs: number;
   #state: "queued" | "speaking" | "delivering" | "ended" = "queued";
-  #lastTextAtMs = performance.now();
   #turnAtMs: number | undefined;
   #listed: Promise<unknown> = Promise.resolve();
   #opened: Promise<void> = Promise.resolve();
-  #cancelTold: Promise<void> = Promise.resolve();
   #workerLatency: LatencyParts | undefined;
   #result: UtteranceResult | undefined;
 
   constructor(options: UtteranceOptions) {
     this.#options = options;
-    const { utteranceId, number, speech, services, settings, restored } = options;
+    const { utteranceId, number, restored } = options;
     this.#createdAtMs = restored?.stored.createdAtMs ?? Date.now();
     this.requested = options.requested;
-    this.speech = speech;
+    this.speech = options.speech;
     this.tally = newTally(utteranceId, number, restored?.from.sample);
-    const asked = { utteranceId, readerId: options.sessionId, speech };
-    this.#found = new FoundSpeech(services.speechCache, asked);
-    this.#text = new UtteranceText({
-      streams: services.streams,
-      utteranceId,
-      owner: services.nodeId,
-      ttlMs: settings.streamTtlMs,
-      onFailed: (error) => this.fail(error),
-      ...(restored?.text === undefined ? {} : { restored: restored.text }),
-    });
+    this.#making = newMaking(options, (error) => this.fail(error));
   }
 
   /** What the cache had to do with it; `off` until its text is complete. */
   get cacheUse(): CacheUse {
-    return this.#found.use;
+    return this.#making.cacheUse;
   }
 
   get utteranceId(): string {
@@ -125,8 +109,8 @@ export class Utterance {
   /** Characters that the client need not send again, and whether it has ended its text. */
   get text(): { readonly characters: number; readonly isComplete: boolean } {
     const end = this.#options.restored?.stored.end;
-    const isComplete = end === undefined ? !this.#text.isOpen : !end.isTextOpen;
-    return { characters: this.#text.characters, isComplete };
+    const isComplete = end === undefined ? !this.#making.isTextOpen : !end.isTextOpen;
+    return { characters: this.#making.characters, isComplete };
   }
 
   /** Whether its audio may still be read: the next in line waits for it, and its text may still be open. */
@@ -136,35 +120,24 @@ export class Utterance {
 
   /** @throws GatewayError `capacity.*` */
   speak(text: string): void {
-    this.#lastTextAtMs = performance.now();
-    this.#text.speak(text);
+    this.#making.speak(text);
   }
 
   /** @throws GatewayError `capacity.overloaded` */
   flush(): void {
-    this.#lastTextAtMs = performance.now();
-    this.#text.flush();
+    this.#making.flush();
   }
 
   /** @throws GatewayError `capacity.overloaded` */
   endText(): void {
-    this.#lastTextAtMs = performance.now();
-    this.#text.end();
-    this.#textPause.ended();
+    this.#making.endText();
   }
 
-  /** Stores what has been given and asks for a worker. Failures come out as the utterance's. */
+  /** Has it made. Failures come out as the utterance's. */
   open(): void {
     this.refresh();
-    this.#note();
-    this.#opened = this.#begin().catch((error: unknown) => this.fail(toGatewayError(error)));
-  }
-
-  /** Goes on with one that an earlier connection had opened: what has no audio of its own is looked up again. */
-  openAgain(): void {
-    const text = this.#options.restored?.soundless;
-    if (text === undefined || !this.#found.isCaching) return;
-    this.#opened = this.#beginRestored(text).catch((error: unknown) => this.fail(toGatewayError(error)));
+    if (this.#options.restored === undefined) this.#note();
+    this.#opened = this.#making.begin().catch((error: unknown) => this.fail(toGatewayError(error)));
   }
 
   /** As the live view shows it; `undefined` once it has ended. */
@@ -211,7 +184,7 @@ export class Utterance {
   /** The client wants no more of it. @returns what was heard of it, to be told; nothing of it is sent after that */
   cancelByClient(): ServerMessageOf<"cancelled"> {
     const heard = toHeard({
-      ...{ tally: this.tally, text: this.#text.given, words: this.#heard },
+      ...{ tally: this.tally, text: this.#making.given, words: this.#heard },
       ...{ sampleRateHz: this.speech.sampleRateHz, totalSamples: this.#result?.samples },
       ...{ samplesBefore: this.#options.restored?.from.sample ?? 0, nowMs: performance.now() },
     });
@@ -235,11 +208,7 @@ export class Utterance {
     const { outbound, services } = this.#options;
     outbound.discard(this.tally);
     services.observer.utteranceLeft();
-    this.#found.close();
-    services.background.add(
-      "utterance left",
-      this.#opened.then(() => this.#text.leave()),
-    );
+    services.background.add("utterance left", this.#making.leave());
   }
 
   /** Ends it now: what waits of it is thrown away. Says no message itself. May be called twice. */
@@ -254,122 +223,20 @@ export class Utterance {
 
   #stop(reason: GatewayError): void {
     this.#abort.abort(reason);
-    this.#cancelTold = this.#found.use === "miss" ? this.#cancelText() : this.#takeBack();
-  }
-
-  /**
-   * What was said before need not be said again. That is asked only where the text is complete at once: tokens that
-   * come one by one can't wait.
-   */
-  async #begin(): Promise<void> {
-    if (!this.#found.isCaching) return this.#storeInTime();
-    await this.#textPause.wait(() => this.#text.given);
-    const { whole } = this.#text;
-    const way = whole === undefined ? "speak" : await this.#found.find(whole);
-    if (!this.isReading) return this.#found.abandon();
-    if (way === "speak") return this.#storeInTime();
-    if (this.#options.hold !== undefined)
-      this.#options.services.background.add("text held", this.#holdText());
-  }
-
-  /** For whoever resumes it. It may be over before. */
-  async #holdText(): Promise<void> {
-    const { services } = this.#options;
-    try {
-      await this.#text.claim();
-      await this.#text.store();
-    } catch (err) {
-      services.logger.debug({ err, utteranceId: this.utteranceId }, "text not held");
-    }
-  }
-
-  /** What it was heard from is gone: anew it could sound different, so only what was not begun is spoken. */
-  async #beginRestored(text: string): Promise<void> {
-    const { restored, services } = this.#options;
-    const way = await this.#found.find(text);
-    if (this.isReading && way === "listen") return;
-    const isUnheard = restored?.from.sample === 0 && restored.stored.end === undefined;
-    if (this.isReading && isUnheard) return services.queue.add(this.#toJob());
-    await this.#found.abandon();
-    if (this.isReading) throw new GatewayError("session.position_gone");
-  }
-
-  /** Whether the utterance that it has joined, and that failed, is spoken anew: by itself, or another that joined. */
-  async #beginsAgain(error: GatewayError): Promise<boolean> {
-    if (this.#state !== "queued") return false;
-    const way = await this.#found.findInstead(this.#text.given, error);
-    if (way === "give-up" || !this.isReading) return false;
-    if (way === "speak") await this.#storeInTime();
-    return true;
-  }
-
-  async #cancelText(): Promise<void> {
-    if ((await this.#found.leave()) === "alone") await this.#takeBack();
-  }
-
-  /** The worker is told to stop; a job that none has taken is no longer one. */
-  async #takeBack(): Promise<void> {
-    const { utteranceId, services } = this.#options;
-    await this.#text.cancel();
-    await this.#opened;
-    await services.queue
-      .withdraw(utteranceId)
-      .catch((err: unknown) => services.logger.debug({ err, utteranceId }, "job not withdrawn"));
-  }
-
-  async #storeInTime(): Promise<void> {
-    const { openTimeoutMs } = this.#options.settings;
-    let timer: NodeJS.Timeout | undefined;
-    const limit = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new GatewayError("storage.timeout")), openTimeoutMs);
-    });
-    try {
-      await Promise.race([this.#store(), limit]);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  async #store(): Promise<void> {
-    const { queue } = this.#options.services;
-    // Side by side: a worker that is there before the text waits for it, and would have to in any case.
-    await Promise.all([this.#text.claim().then(() => this.#text.store()), queue.add(this.#toJob())]);
-  }
-
-  #toJob(): UtteranceJob {
-    const { utteranceId, sessionId, requestId, speech } = this.#options;
-    return { utteranceId, sessionId, requestId, speech, enqueuedAtMs: Date.now() };
-  }
-
-  /** None where the audio is another utterance's, or out of the cache. */
-  #newWitness(): { readonly witness?: SecondWitness } {
-    const { streams, queue, observer, logger } = this.#options.services;
-    if (this.#found.use === "hit" || this.#found.use === "joined") return {};
-    const onEnqueued = (fence: number) => {
-      observer.jobEnqueuedAgain();
-      logger.warn(
-        { utteranceId: this.utteranceId, fence },
-        "an utterance that nobody made is enqueued again",
-      );
-    };
-    return { witness: new SecondWitness({ streams, queue, job: this.#toJob(), onEnqueued }) };
+    this.#making.stop();
   }
 
   async #deliver(): Promise<void> {
     if (!this.isReading) return;
-    const { utteranceId, sessionId, frameSize, outbound, services, settings, hold, restored } = this.#options;
+    const { frameSize, outbound, settings, hold, restored } = this.#options;
+    const end = restored?.stored.end;
+    // Only its end was missed.
+    if (end !== undefined && this.tally.sentSamples >= end.samples) return this.#tellAgain();
     const reader = {
-      ...{ streams: this.#found.source(services.streams), utteranceId, readerId: sessionId },
-      ttlMs: settings.streamTtlMs,
-      ...{ pickupTimeoutMs: settings.pickupTimeoutMs, stallTimeoutMs: settings.stallTimeoutMs },
-      ...{ openedAtMs: this.#openedAtMs, lastTextAtMs: () => this.#lastTextAtMs },
-      replayBytes: hold === undefined ? 0 : settings.replayBytes,
+      ...this.#making.read(hold === undefined ? 0 : settings.replayBytes),
       playedSamples: () => this.playedSamples,
       onEntry: (entry: AudioEntry) => this.#heard.take(entry, this.speech.sampleRateHz),
-      ...(restored === undefined ? {} : { from: restored.from }),
-      ...this.#newWitness(),
     };
-    const end = restored?.stored.end;
     const onChunk = ({ latencyMs }: { latencyMs?: LatencyParts }) => this.#onChunk(latencyMs);
     const delivery = {
       ...{ reader, outbound, tally: this.tally, frameSize, onChunk },
@@ -377,14 +244,10 @@ export class Utterance {
     };
     try {
       const result = await deliverUtterance(delivery, this.#abort.signal);
-      const error = result && toOutcomeError(result.outcome);
-      if (error !== undefined && (await this.#beginsAgain(error))) return await this.#deliver();
       if (result === undefined || end !== undefined) this.#tellAgain();
       else this.#onRead(result);
-    } catch (thrown) {
-      const error = toGatewayError(thrown);
-      if (await this.#beginsAgain(error).catch(() => false)) return this.#deliver();
-      this.fail(error);
+    } catch (error) {
+      this.fail(toGatewayError(error));
     }
   }
 
@@ -412,7 +275,7 @@ export class Utterance {
       const message = this.#toEndMessage(error);
       // Not what has been sent of it: what a client misses of it is read from the stream again.
       const samples = this.#result?.samples ?? this.tally.sentSamples;
-      this.#note({ samples, message, isTextOpen: this.#text.isOpen });
+      this.#note({ samples, message, isTextOpen: this.#making.isTextOpen });
       this.#end(error === undefined ? "completed" : "failed", error);
       return message;
     });
@@ -449,7 +312,7 @@ export class Utterance {
       duration_ms: samplesToMs(samples, this.speech.sampleRateHz),
       first_audio_ms: totalMs,
       latency_ms: { ...parts },
-      cache: this.#found.use,
+      cache: this.#making.cacheUse,
     };
   }
 
@@ -479,13 +342,13 @@ export class Utterance {
     const summary: UtteranceSummary = {
       ...{ utteranceId, sessionId, requestId, outcome },
       ...(error === undefined ? {} : { code: error.code }),
-      characters: this.#text.characters,
+      characters: this.#making.characters,
       samples: this.tally.sentSamples,
       frames: this.tally.sentFrames,
       droppedFrames: this.tally.droppedFrames,
       firstAudioMs: totalMs,
       latencyMs: parts,
-      cache: this.#found.use,
+      cache: this.#making.cacheUse,
       elapsedMs: performance.now() - this.#openedAtMs,
     };
     services.observer.utteranceEnded(summary);
@@ -496,18 +359,10 @@ export class Utterance {
 
   async #release(): Promise<void> {
     const { utteranceId, services, settings, hold } = this.#options;
-    await this.#cancelTold;
-    this.#found.close();
-    this.#text.close();
     await this.#listed.catch(() => undefined);
-    const { streams, registry } = services;
     // A client that missed the end may come back for the rest.
     const ttlMs = Math.max(settings.endedStreamTtlMs, hold === undefined ? 0 : settings.resumeWindowMs);
-    await Promise.all([
-      registry.removeUtterance(utteranceId),
-      streams.expire({ tag: utteranceId, name: "text" }, ttlMs),
-      streams.expire({ tag: utteranceId, name: "audio" }, ttlMs),
-    ]);
+    await Promise.all([services.registry.removeUtterance(utteranceId), this.#making.release(ttlMs)]);
   }
 
   #showState(): void {
@@ -518,4 +373,11 @@ export class Utterance {
       services.registry.updateUtterance(utteranceId, { state: this.#state }),
     );
   }
+}
+
+function newMaking(options: UtteranceOptions, onFailed: (error: GatewayError) => void): SpeechMaking {
+  const { restored, ...rest } = options;
+  const own = { ...rest, onFailed, isHeld: options.hold !== undefined };
+  if (restored === undefined) return new WholeSpeech(own);
+  return new WholeSpeech({ ...own, restored: { ...restored, hasEnded: restored.stored.end !== undefined } });
 }

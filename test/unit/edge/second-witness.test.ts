@@ -4,7 +4,7 @@ import { encodeAudioEntry } from "@tts-labs/core/session/entries";
 import { openMemoryStreams } from "@tts-labs/core/stream/memory-stream";
 import type { StreamRef, StreamWriter } from "@tts-labs/core/stream/stream";
 import { SecondWitness } from "@tts-labs/edge/second-witness";
-import { UtteranceReader } from "@tts-labs/edge/utterance-reader";
+import { WatchedReader } from "@tts-labs/edge/speech-making/watched-reader";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MemoryQueue } from "../../harness/fake-worker.ts";
 
@@ -101,14 +101,18 @@ test.each([
     await writer.append([encodeAudioEntry({ firstSample: 0, pcm: new Uint8Array(20) })]);
   });
   const witness = new SecondWitness({ streams, queue, job, onEnqueued: () => {}, everyMs: EVERY_MS });
-  const reader = new UtteranceReader({
-    ...{ streams, utteranceId: job.utteranceId, readerId: "r", ttlMs: 60_000, replayBytes: 0 },
-    ...{ openedAtMs: performance.now(), lastTextAtMs: () => 0, pickupTimeoutMs: 500, stallTimeoutMs: 500 },
-    ...{ playedSamples: () => 0, onEntry: () => {} },
+  const stream = { tag: job.utteranceId, name: "audio" } as const;
+  const watched = {
+    reader: streams.reader(stream, { readerId: "r", ttlMs: 60_000 }),
+    isTaken: async () => (await streams.inspect(stream)) !== undefined,
     ...(isWatched ? { witness } : {}),
+  };
+  const reader = new WatchedReader(watched, {
+    ...{ openedAtMs: performance.now(), lastTextAtMs: () => 0, pickupTimeoutMs: 500, stallTimeoutMs: 500 },
+    instead: async () => undefined,
   });
-  const next = reader.next(new AbortController().signal);
-  if (isWatched) expect(await next).toMatchObject({ kind: "chunk", firstSample: 0 });
+  const next = reader.read(1, new AbortController().signal);
+  if (isWatched) expect(await next).toMatchObject({ kind: "entries", entries: [{ seq: 1 }] });
   else await expect(next).rejects.toMatchObject({ code: "worker.unavailable" });
   await reader.close();
 });

@@ -157,8 +157,7 @@ describe("the utterance reader", () => {
     await writer.append(ENTRIES.map(encodeAudioEntry));
     await writer.end(encodeUtteranceResult({ outcome: { kind: "completed" }, samples: 200, characters: 20 }));
     const reader = new UtteranceReader({
-      ...{ streams, utteranceId: "utt", readerId: "r", ttlMs: 10_000, openedAtMs: 0, lastTextAtMs: () => 0 },
-      ...{ pickupTimeoutMs: 5_000, stallTimeoutMs: 5_000, replayBytes: 0 },
+      reader: streams.reader(stream, { readerId: "r", ttlMs: 10_000, ...(from && { from: "oldest" }) }),
       ...{ playedSamples: () => 0, onEntry: () => {} },
       ...(from === undefined ? {} : { from }),
     });

@@ -1,0 +1,48 @@
+import type { StreamReader } from "@tts-labs/core/stream/stream";
+import type { CacheUse } from "../speech-cache/speech-cache.ts";
+import type { ClientPosition } from "../utterance-reader.ts";
+
+/**
+ * Sees to it that somebody makes an utterance's audio, from its text to the reader that gives it out. What becomes
+ * of that audio on the client's side is the utterance's.
+ *
+ *   speak, flush, endText … ──▶ begin ──▶ read ──▶ … ──▶ stop, at any point ──▶ release
+ *                                                           └──▶ leave
+ */
+export interface SpeechMaking {
+  /** The text as the client gave it. */
+  readonly given: string;
+  readonly characters: number;
+  /** The client may give more. */
+  readonly isTextOpen: boolean;
+  /** What the cache had to do with it; `off` until it was asked. */
+  readonly cacheUse: CacheUse;
+  /** @throws GatewayError `capacity.text_too_long`: this text is refused, the utterance goes on; `capacity.overloaded` */
+  speak(text: string): void;
+  /** @throws GatewayError `capacity.overloaded` */
+  flush(): void;
+  /** @throws GatewayError `capacity.overloaded` */
+  endText(): void;
+  /**
+   * Stores what has been given and asks whoever can make it; what was begun over an earlier connection goes on.
+   * Resolves when it may be read. Call once. @throws GatewayError `storage.*`, `session.position_gone`
+   */
+  begin(): Promise<void>;
+  /**
+   * After `begin`, and once. Its waits end with `worker.unavailable`; whoever asks for it closes it.
+   * @param replayBytes as of `ReaderOptions`
+   */
+  read(replayBytes: number): SpeechReading;
+  /** It is wanted no more: nobody makes the rest, unless others hear it too. May be called twice. */
+  stop(): void;
+  /** It goes on being made, for whoever goes on with the session; all that was given is stored first. Never throws. */
+  leave(): Promise<void>;
+  /** Lets everything go; what is in Redis once nobody needs it for `ttlMs`. Waits for `stop`. */
+  release(ttlMs: number): Promise<void>;
+}
+
+export interface SpeechReading {
+  readonly reader: StreamReader;
+  /** Where a resumed client goes on in it. */
+  readonly from?: ClientPosition;
+}

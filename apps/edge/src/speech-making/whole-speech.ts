@@ -1,0 +1,254 @@
+import { GatewayError } from "@tts-labs/core/errors";
+import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
+import type { UtteranceJob } from "@tts-labs/core/queue/utterance-job";
+import { SecondWitness } from "../second-witness.ts";
+import type { SessionServices, SessionSettings } from "../services.ts";
+import { FoundSpeech } from "../speech-cache/found-speech.ts";
+import type { CacheUse } from "../speech-cache/speech-cache.ts";
+import { TextPause } from "../speech-cache/text-pause.ts";
+import type { ClientPosition } from "../utterance-reader.ts";
+import { type RestoredText, UtteranceText } from "../utterance-text.ts";
+import type { SpeechMaking, SpeechReading } from "./speech-making.ts";
+import { type Watched, WatchedReader } from "./watched-reader.ts";
+
+export interface WholeSpeechOptions {
+  readonly utteranceId: string;
+  readonly sessionId: string;
+  readonly requestId: string;
+  readonly speech: SpeechOptions;
+  readonly services: SessionServices;
+  readonly settings: Omit<SessionSettings, "defaults">;
+  /** Its text is stored also where no worker needs it: for whoever goes on with the session. */
+  readonly isHeld: boolean;
+  /** It was begun over an earlier connection. */
+  readonly restored?: RestoredSpeech;
+  /** Text that was taken can't be stored: it will never be complete. */
+  readonly onFailed: (error: GatewayError) => void;
+}
+
+/** What was found of it in Redis. */
+export interface RestoredSpeech {
+  readonly from: ClientPosition;
+  /** Absent where nothing is added to it any more. */
+  readonly text?: RestoredText;
+  /** Its complete text, where it has no audio of its own (yet): it was served from the cache, or had joined another. */
+  readonly soundless?: string;
+  /** The client was told how it ended. */
+  readonly hasEnded: boolean;
+}
+
+/**
+ * Speech made as one: its text goes to one worker as it comes. What was said before, or is just being said, need not
+ * be said again: that is asked where the text is complete at once, since tokens that come one by one can't wait.
+ */
+export class WholeSpeech implements SpeechMaking {
+  readonly #options: WholeSpeechOptions;
+  readonly #text: UtteranceText;
+  readonly #found: FoundSpeech;
+  readonly #textPause = new TextPause();
+  readonly #openedAtMs = performance.now();
+  #lastTextAtMs = performance.now();
+  #begun: Promise<void> = Promise.resolve();
+  #stopped: Promise<void> | undefined;
+  /** Stopped or left: what has not been begun is not begun any more. */
+  #isOver = false;
+
+  constructor(options: WholeSpeechOptions) {
+    this.#options = options;
+    const { utteranceId, speech, services, settings, restored, onFailed } = options;
+    this.#found = new FoundSpeech(services.speechCache, { utteranceId, readerId: options.sessionId, speech });
+    this.#text = new UtteranceText({
+      ...{
+        streams: services.streams,
+        utteranceId,
+        owner: services.nodeId,
+        ttlMs: settings.streamTtlMs,
+        onFailed,
+      },
+      ...(restored?.text === undefined ? {} : { restored: restored.text }),
+    });
+  }
+
+  get given(): string {
+    return this.#text.given;
+  }
+
+  get characters(): number {
+    return this.#text.characters;
+  }
+
+  get isTextOpen(): boolean {
+    return this.#text.isOpen;
+  }
+
+  get cacheUse(): CacheUse {
+    return this.#found.use;
+  }
+
+  speak(text: string): void {
+    this.#lastTextAtMs = performance.now();
+    this.#text.speak(text);
+  }
+
+  flush(): void {
+    this.#lastTextAtMs = performance.now();
+    this.#text.flush();
+  }
+
+  endText(): void {
+    this.#lastTextAtMs = performance.now();
+    this.#text.end();
+    this.#textPause.ended();
+  }
+
+  begin(): Promise<void> {
+    const { restored } = this.#options;
+    const begun = restored === undefined ? this.#begin() : this.#beginAgain(restored);
+    this.#begun = begun.catch(() => undefined);
+    return begun;
+  }
+
+  read(replayBytes: number): SpeechReading {
+    const { restored, settings } = this.#options;
+    const { pickupTimeoutMs, stallTimeoutMs } = settings;
+    const reader = new WatchedReader(this.#open(replayBytes), {
+      ...{ pickupTimeoutMs, stallTimeoutMs, openedAtMs: this.#openedAtMs },
+      lastTextAtMs: () => this.#lastTextAtMs,
+      instead: async (error) => ((await this.#beginsAgain(error)) ? this.#open(replayBytes) : undefined),
+    });
+    if (restored === undefined) return { reader };
+    // Entries of the cache have numbers of their own.
+    const { sample } = restored.from;
+    return { reader, from: this.#found.use === "hit" ? { sample } : restored.from };
+  }
+
+  stop(): void {
+    this.#isOver = true;
+    this.#stopped ??= this.#found.use === "miss" ? this.#stopUnlessShared() : this.#takeBack();
+  }
+
+  async leave(): Promise<void> {
+    this.#isOver = true;
+    this.#found.close();
+    await this.#begun;
+    await this.#text.leave();
+  }
+
+  async release(ttlMs: number): Promise<void> {
+    const { utteranceId, services } = this.#options;
+    await this.#stopped;
+    this.#found.close();
+    this.#text.close();
+    await Promise.all([
+      services.streams.expire({ tag: utteranceId, name: "text" }, ttlMs),
+      services.streams.expire({ tag: utteranceId, name: "audio" }, ttlMs),
+    ]);
+  }
+
+  async #begin(): Promise<void> {
+    if (!this.#found.isCaching) return this.#storeInTime();
+    await this.#textPause.wait(() => this.#text.given);
+    const { whole } = this.#text;
+    const way = whole === undefined ? "speak" : await this.#found.find(whole);
+    if (this.#isOver) return this.#found.abandon();
+    if (way === "speak") return this.#storeInTime();
+    if (this.#options.isHeld) this.#options.services.background.add("text held", this.#holdText());
+  }
+
+  /** What has audio of its own needs nothing; else the text is looked up again. */
+  async #beginAgain({ soundless, from, hasEnded }: RestoredSpeech): Promise<void> {
+    if (soundless === undefined || !this.#found.isCaching) return;
+    const way = await this.#found.find(soundless);
+    if (!this.#isOver && way === "listen") return;
+    // What it was heard from is gone: anew it could sound different, so only what was not begun is spoken.
+    const isUnheard = from.sample === 0 && !hasEnded;
+    if (!this.#isOver && isUnheard) return this.#options.services.queue.add(this.#toJob());
+    await this.#found.abandon();
+    if (!this.#isOver) throw new GatewayError("session.position_gone");
+  }
+
+  /** Whether the utterance that it has joined, and that failed, is spoken anew: by itself, or another that joined. */
+  async #beginsAgain(error: GatewayError): Promise<boolean> {
+    const { restored } = this.#options;
+    if (this.#isOver || (restored?.from.sample ?? 0) > 0) return false;
+    const way = await this.#found.findInstead(this.#text.given, error);
+    if (way === "give-up" || this.#isOver) return false;
+    if (way === "speak") await this.#storeInTime();
+    return true;
+  }
+
+  #open(replayBytes: number): Watched {
+    const { utteranceId, sessionId, services, settings, restored } = this.#options;
+    const stream = { tag: utteranceId, name: "audio" } as const;
+    const source = this.#found.source(services.streams);
+    return {
+      reader: source.reader(stream, {
+        ...{ readerId: sessionId, replayBytes, ttlMs: settings.streamTtlMs },
+        ...(restored === undefined ? {} : { from: "oldest" as const }),
+      }),
+      isTaken: async () => (await source.inspect(stream)) !== undefined,
+      ...this.#newWitness(),
+    };
+  }
+
+  /** None where the audio is another utterance's, or out of the cache. */
+  #newWitness(): { readonly witness?: SecondWitness } {
+    const { utteranceId } = this.#options;
+    const { streams, queue, observer, logger } = this.#options.services;
+    if (this.#found.use === "hit" || this.#found.use === "joined") return {};
+    const onEnqueued = (fence: number) => {
+      observer.jobEnqueuedAgain();
+      logger.warn({ utteranceId, fence }, "an utterance that nobody made is enqueued again");
+    };
+    return { witness: new SecondWitness({ streams, queue, job: this.#toJob(), onEnqueued }) };
+  }
+
+  /** For whoever resumes it. It may be over before. */
+  async #holdText(): Promise<void> {
+    const { utteranceId, services } = this.#options;
+    try {
+      await this.#text.claim();
+      await this.#text.store();
+    } catch (err) {
+      services.logger.debug({ err, utteranceId }, "text not held");
+    }
+  }
+
+  async #storeInTime(): Promise<void> {
+    const { openTimeoutMs } = this.#options.settings;
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new GatewayError("storage.timeout")), openTimeoutMs);
+    });
+    try {
+      await Promise.race([this.#store(), limit]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #store(): Promise<void> {
+    const { queue } = this.#options.services;
+    // Side by side: a worker that is there before the text waits for it, and would have to in any case.
+    await Promise.all([this.#text.claim().then(() => this.#text.store()), queue.add(this.#toJob())]);
+  }
+
+  async #stopUnlessShared(): Promise<void> {
+    if ((await this.#found.leave()) === "alone") await this.#takeBack();
+  }
+
+  /** The worker is told to stop; a job that none has taken is no longer one. */
+  async #takeBack(): Promise<void> {
+    const { utteranceId, services } = this.#options;
+    await this.#text.cancel();
+    await this.#begun;
+    await services.queue
+      .withdraw(utteranceId)
+      .catch((err: unknown) => services.logger.debug({ err, utteranceId }, "job not withdrawn"));
+  }
+
+  #toJob(): UtteranceJob {
+    const { utteranceId, sessionId, requestId, speech } = this.#options;
+    return { utteranceId, sessionId, requestId, speech, enqueuedAtMs: Date.now() };
+  }
+}
