@@ -9,7 +9,7 @@ export interface ProviderDeadlines {
   readonly firstAudioMs: number;
   /**
    * The same, from when the provider has all of the text, on the first socket of a run: who says nothing for so
-   * long mostly never will, and another may (SPEC A3).
+   * long mostly never will, and another may (SPEC A3). Then `provider.first_audio_timeout` too, not held against it.
    */
   readonly silenceMs: number;
   /** Between chunks while speech is owed; then `provider.gap_timeout`. */
@@ -47,6 +47,7 @@ export const DEFAULT_DEADLINES: ProviderDeadlines = {
 export type DueKind =
   | "connect"
   | "first-audio"
+  | "silence"
   | "more-audio"
   | "final"
   | "ping"
@@ -106,7 +107,7 @@ export function nextDue(facts: WaitFacts, deadlines: ProviderDeadlines): Due | u
       dues.push({ kind: waiting.kind, atMs: sinceMs + deadlines[LIMITS[waiting.kind]] });
       if (waiting.kind === "first-audio" && waiting.completeSinceMs !== undefined && facts.patient !== true) {
         const completeSinceMs = Math.max(waiting.completeSinceMs, readingSinceMs);
-        dues.push({ kind: "first-audio", atMs: completeSinceMs + deadlines.silenceMs });
+        dues.push({ kind: "silence", atMs: completeSinceMs + deadlines.silenceMs });
       }
     }
   }

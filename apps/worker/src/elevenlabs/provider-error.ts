@@ -86,14 +86,19 @@ export function toUpgradeError(status: number, body: string, retryAfter: string 
 const DEADLINE_CODES = {
   connect: "provider.connect_timeout",
   "first-audio": "provider.first_audio_timeout",
+  silence: "provider.first_audio_timeout",
   "more-audio": "provider.gap_timeout",
   final: "provider.final_timeout",
   pong: "provider.unresponsive",
 } as const satisfies Record<string, ErrorCode>;
 
-/** A deadline that has passed. */
+/** A deadline that has passed. Who has only been silent for the budget may be slow: see `verdictOn`. */
 export const toDeadlineError = (deadline: keyof typeof DEADLINE_CODES): GatewayError =>
-  new GatewayError(DEADLINE_CODES[deadline]);
+  new GatewayError(
+    DEADLINE_CODES[deadline],
+    undefined,
+    deadline === "silence" ? { facts: { early: true } } : {},
+  );
 
 /** A connection that broke, or that does not keep to the WebSocket protocol; `ws` names the latter `WS_ERR_…`. */
 export function toSocketError(cause: Error): GatewayError {

@@ -18,6 +18,8 @@ const FAULTS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 
 /** What an attempt's end says of the provider; "nothing" where it says neither. */
 export function verdictOn(error: GatewayError): "fault" | "alive" | "nothing" {
+  // Another socket is given the whole time; that one tells a slow provider from a silent one.
+  if (error.facts["early"] === true) return "nothing";
   if (FAULTS.has(error.code)) return "fault";
   // 429 is our own doing, 503 is not.
   if (error.code === "provider.overloaded") return error.facts["httpStatus"] === 503 ? "fault" : "nothing";

@@ -29,7 +29,7 @@ describe("what is due next", () => {
     [
       "owed first audio of all the text",
       { waiting: { kind: "first-audio", sinceMs: 100, completeSinceMs: 2_000 } },
-      { kind: "first-audio", atMs: 5_000 },
+      { kind: "silence", atMs: 5_000 },
     ],
     [
       "owed first audio of text that was complete late",
