@@ -22,6 +22,8 @@ export const errorSchema = z
   })
   .describe("A typed error.");
 
+const { type: _, utterance_id: __, ...substituted } = serverMessageSchemas.substituted.shape;
+
 export const speechSchema = z
   .strictObject({
     audio: z.base64().describe("Samples, mono 16-bit little-endian."),
@@ -33,6 +35,10 @@ export const speechSchema = z
     cache: z
       .enum(["hit", "joined", "miss", "off"])
       .describe("As in `x-cache`: hit, joined (another request was just saying the same), miss, off."),
+    substituted: z
+      .strictObject(substituted)
+      .optional()
+      .describe("Who spoke instead, from some word on; absent where all is as it was asked for."),
     request_id: z.string(),
   })
   .describe("The whole speech.");

@@ -106,6 +106,7 @@ export const serverExamples: ServerExamples = {
       utterance_id: UTTERANCE,
       voice: "simGermanAnna000000A",
       model: "eleven_multilingual_v2",
+      provider: "fallback",
       reason: "provider.circuit_open",
     },
   ],

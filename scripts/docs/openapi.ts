@@ -140,6 +140,12 @@ can't be taken for complete. A WAV that is streamed can't know its length: its h
             "hit (it had been spoken before), joined (another request was just saying the same), miss, off.",
           schema: { type: "string", enum: ["hit", "joined", "miss", "off"] },
         },
+        "x-substituted": {
+          description:
+            "Who spoke instead, as in a query: voice, model, provider where it is another one, and the reason (an error code). With WAV and PCM only where that was known before the first sample.",
+          schema: { type: "string" },
+          example: "voice=simGermanAnna000000A&model=eleven_flash_v2_5&reason=provider.circuit_open",
+        },
         "x-sample-rate": { description: "Hz; with WAV and PCM.", schema: { type: "integer" } },
       },
       content: {

@@ -49,6 +49,7 @@ export class ScriptedSynthesizer implements Synthesizer {
   async close(): Promise<void> {}
 
   async #open(fresh: boolean, signal: AbortSignal): Promise<Synthesis> {
+    signal.throwIfAborted();
     const script = this.#scripts[Math.min(this.sockets.length, this.#scripts.length - 1)];
     const socket: ScriptedSocket = { fresh, heard: [], pulled: 0, abortedWith: undefined, settled: false };
     this.sockets.push(socket);

@@ -7,6 +7,7 @@ import {
   type AudioEntry,
   encodeAudioEntry,
   type LatencyParts,
+  type Substitute,
   samplesOf,
 } from "@tts-labs/core/session/entries";
 import type { StreamWriter } from "@tts-labs/core/stream/stream";
@@ -50,6 +51,8 @@ export interface SpokenPart {
   /** What is stored from there on is replaced. */
   readonly splice: boolean;
   readonly continuations: number;
+  /** Who speaks it, if not the first choice. */
+  readonly substitute?: Substitute | undefined;
 }
 
 /**
@@ -213,13 +216,14 @@ export class AudioWriter {
 
   #toEntry({ firstSample, pcm, alignment, bytes, splice }: Pending): AudioEntry {
     const [only] = pcm;
-    const { continuations } = this.#part;
+    const { continuations, substitute } = this.#part;
     return {
       firstSample,
       pcm: pcm.length === 1 && only !== undefined ? only : Buffer.concat(pcm, bytes),
       resume: this.#words.at(firstSample + bytes / BYTES_PER_SAMPLE),
       ...(splice ? { splice } : {}),
       ...(continuations > 0 ? { continuations } : {}),
+      ...(substitute === undefined ? {} : { substitute }),
       ...(alignment === undefined ? {} : { alignment }),
       ...(firstSample === 0 && bytes > 0 ? { latencyMs: this.#options.latency() } : {}),
     };

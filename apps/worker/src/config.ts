@@ -2,6 +2,7 @@ import {
   type ConfigOf,
   duration,
   integer,
+  optionalText,
   parseEnvironment,
   secret,
   text,
@@ -57,6 +58,29 @@ export const workerEnvironment = {
     about: "How long a provider that failed is left alone; then one utterance tries it.",
     default: 60_000,
     min: 1,
+  }),
+  // Where the first choice can't speak.
+  fallbackVoice: optionalText("FALLBACK_VOICE", {
+    about: "Voice that speaks where the one asked for can't; at a second provider, always.",
+  }),
+  fallbackModel: optionalText("FALLBACK_MODEL", {
+    about: "Model that speaks where the one asked for can't; at a second provider, always.",
+  }),
+  fallbackUrl: optionalText("FALLBACK_ELEVENLABS_URL", {
+    about: "A second provider that speaks ElevenLabs' protocol, for when the first can't.",
+  }),
+  fallbackApiKey: secret("FALLBACK_ELEVENLABS_API_KEY", { about: "Key of the second provider." }),
+  fallbackApiKeys: secret("FALLBACK_ELEVENLABS_API_KEYS", {
+    about: "Its further keys, written as ELEVENLABS_API_KEYS.",
+  }),
+  fallbackSlots: integer("FALLBACK_PROVIDER_SLOTS", {
+    about: "Utterances one of its keys lets generate at once, all workers together; 0 is any number.",
+    default: 0,
+    max: 99_999,
+  }),
+  fallbackProvider: text("FALLBACK_PROVIDER", {
+    about: "Name of the second provider, as clients are told.",
+    default: "fallback",
   }),
   connectTimeoutMs: duration("PROVIDER_CONNECT_TIMEOUT_MS", {
     about: "Longest wait for a provider socket.",

@@ -1,31 +1,25 @@
 import { openBreaker } from "@tts-labs/core/breaker/breaker";
 import { toProviderIdentity } from "@tts-labs/core/cache/cache-key";
-import { SlotGovernor } from "@tts-labs/core/governor/governor";
 import { newNodeId } from "@tts-labs/core/ids";
 import type { Logger } from "@tts-labs/core/logger";
 import { Lifecycle, shutDownOnSignal } from "@tts-labs/core/process/lifecycle";
 import { openLogger } from "@tts-labs/core/process/logger";
 import { toSpeechOptions } from "@tts-labs/core/protocol/speech-options";
 import { openUtteranceConsumer } from "@tts-labs/core/queue/utterance-consumer";
-import { openBell } from "@tts-labs/core/redis/bell";
 import { closeRedis, openRedis, type RedisConnection } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
 import { settleWithin } from "@tts-labs/core/redis/settle-within";
 import { openLiveRegistry } from "@tts-labs/core/session/redis-live-registry";
 import { openVoiceList } from "@tts-labs/core/session/redis-voice-list";
 import { openRedisStreams } from "@tts-labs/core/stream/redis-stream";
+import type { Fallback } from "./choices.ts";
 import { parseWorkerConfig, type WorkerConfig } from "./config.ts";
-import {
-  type ElevenLabsSynthesizer,
-  openElevenLabsSynthesizer,
-} from "./elevenlabs/elevenlabs-synthesizer.ts";
-import { type ProviderKey, toProviderKeys } from "./elevenlabs/provider-keys.ts";
-import { guardSynthesizer } from "./guarded-synthesizer.ts";
+import { toProviderKeys } from "./elevenlabs/provider-keys.ts";
+import { toFallbackProvider } from "./fallback-config.ts";
 import { utteranceRunner } from "./job-consumer.ts";
-import { openMetrics, type WorkerMetrics } from "./metrics.ts";
+import { openMetrics } from "./metrics.ts";
 import { type NotReady, openOpsServer } from "./ops-server.ts";
-import { ProviderHealth } from "./provider-health.ts";
-import { type LeaseSource, localLeases, ProviderSlots } from "./provider-slots.ts";
+import { openProvider, type Provider, type ProviderParts, toCircuitName } from "./provider.ts";
 import { publishVoices } from "./voices.ts";
 import { followWantedRoutes } from "./wanted-routes.ts";
 
@@ -33,8 +27,6 @@ import { followWantedRoutes } from "./wanted-routes.ts";
 const PROBE_LIMIT_MS = 1_000;
 /** A `prewarm` precedes its text by seconds, and a socket takes a fifth of one. */
 const WANTED_ROUTES_EVERY_MS = 500;
-/** A key that was refused, or whose quota is used up, is not tried for so long where there is another. */
-const REFUSED_KEY_REST_MS = 60_000;
 /** What is left for aborted runs to tell how they ended. */
 const WIND_UP_MS = 6_000;
 
@@ -79,43 +71,29 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
     });
     lifecycle.add("streams", streams, (it) => it.close());
     const queueRedis = connect("queue");
-    const providerKeys = toProviderKeys({ ...config, slots: config.providerSlots });
-    const circuitOf = (keyId: string) => `${URL.parse(config.elevenLabsUrl)?.host} ${keyId}`;
+    const first = {
+      url: config.elevenLabsUrl,
+      keys: toProviderKeys({ ...config, slots: config.providerSlots }),
+    };
+    const second = toFallbackProvider(config, first.keys);
     const breaker = await openBreaker({
       ...{ redis, subscriber, keys, logger },
-      names: providerKeys.map(({ keyId }) => circuitOf(keyId)),
+      names: [first, ...(second === undefined ? [] : [second])].flatMap((it) =>
+        it.keys.map((key) => toCircuitName(it.url, key)),
+      ),
       settings: { faults: config.breakerFaults, openMs: config.breakerOpenMs },
       observer: metrics.breaker,
     });
     lifecycle.add("breaker", breaker, (it) => it.close());
-    const health = new ProviderHealth(
-      new Map(providerKeys.map(({ keyId }) => [keyId, breaker.circuit(circuitOf(keyId))])),
-      REFUSED_KEY_REST_MS,
+    const parts = { breaker, nodeId, redis, subscriber, redisKeys: keys, lifecycle, metrics, logger };
+    const provider = await openProvider(config, { ...parts, ...first, name: "elevenlabs" });
+    const fallbacks = await openFallbacks(
+      config,
+      provider,
+      second && { ...parts, ...second, name: "fallback" },
     );
-    const openLeases = async (): Promise<LeaseSource> => {
-      const mayServe = (keyId: string) => health.mayServe(keyId);
-      const keyIds = providerKeys.map(({ keyId }) => keyId);
-      if (providerKeys.every(({ slots }) => slots === 0)) return localLeases(keyIds, mayServe);
-      const bell = await openBell({ redis, subscriber, keys, nodeId: `${nodeId}.slots`, logger });
-      lifecycle.add("slots bell", bell, (it) => it.close());
-      const governor = new SlotGovernor({
-        ...{ redis, bell, keys, provider: "elevenlabs", logger, mayServe },
-        keySlots: providerKeys,
-        settings: { waitMs: config.slotWaitMs },
-        observer: metrics.governor,
-      });
-      return lifecycle.add("slots", governor, (it) => it.close());
-    };
-    const source = await openLeases();
-    const synthesizer = openSynthesizer(config, { keys: providerKeys, health, metrics, logger });
-    lifecycle.add("provider sockets", synthesizer, (it) => it.close());
-    const slots = new ProviderSlots({
-      ...{ source, health, expect: (speech, count) => synthesizer.expect(speech, count) },
-      mostExpected: providerKeys.reduce((sum, key) => sum + key.slots, 0),
-    });
-    lifecycle.add("provider slots", slots, (it) => it.close());
     const stopVoices = publishVoices({
-      list: () => synthesizer.listVoices(),
+      list: () => provider.sockets.listVoices(),
       store: openVoiceList({ redis, keys }),
       everyMs: config.voicesEveryMs,
       logger,
@@ -125,14 +103,14 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
       ...{ redis, keys, logger },
       everyMs: WANTED_ROUTES_EVERY_MS,
       workersPerWish: config.prewarmWorkers,
-      prewarm: (speech) => synthesizer.prewarm(speech),
+      prewarm: (speech) => provider.sockets.prewarm(speech),
     });
     lifecycle.add("wanted routes", stopRoutes, (stop) => stop());
     const consumer = openUtteranceConsumer({
       ...{ redis: queueRedis, keys, concurrency: config.concurrency, logger },
       run: utteranceRunner({
-        ...{ nodeId, streams, slots, logger, provider: toProviderIdentity(config.elevenLabsUrl) },
-        synthesizer: guardSynthesizer(synthesizer, health),
+        ...{ nodeId, streams, logger, provider: toProviderIdentity(config.elevenLabsUrl) },
+        ...{ synthesizer: provider.synthesizer, slots: provider.slots, fallbacks },
         live: openLiveRegistry({ redis, keys }),
         limits: config,
         observer: metrics.run,
@@ -142,7 +120,7 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
     lifecycle.add("utterances", consumer, (it) => it.drain(config.drainMs, hurry), drainLimitMs);
     const { voice, model, sampleRateHz, language } = config;
     const defaults = { voice, model, sampleRateHz, ...(language === undefined ? {} : { language }) };
-    synthesizer.prewarm(toSpeechOptions({}, defaults));
+    provider.sockets.prewarm(toSpeechOptions({}, defaults));
     await consumer.ready;
     phase = undefined;
     logger.info({ nodeId, opsUrl: ops.url, concurrency: config.concurrency }, "worker is ready");
@@ -162,46 +140,18 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
   }
 }
 
-interface SynthesizerParts {
-  readonly keys: readonly ProviderKey[];
-  readonly health: ProviderHealth;
-  readonly metrics: WorkerMetrics;
-  readonly logger: Logger;
-}
-
-function openSynthesizer(
+/** In the order in which they are tried: another voice of the same provider, then the second provider. */
+async function openFallbacks(
   config: WorkerConfig,
-  { keys, health, metrics, logger }: SynthesizerParts,
-): ElevenLabsSynthesizer {
-  const [first, ...further] = keys.map(({ secret }) => secret);
-  return openElevenLabsSynthesizer({
-    url: config.elevenLabsUrl,
-    apiKey: first,
-    furtherKeys: further.filter((secret) => secret !== undefined),
-    mayWarm: (keyId) => health.mayWarm(keyId),
-    deadlines: {
-      connectMs: config.connectTimeoutMs,
-      firstAudioMs: config.firstAudioTimeoutMs,
-      silenceMs: config.silenceMs,
-      gapMs: config.gapTimeoutMs,
-      finalMs: config.finalTimeoutMs,
-      finalGraceMs: config.finalGraceMs,
-      forcedCloseMs: config.forcedCloseMs,
-      pingEveryMs: config.pingEveryMs,
-      pongMs: config.pongTimeoutMs,
-      closeWaitMs: config.closeWaitMs,
-    },
-    pool: {
-      warmPerRoute: config.poolWarm,
-      maxIdleMs: config.poolMaxIdleMs,
-      staggerMs: config.poolStaggerMs,
-      keepRouteMs: config.poolKeepRouteMs,
-      maxRoutes: config.poolMaxRoutes,
-      maxSockets: config.poolMaxSockets,
-    },
-    logger,
-    observer: metrics.provider,
-  });
+  { synthesizer, slots }: Provider,
+  second: ProviderParts | undefined,
+): Promise<readonly Fallback[]> {
+  const { fallbackVoice: voice, fallbackModel: model } = config;
+  const here = voice === undefined && model === undefined ? [] : [{ voice, model, synthesizer, slots }];
+  if (second === undefined) return here;
+  const other = await openProvider(config, second);
+  const there = { synthesizer: other.synthesizer, slots: other.slots, provider: config.fallbackProvider };
+  return [...here, { ...there, voice, model }];
 }
 
 async function answers(redis: RedisConnection): Promise<boolean> {

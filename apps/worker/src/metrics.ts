@@ -11,9 +11,10 @@ const LATENCY_BUCKETS = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 
 
 export interface WorkerMetrics {
   readonly run: RunObserver;
-  readonly provider: ProviderObserver;
+  /** One for each provider; all count together. */
+  provider(): ProviderObserver;
   readonly breaker: BreakerObserver;
-  readonly governor: GovernorObserver;
+  governor(): GovernorObserver;
   readonly streams: StreamObserver;
   readonly contentType: string;
   text(): Promise<string>;
@@ -53,6 +54,11 @@ function runMetrics(registry: Registry): RunObserver {
     "Utterances continued at the next word, by the fault before; worker.unavailable: another worker's.",
     "code",
   );
+  const substitutions = counter(
+    "tts_worker_substitutions_total",
+    "Utterances that went to a configured fallback, by the fault before.",
+    "code",
+  );
   const samples = counter("tts_worker_samples_total", "Samples stored for readers.");
   const bytes = counter("tts_worker_audio_bytes_total", "Bytes of audio stored for readers.");
   return {
@@ -64,6 +70,7 @@ function runMetrics(registry: Registry): RunObserver {
     },
     retried: (code) => retries.inc({ code }),
     continued: (code) => continuations.inc({ code }),
+    substituted: (code) => substitutions.inc({ code }),
     appended: (count) => {
       samples.inc(count);
       bytes.inc(count * BYTES_PER_SAMPLE);
@@ -75,7 +82,7 @@ function runMetrics(registry: Registry): RunObserver {
   };
 }
 
-function providerMetrics(registry: Registry): ProviderObserver {
+function providerMetrics(registry: Registry): () => ProviderObserver {
   const { counter, gauge, histogram } = metersOf(registry);
   const connect = histogram("tts_worker_provider_connect_seconds", "Time a provider socket took to open.");
   const failures = counter(
@@ -96,7 +103,7 @@ function providerMetrics(registry: Registry): ProviderObserver {
   const retired = counter("tts_worker_pool_retired_total", "Warm sockets let go unused.", "reason");
   const warm = gauge("tts_worker_pool_warm_sockets", "Sockets open ahead of need.");
   const full = counter("tts_worker_pool_full_total", "Sockets not opened ahead because of a bound.", "bound");
-  return {
+  return () => ({
     connected: (ms) => connect.observe(ms / 1_000),
     failed: (phase, code) => failures.inc({ phase, code }),
     firstAudio: (ms) => firstAudio.observe(ms / 1_000),
@@ -105,9 +112,9 @@ function providerMetrics(registry: Registry): ProviderObserver {
     paused: (isPaused) => (isPaused ? paused.inc() : paused.dec()),
     checkedOut: (how) => checkouts.inc({ how }),
     retired: (reason) => retired.inc({ reason }),
-    warm: (count) => warm.set(count),
+    warm: shareOf(warm),
     full: (bound) => full.inc({ bound }),
-  };
+  });
 }
 
 /** A circuit's name holds its key's id, never the key; there are as many as keys are configured. */
@@ -137,21 +144,33 @@ function breakerMetrics(registry: Registry): BreakerObserver {
   };
 }
 
-function governorMetrics(registry: Registry): GovernorObserver {
+function governorMetrics(registry: Registry): () => GovernorObserver {
   const { counter, gauge, histogram } = metersOf(registry);
   const waits = histogram("tts_worker_slot_wait_seconds", "Waits for a provider slot that was had.");
   const timeouts = counter("tts_worker_slot_timeouts_total", "Waits for a provider slot that were too long.");
   const lost = counter("tts_worker_slot_leases_lost_total", "Slots whose lease expired while in use.");
   const heldNow = gauge("tts_worker_slots_held", "Provider slots in use by this worker.");
   const waitingNow = gauge("tts_worker_slots_waiting", "Utterances of this worker that wait for a slot.");
-  return {
-    granted: (waitedMs) => waits.observe(waitedMs / 1_000),
-    timedOut: () => timeouts.inc(),
-    lostLeases: (count) => lost.inc(count),
-    counts: (held, waiting) => {
-      heldNow.set(held);
-      waitingNow.set(waiting);
-    },
+  return () => {
+    const [setHeld, setWaiting] = [shareOf(heldNow), shareOf(waitingNow)];
+    return {
+      granted: (waitedMs) => waits.observe(waitedMs / 1_000),
+      timedOut: () => timeouts.inc(),
+      lostLeases: (count) => lost.inc(count),
+      counts: (held, waiting) => {
+        setHeld(held);
+        setWaiting(waiting);
+      },
+    };
+  };
+}
+
+/** One of several that a gauge is the sum of. */
+function shareOf(gauge: Gauge): (value: number) => void {
+  let share = 0;
+  return (value) => {
+    gauge.inc(value - share);
+    share = value;
   };
 }
 

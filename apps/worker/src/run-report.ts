@@ -1,7 +1,7 @@
 import type { ResumePoint } from "@tts-labs/core/audio/word-tracker";
 import type { ErrorCode, GatewayError } from "@tts-labs/core/errors";
 import type { UtteranceJob } from "@tts-labs/core/queue/utterance-job";
-import type { LatencyParts } from "@tts-labs/core/session/entries";
+import type { LatencyParts, Substitute } from "@tts-labs/core/session/entries";
 import type { LiveRegistry } from "@tts-labs/core/session/live-registry";
 import type { RunOutcome, RunRoles } from "./run-roles.ts";
 import type { RunSockets } from "./run-sockets.ts";
@@ -11,7 +11,7 @@ import type { OverState } from "./run-state.ts";
 export interface RunFacts {
   readonly samples: number;
   readonly characters: number;
-  readonly sockets: RunSockets | undefined;
+  readonly sockets: RunSockets;
   readonly latencyMs: LatencyParts | undefined;
   readonly durationMs: number;
   /** What it failed of, with its cause. */
@@ -55,6 +55,12 @@ export class RunReport {
     logger.info({ utteranceId: this.#job.utteranceId, after, ...from }, "utterance continues");
   }
 
+  substituted(after: ErrorCode, by: Substitute | undefined): void {
+    const { observer, logger } = this.#roles;
+    observer.substituted(after);
+    logger.info({ utteranceId: this.#job.utteranceId, after, ...by }, "utterance goes to a substitute");
+  }
+
   endNotStored(err: GatewayError): void {
     this.#roles.logger.error({ err, utteranceId: this.#job.utteranceId }, "utterance end not stored");
   }
@@ -69,8 +75,8 @@ export class RunReport {
     logger.info(
       {
         ...{ utteranceId, sessionId, requestId, outcome, characters, samples },
-        sockets: sockets?.tried ?? 0,
-        warm: sockets?.opening?.warm,
+        sockets: sockets.tried,
+        warm: sockets.opening?.warm,
         ...{ latencyMs, durationMs },
         ...(over.kind === "ended" && over.outcome.kind === "failed" ? { err: error } : {}),
       },

@@ -4,6 +4,7 @@ import type { LatencyParts } from "@tts-labs/core/session/entries";
 import type { LiveRegistry } from "@tts-labs/core/session/live-registry";
 import type { StreamStore } from "@tts-labs/core/stream/stream";
 import type { AudioWriterObserver } from "./audio-writer.ts";
+import type { Fallback } from "./choices.ts";
 import type { Slots } from "./slots.ts";
 import type { Synthesizer } from "./synthesizer.ts";
 
@@ -36,6 +37,8 @@ export interface RunObserver extends AudioWriterObserver {
   retried(code: ErrorCode): void;
   /** The rest is spoken on another socket; `worker.unavailable`: by another worker. */
   continued(after: ErrorCode): void;
+  /** A fallback speaks from here on, since the choice before failed so. */
+  substituted(after: ErrorCode): void;
   ended(outcome: RunOutcome): void;
 }
 
@@ -47,6 +50,8 @@ export interface RunRoles {
   readonly streams: StreamStore;
   readonly synthesizer: Synthesizer;
   readonly slots: Slots;
+  /** In the order in which they are tried; none by default. */
+  readonly fallbacks?: readonly Fallback[];
   readonly live: Pick<LiveRegistry, "updateUtterance">;
   readonly limits: RunLimits;
   readonly observer: RunObserver;

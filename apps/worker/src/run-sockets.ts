@@ -1,33 +1,34 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Backoff } from "@tts-labs/core/async/backoff";
 import type { GatewayError } from "@tts-labs/core/errors";
-import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
+import type { Choice } from "./choices.ts";
 import type { Slot } from "./slots.ts";
-import type { Synthesis, Synthesizer } from "./synthesizer.ts";
+import type { Synthesis } from "./synthesizer.ts";
 
 /** Longest pause between two sockets of one utterance; by then its listener has heard silence for as long. */
 const MAX_PAUSE_MS = 2_000;
 
-export interface RunSocketsOptions {
-  readonly synthesizer: Synthesizer;
-  readonly speech: SpeechOptions;
-  readonly slot: Slot;
-  /** Pause before a further socket when the provider has too much to do, or the one before came to nothing. */
-  readonly pauseMs: number;
-}
-
-/** The provider sockets of one utterance, one after the other: the first from the pool, all others fresh. */
+/** The provider sockets of one utterance, one after the other: each choice's first from the pool, all others fresh. */
 export class RunSockets {
-  readonly #options: RunSocketsOptions;
   readonly #backoff: Backoff;
+  #by: { readonly choice: Choice; readonly slot: Slot } | undefined;
   #tried = 0;
   #opening: Synthesis["opening"] | undefined;
   /** The one before has made no sound. */
   #inVain = false;
+  /** The next one is the first of its choice: what came before says nothing of it. */
+  #isFirst = true;
 
-  constructor(options: RunSocketsOptions) {
-    this.#options = options;
-    this.#backoff = new Backoff({ firstMs: options.pauseMs, maxMs: MAX_PAUSE_MS });
+  /** @param pauseMs before a further socket when the provider has too much to do, or the one before came to nothing */
+  constructor(pauseMs: number) {
+    this.#backoff = new Backoff({ firstMs: pauseMs, maxMs: MAX_PAUSE_MS });
+  }
+
+  /** Who is asked from now on, while the slot is held. */
+  use(choice: Choice, slot: Slot): void {
+    this.#by = { choice, slot };
+    this.#isFirst = true;
+    this.#backoff.reset();
   }
 
   get tried(): number {
@@ -55,16 +56,19 @@ export class RunSockets {
     pace: "at-once" | "spaced",
     signal: AbortSignal,
   ): Promise<Synthesis> {
-    const { synthesizer, speech, slot } = this.#options;
+    if (this.#by === undefined) throw new RangeError("nobody is to be asked yet");
+    const { choice, slot } = this.#by;
+    const { synthesizer, speech } = choice;
+    const isFirst = this.#isFirst;
+    this.#isFirst = false;
     const pauses = after?.code === "provider.overloaded" || (pace === "spaced" && this.#inVain);
-    if (pauses) await sleep(this.#backoff.nextMs(), undefined, { signal });
+    if (pauses && !isFirst) await sleep(this.#backoff.nextMs(), undefined, { signal });
     this.#tried += 1;
     this.#inVain = true;
-    if (after !== undefined) await slot.move();
-    const synthesis =
-      after === undefined
-        ? await synthesizer.open(speech, signal, slot.keyId)
-        : await synthesizer.openFresh(speech, signal, slot.keyId);
+    if (!isFirst) await slot.move();
+    const synthesis = isFirst
+      ? await synthesizer.open(speech, signal, slot.keyId)
+      : await synthesizer.openFresh(speech, signal, slot.keyId);
     this.#opening = synthesis.opening;
     return synthesis;
   }

@@ -8,7 +8,8 @@ import { type Outcome, toOutcome } from "@tts-labs/core/session/utterance-result
 export type RunState =
   /** The audio stream is being claimed and the first word awaited. */
   | { readonly kind: "starting" }
-  | { readonly kind: "waiting-slot"; readonly progress: Progress }
+  /** `after` is what the choice before could not do; the slot is the next choice's. */
+  | { readonly kind: "waiting-slot"; readonly progress: Progress; readonly after?: GatewayError }
   /** `after` is the fault that ended the attempt before. */
   | ({ readonly kind: "waiting-socket"; readonly after?: GatewayError } & Attempt)
   /** Text still comes. */
@@ -29,11 +30,17 @@ export interface Progress {
   readonly retriesLeft: number;
   /** How often it may still be continued. */
   readonly continuationsLeft: number;
+  /** What the first choice failed with, where a substitute speaks: the utterance fails with it, should that one fail too. */
+  readonly firstFault?: GatewayError;
 }
 
 interface Attempt {
   readonly attempt: number;
   readonly progress: Progress;
+}
+
+interface Elsewhere {
+  readonly retries: number;
 }
 
 export type RunEvent =
@@ -48,8 +55,8 @@ export type RunEvent =
   | { readonly kind: "audio"; readonly samples: number }
   /** The provider says that the utterance is complete. */
   | { readonly kind: "final" }
-  /** The provider or its socket failed. */
-  | { readonly kind: "fault"; readonly error: GatewayError }
+  /** The provider or its socket failed, or gave no slot. `elsewhere`: another choice may do better, with retries of its own. */
+  | { readonly kind: "fault"; readonly error: GatewayError; readonly elsewhere?: Elsewhere }
   /** Stop now: cancelled, text timeout, storage, draining, lease lost … */
   | { readonly kind: "abort"; readonly error: GatewayError }
   /** An earlier worker has ended the utterance. */
@@ -65,7 +72,7 @@ export function nextRunState(state: RunState, event: RunEvent): RunState {
       return state.kind === "starting" || state.kind === "waiting-socket" ? COMPLETED : state;
     case "slot":
       if (state.kind !== "waiting-slot") return state;
-      return { kind: "waiting-socket", attempt: 1, progress: state.progress };
+      return { ...state, kind: "waiting-socket", attempt: 1 };
     case "socket": {
       if (state.kind !== "waiting-socket") return state;
       const { attempt, progress } = state;
@@ -83,7 +90,7 @@ export function nextRunState(state: RunState, event: RunEvent): RunState {
     case "final":
       return afterFinal(state);
     case "fault":
-      return afterFault(state, event.error);
+      return afterFault(state, event);
     case "abort":
       return afterAbort(event.error);
     case "found-ended":
@@ -113,26 +120,49 @@ const failed = (error: GatewayError): RunState => ({ kind: "ended", outcome: toO
 /** "Final" is believed only when the provider had all the text and made sound of it (SPEC A2, A3). */
 function afterFinal(state: RunState): RunState {
   if (!withAudio(state)) return state;
-  if (state.kind === "speaking") return afterFault(state, new GatewayError("provider.truncated"));
-  if (state.samples === 0) return afterFault(state, new GatewayError("provider.silent"));
+  if (state.kind === "speaking") return afterFault(state, { error: new GatewayError("provider.truncated") });
+  if (state.samples === 0) return afterFault(state, { error: new GatewayError("provider.silent") });
   return COMPLETED;
+}
+
+interface Fault {
+  readonly error: GatewayError;
+  readonly elsewhere?: Elsewhere;
 }
 
 /**
  * Again on a fresh socket: from the start while nothing has been appended, as often as `retriesLeft`; after that from the word being
- * spoken, as often as is left (SPEC A8). What no further try can mend ends the utterance.
+ * spoken, as often as is left (SPEC A8). What no further try can mend is another choice's, or ends the utterance.
  */
-function afterFault(state: RunState, error: GatewayError): RunState {
-  if (state.kind === "waiting-slot") return failed(error);
+function afterFault(state: RunState, fault: Fault): RunState {
+  if (state.kind === "waiting-slot") return afterChoice(state.progress, fault);
   if (state.kind !== "waiting-socket" && !withAudio(state)) return state;
   const { attempt, progress } = state;
+  const { error } = fault;
   // An open circuit stays open for longer than anybody listens to silence.
-  if (!error.retryable || error.code === "provider.circuit_open") return failed(error);
+  if (!error.retryable || error.code === "provider.circuit_open") return afterChoice(progress, fault);
   const next = { kind: "waiting-socket", attempt: attempt + 1, after: error } as const;
   if (!progress.heard) {
     const retriesLeft = progress.retriesLeft - 1;
-    return retriesLeft < 0 ? failed(error) : { ...next, progress: { ...progress, retriesLeft } };
+    return retriesLeft < 0
+      ? afterChoice(progress, fault)
+      : { ...next, progress: { ...progress, retriesLeft } };
   }
   const continuationsLeft = progress.continuationsLeft - 1;
-  return continuationsLeft < 0 ? failed(error) : { ...next, progress: { ...progress, continuationsLeft } };
+  return continuationsLeft < 0
+    ? afterChoice(progress, fault)
+    : { ...next, progress: { ...progress, continuationsLeft } };
+}
+
+/** This choice has failed. A further one begins, or goes on at the next word, which counts as a continuation. */
+function afterChoice(progress: Progress, { error, elsewhere }: Fault): RunState {
+  const firstFault = progress.firstFault ?? error;
+  const continuationsLeft = progress.continuationsLeft - (progress.heard ? 1 : 0);
+  if (elsewhere === undefined || continuationsLeft < 0) return failed(firstFault);
+  const { retries } = elsewhere;
+  return {
+    kind: "waiting-slot",
+    after: error,
+    progress: { ...progress, retriesLeft: retries, continuationsLeft, firstFault },
+  };
 }

@@ -1,6 +1,6 @@
 import type { ResumePoint } from "@tts-labs/core/audio/word-tracker";
 import { GatewayError } from "@tts-labs/core/errors";
-import { parseAudioEntry, samplesOf } from "@tts-labs/core/session/entries";
+import { parseAudioEntry, type Substitute, samplesOf } from "@tts-labs/core/session/entries";
 import type { StreamRef, StreamStore, StreamWriter } from "@tts-labs/core/stream/stream";
 
 /** Where the run of an utterance begins. */
@@ -12,6 +12,8 @@ export interface StartingPoint {
   readonly heard: boolean;
   /** How often it has been continued, this time included. */
   readonly continuations: number;
+  /** Who spoke last, if not the first choice. */
+  readonly spokenBy?: Substitute;
 }
 
 /**
@@ -39,5 +41,6 @@ export async function findStart(
     endSample: entry.firstSample + samplesOf(entry),
     heard: true,
     continuations: Math.max((entry.continuations ?? 0) + 1, claims),
+    ...(entry.substitute === undefined ? {} : { spokenBy: entry.substitute }),
   };
 }

@@ -7,12 +7,14 @@ import type { LatencyParts } from "@tts-labs/core/session/entries";
 import { encodeUtteranceResult } from "@tts-labs/core/session/utterance-result";
 import type { StreamRef, StreamWriter } from "@tts-labs/core/stream/stream";
 import { AudioWriter } from "./audio-writer.ts";
+import { type Choice, Choices } from "./choices.ts";
 import { watchLease } from "./lease-watch.ts";
 import { RunReport } from "./run-report.ts";
 import type { RunRoles } from "./run-roles.ts";
 import { RunSockets } from "./run-sockets.ts";
 import { isOver, nextRunState, type OverState, type RunEvent, type RunState } from "./run-state.ts";
 import { RunTiming } from "./run-timing.ts";
+import type { Slot } from "./slots.ts";
 import type { Synthesis } from "./synthesizer.ts";
 import { findStart, type StartingPoint } from "./takeover.ts";
 import { TextFeed } from "./text-feed.ts";
@@ -58,7 +60,8 @@ export class UtteranceRun {
   #isFinal = false;
   #writer: StreamWriter | undefined;
   #audio: AudioWriter | undefined;
-  #sockets: RunSockets | undefined;
+  readonly #sockets: RunSockets;
+  #choices: Choices | undefined;
   readonly #report: RunReport;
 
   constructor(job: UtteranceJob, roles: RunRoles) {
@@ -67,6 +70,7 @@ export class UtteranceRun {
     this.#audioStream = { tag: job.utteranceId, name: "audio" };
     this.#textStream = { tag: job.utteranceId, name: "text" };
     this.#timing = new RunTiming(job.enqueuedAtMs);
+    this.#sockets = new RunSockets(roles.limits.overloadPauseMs);
     this.#report = new RunReport(job, roles);
   }
 
@@ -176,32 +180,65 @@ export class UtteranceRun {
   }
 
   async #speak(feed: TextFeed, audio: AudioWriter, start: StartingPoint): Promise<void> {
-    const { slots, limits, synthesizer } = this.#roles;
-    const { speech } = this.#job;
-    const { heard, continuations, resume } = start;
+    const { limits, fallbacks = [] } = this.#roles;
+    const { heard, continuations, resume, spokenBy } = start;
+    const choices = new Choices(this.#roles, fallbacks, { speech: this.#job.speech, spokenBy });
+    const { substitute } = choices;
+    this.#choices = choices;
     this.#on({
       kind: "words",
       progress: {
         heard,
         retriesLeft: limits.retriesMax,
         continuationsLeft: limits.continuationsMax - continuations,
+        ...(substitute === undefined ? {} : { firstFault: new GatewayError(substitute.reason) }),
       },
     });
     this.#timing.words();
-    const slot = await slots.acquire(speech, this.#stop.signal, this.#job.enqueuedAtMs);
+    for (let from = resume; this.#state.kind === "waiting-slot"; from = audio.resume ?? from) {
+      const slot = await this.#acquireSlot(choices);
+      if (slot !== undefined) await this.#speakBy(choices.current, slot, { feed, audio, choices, from });
+    }
+  }
+
+  /** `undefined` where that is a fault of the current choice. */
+  async #acquireSlot(choices: Choices): Promise<Slot | undefined> {
+    const { slots, speech } = choices.current;
+    try {
+      return await slots.acquire(speech, this.#stop.signal, this.#job.enqueuedAtMs);
+    } catch (error) {
+      this.#stop.signal.throwIfAborted();
+      const fault = toGatewayError(error);
+      if (fault.family !== "provider" && fault.family !== "capacity") throw fault;
+      this.#onFault(fault, choices);
+      return undefined;
+    }
+  }
+
+  /** By one choice, until the utterance is over or another choice's turn has come. */
+  async #speakBy(choice: Choice, slot: Slot, parts: RunParts): Promise<void> {
+    const { feed, audio } = parts;
     try {
       this.#timing.slot();
       this.#on({ kind: "slot" });
-      const sockets = new RunSockets({ synthesizer, speech, slot, pauseMs: limits.overloadPauseMs });
-      this.#sockets = sockets;
-      for (let from = resume; this.#state.kind === "waiting-socket"; from = audio.resume ?? from) {
+      this.#sockets.use(choice, slot);
+      for (let { from } = parts; this.#state.kind === "waiting-socket"; from = audio.resume ?? from) {
         const isOpen = (await feed.opening(from.char)) === "words";
-        if (isOpen) await this.#attempt(this.#state, from, { feed, audio, sockets });
+        if (isOpen) await this.#attempt(this.#state, { ...parts, from });
         else this.#on({ kind: "nothing-to-say" });
       }
     } finally {
       slot.release();
     }
+  }
+
+  /** Where another choice may help, it is the current one from now on. */
+  #onFault(error: GatewayError, choices: Choices): void {
+    const elsewhere = choices.mayHelp(error) ? { retries: this.#roles.limits.retriesMax } : undefined;
+    this.#on({ kind: "fault", error, ...(elsewhere === undefined ? {} : { elsewhere }) });
+    if (this.#state.kind !== "waiting-slot") return;
+    choices.take(error);
+    this.#report.substituted(error.code, choices.substitute);
   }
 
   #firstAudio(): LatencyParts {
@@ -211,8 +248,10 @@ export class UtteranceRun {
   }
 
   /** One provider socket, from having it to its end. */
-  async #attempt({ after, progress }: WaitingSocket, from: ResumePoint, parts: RunParts): Promise<void> {
-    const { feed, audio, sockets } = parts;
+  async #attempt({ after, progress }: WaitingSocket, parts: RunParts): Promise<void> {
+    const { feed, audio, choices, from } = parts;
+    const sockets = this.#sockets;
+    const { substitute } = choices;
     const signal = this.#stop.signal;
     let synthesis: Synthesis | undefined;
     const abort = () => synthesis?.abort(toGatewayError(signal.reason ?? RUN_IS_OVER));
@@ -224,7 +263,7 @@ export class UtteranceRun {
       signal.addEventListener("abort", abort, { once: true });
       signal.throwIfAborted();
       const continuations = this.#roles.limits.continuationsMax - progress.continuationsLeft;
-      audio.begin({ from, splice: progress.heard, continuations });
+      audio.begin({ from, splice: progress.heard, continuations, substitute });
       feed.attach(synthesis, from.char);
       this.#on({ kind: "socket", textComplete: feed.complete });
       for await (const chunk of synthesis.events) {
@@ -242,7 +281,7 @@ export class UtteranceRun {
       const fault = toGatewayError(error);
       if (fault.family !== "provider" && fault.family !== "internal") throw fault;
       await audio.finish(signal);
-      this.#on({ kind: "fault", error: fault });
+      this.#onFault(fault, choices);
     } finally {
       feed.detach();
       signal.removeEventListener("abort", abort);
@@ -259,8 +298,9 @@ export class UtteranceRun {
     if (over.kind !== "ended" || writer === undefined) return over;
     const samples = this.#audio?.appendedSamples ?? 0;
     const ended = { outcome: over.outcome, samples, characters };
-    // What went wrong on the way, however well it was mended, is not to be heard again from a cache.
-    const isWhole = this.#isFinal && this.#error === undefined && provider !== undefined;
+    // What went wrong on the way, however well it was mended, is not to be heard again from a cache; nor is a substitute.
+    const isAsAsked = this.#error === undefined && this.#choices?.substitute === undefined;
+    const isWhole = this.#isFinal && isAsAsked && provider !== undefined;
     const result = encodeUtteranceResult({ ...ended, ...(isWhole ? { provider } : {}) });
     try {
       await writer.end(result);
@@ -280,7 +320,9 @@ type WaitingSocket = Extract<RunState, { kind: "waiting-socket" }>;
 interface RunParts {
   readonly feed: TextFeed;
   readonly audio: AudioWriter;
-  readonly sockets: RunSockets;
+  readonly choices: Choices;
+  /** Where in the utterance it begins. */
+  readonly from: ResumePoint;
 }
 
 const RUN_IS_OVER = new GatewayError("internal", "The run is over.");

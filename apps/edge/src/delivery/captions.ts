@@ -1,5 +1,6 @@
 import type { Alignment, Word } from "@tts-labs/core/audio/alignment";
 import type { ServerMessageOf } from "@tts-labs/core/protocol/server-message";
+import type { Substitute } from "@tts-labs/core/session/entries";
 
 export const toAlignmentMessage = (
   utteranceId: string,
@@ -17,3 +18,8 @@ export const toWordsMessage = (utteranceId: string, words: readonly Word[]): Ser
   utterance_id: utteranceId,
   words: words.map(({ text, startMs, endMs }) => ({ text, start_ms: startMs, end_ms: endMs })),
 });
+
+export const toSubstitutedMessage = (
+  utteranceId: string,
+  substitute: Substitute,
+): ServerMessageOf<"substituted"> => ({ type: "substituted", utterance_id: utteranceId, ...substitute });

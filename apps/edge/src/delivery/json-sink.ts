@@ -3,7 +3,7 @@ import { GatewayError } from "@tts-labs/core/errors";
 import type { ServerMessage, ServerMessageOf } from "@tts-labs/core/protocol/server-message";
 import type { HttpExchange } from "../http-exchange.ts";
 import { type Frame, pcmOf } from "./frame.ts";
-import { fromErrorMessage } from "./response-sink.ts";
+import { fromErrorMessage, toSubstitutedHeader } from "./response-sink.ts";
 import type { Sink } from "./sink.ts";
 
 /** Times of words are whole milliseconds, samples are not. */
@@ -22,6 +22,7 @@ export class JsonSink implements Sink {
   #parts: Uint8Array[] = [];
   #bytes = 0;
   readonly #words: ServerMessageOf<"words">["words"] = [];
+  #substituted: ServerMessageOf<"substituted"> | undefined;
 
   constructor(options: {
     readonly exchange: HttpExchange;
@@ -52,6 +53,7 @@ export class JsonSink implements Sink {
 
   sendMessage(message: ServerMessage): void {
     if (message.type === "words") this.#addWords(message.words);
+    else if (message.type === "substituted") this.#substituted = message;
     else if (message.type === "error") this.fail(fromErrorMessage(message));
     else if (message.type === "stream_complete") this.#complete(message);
   }
@@ -80,7 +82,8 @@ export class JsonSink implements Sink {
 
   #complete({ samples, duration_ms, cache }: ServerMessageOf<"stream_complete">): void {
     if (!this.#exchange.isOpen) return;
-    const headers = { "x-cache": cache ?? "off" };
+    const headers = { "x-cache": cache ?? "off", ...toSubstitutedHeader(this.#substituted) };
+    const { type: _, utterance_id, ...substituted } = this.#substituted ?? {};
     const body = {
       audio: Buffer.concat(this.#parts).toString("base64"),
       encoding: "pcm_s16le",
@@ -89,6 +92,7 @@ export class JsonSink implements Sink {
       duration_ms,
       words: this.#words,
       cache: headers["x-cache"],
+      ...(this.#substituted === undefined ? {} : { substituted }),
       request_id: this.#exchange.requestId,
     };
     this.#exchange.answerJson(200, body, headers);

@@ -39,6 +39,7 @@ export interface OutboundOptions {
 type LaneItem =
   | { readonly kind: "frame"; readonly frame: Frame; readonly of: DeliveryTally }
   | { readonly kind: "caption"; readonly message: ServerMessage; readonly of: DeliveryTally }
+  | { readonly kind: "notice"; readonly message: ServerMessage; readonly of: DeliveryTally }
   /** Made when it is sent: only then are the totals known. */
   | { readonly kind: "end"; readonly toMessage: () => ServerMessage; readonly of: DeliveryTally };
 
@@ -118,6 +119,11 @@ export class Outbound {
   /** Words and alignment: in order before the frames they belong to, dropped with them. */
   caption(message: ServerMessage, of: DeliveryTally): void {
     this.#push({ kind: "caption", message, of });
+  }
+
+  /** In order before the frames it is about, and told even where those are dropped. */
+  notice(message: ServerMessage, of: DeliveryTally): void {
+    this.#push({ kind: "notice", message, of });
   }
 
   /** The last message of an utterance, after all of its frames. */
@@ -269,7 +275,7 @@ export class Outbound {
     if (item.kind === "frame" && !this.#isDue()) return false;
     this.#lane.shift();
     const { sink } = this.#options;
-    if (item.kind === "caption") sink.sendMessage(item.message);
+    if (item.kind === "caption" || item.kind === "notice") sink.sendMessage(item.message);
     else {
       this.#tellDrops(item.of);
       if (item.kind === "frame") this.#sendFrame(item.frame, item.of);

@@ -21,6 +21,16 @@ export function fromErrorMessage(message: ServerMessageOf<"error">): GatewayErro
   });
 }
 
+/** Who spoke instead, as a header; nothing where the first choice did. */
+export function toSubstitutedHeader(
+  message: ServerMessageOf<"substituted"> | undefined,
+): Readonly<Record<string, string>> {
+  if (message === undefined) return {};
+  const { voice, model, provider, reason } = message;
+  const said = provider === undefined ? { voice, model, reason } : { voice, model, provider, reason };
+  return { "x-substituted": new URLSearchParams(said).toString() };
+}
+
 /**
  * The response of an HTTP request, streamed as audio comes. Status and headers wait for the first frame, so
  * that what fails before it gets its own status; what fails later cuts the connection, since a clean end
@@ -41,6 +51,7 @@ export class ResponseSink implements Sink {
   /** Number of the sample after the last one gathered. */
   #nextSample = 0;
   #hasBegun = false;
+  #substituted: ServerMessageOf<"substituted"> | undefined;
   #accepts = true;
 
   constructor(options: {
@@ -83,6 +94,7 @@ export class ResponseSink implements Sink {
 
   sendMessage(message: ServerMessage): void {
     if (message.type === "error") this.fail(fromErrorMessage(message));
+    else if (message.type === "substituted") this.#substituted = message;
     else if (message.type === "stream_complete") this.#complete();
   }
 
@@ -113,7 +125,10 @@ export class ResponseSink implements Sink {
   #begin(): void {
     if (this.#hasBegun) return;
     this.#hasBegun = true;
-    this.#exchange.writeHead(200, this.#format.headers());
+    this.#exchange.writeHead(200, {
+      ...this.#format.headers(),
+      ...toSubstitutedHeader(this.#substituted),
+    });
     if (this.#format.preamble.byteLength > 0) this.#exchange.response.write(this.#format.preamble);
   }
 }

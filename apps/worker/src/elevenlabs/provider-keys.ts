@@ -23,13 +23,15 @@ export function toProviderKeys(config: {
   readonly apiKeys: string | undefined;
   /** Of keys that name none of their own. */
   readonly slots: number;
+  /** Variable that the first is from, for the message. */
+  readonly variable?: string;
 }): readonly ProviderKey[] {
   const written = [config.apiKey ?? "", ...(config.apiKeys ?? "").split(",")].map((it) => it.trim());
   const keys = new Map<string, ProviderKey>();
   for (const [index, item] of written.entries()) {
     if (item === "") continue;
     const [, secret, slots] = KEY.exec(item) ?? [];
-    if (secret === undefined) throw invalid(index === 0 ? "ELEVENLABS_API_KEY" : `key ${index}`);
+    if (secret === undefined) throw invalid(config.variable ?? "ELEVENLABS_API_KEY", index);
     const keyId = toKeyId(secret);
     if (!keys.has(keyId)) {
       keys.set(keyId, { keyId, secret, slots: slots === undefined ? config.slots : Number(slots) });
@@ -40,8 +42,8 @@ export function toProviderKeys(config: {
   return [{ keyId: toKeyId(undefined), secret: undefined, slots: config.slots }];
 }
 
-const invalid = (which: string) =>
+const invalid = (variable: string, index: number) =>
   new GatewayError(
     "config.invalid",
-    `The provider's keys can't be used: ${which} is not written as key or key:slots, with commas between.`,
+    `The provider's keys can't be used: ${index === 0 ? variable : `key ${index} of ${variable}S`} is not written as key or key:slots, with commas between.`,
   );

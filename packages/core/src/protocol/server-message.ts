@@ -84,9 +84,12 @@ export const serverMessageSchemas = {
       utterance_id: z.string(),
       voice: z.string(),
       model: z.string(),
+      provider: z.string().optional().describe("Another provider than `connected` names; else absent."),
       reason: errorCode.describe("What the first choice failed with."),
     })
-    .describe("The rest of the utterance is spoken by this voice and model, since the first choice failed."),
+    .describe(
+      "The rest of the utterance is spoken by this voice and model, since the first choice failed. Comes before the first frame of it, and again on a connection that resumes within it.",
+    ),
   frames_dropped: z
     .object({
       type: z.literal("frames_dropped"),

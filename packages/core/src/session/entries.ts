@@ -1,7 +1,7 @@
 import type { Alignment } from "../audio/alignment.ts";
 import { BYTES_PER_SAMPLE } from "../audio/pcm.ts";
 import type { ResumePoint } from "../audio/word-tracker.ts";
-import { GatewayError } from "../errors.ts";
+import { type ErrorCode, GatewayError } from "../errors.ts";
 import type { EntryData } from "../stream/stream.ts";
 
 /**
@@ -29,8 +29,20 @@ export interface AudioEntry {
   readonly resume?: ResumePoint;
   /** How often the utterance has been continued until now; absent: never. */
   readonly continuations?: number;
+  /** Not the first choice speaks here. On each of its chunks, so that whoever goes on in the middle knows it. */
+  readonly substitute?: Substitute;
   /** On the first chunk: where the time until it went, see `LatencyParts`. */
   readonly latencyMs?: LatencyParts;
+}
+
+/** Who speaks instead of what was asked for. */
+export interface Substitute {
+  readonly voice: string;
+  readonly model: string;
+  /** Name of another provider, for clients; absent where it is the same. */
+  readonly provider?: string;
+  /** What the first choice failed with. */
+  readonly reason: ErrorCode;
 }
 
 /** Where the time to the first chunk went, as the worker saw it; milliseconds. */
@@ -74,6 +86,7 @@ interface AudioHead {
     readonly s: readonly number[];
     readonly d: readonly number[];
   };
+  readonly u?: Substitute;
   readonly l?: LatencyParts;
 }
 
@@ -86,6 +99,7 @@ export function encodeAudioEntry(entry: AudioEntry): EntryData {
     ...(entry.alignment === undefined
       ? {}
       : { a: { c: entry.alignment.chars, s: entry.alignment.startMs, d: entry.alignment.durationMs } }),
+    ...(entry.substitute === undefined ? {} : { u: entry.substitute }),
     ...(entry.latencyMs === undefined ? {} : { l: entry.latencyMs }),
   };
   return { head: JSON.stringify(head), body: entry.pcm };
@@ -103,6 +117,7 @@ export function parseAudioEntry(data: EntryData): AudioEntry {
     ...(head.x === undefined ? {} : { splice: head.x }),
     ...(head.r === undefined ? {} : { resume: parseShortResume(head.r) }),
     ...(head.n === undefined ? {} : { continuations: head.n }),
+    ...(head.u === undefined ? {} : { substitute: head.u }),
     ...(head.l === undefined ? {} : { latencyMs: head.l }),
   };
 }

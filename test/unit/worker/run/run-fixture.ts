@@ -77,6 +77,7 @@ export class RunFixture {
         firstAudio: () => this.log.push("first-audio"),
         retried: (code) => this.log.push(`retried ${code}`),
         continued: (code) => this.log.push(`continued ${code}`),
+        substituted: (code) => this.log.push(`substituted ${code}`),
         appended: () => {},
         ended: (outcome) => this.log.push(`ended ${outcome}`),
       },
