@@ -1,7 +1,8 @@
 import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
 import { MAX_ENTRY_BYTES } from "@tts-labs/core/limits";
+import type { Substitute } from "@tts-labs/core/session/entries";
 import type { UtteranceResult } from "@tts-labs/core/session/utterance-result";
-import { toAlignmentMessage, toWordsMessage } from "./delivery/captions.ts";
+import { toAlignmentMessage, toSubstitutedMessage, toWordsMessage } from "./delivery/captions.ts";
 import { FrameCutter } from "./delivery/frame-cutter.ts";
 import type { FrameSize } from "./delivery/frame-size.ts";
 import type { Outbound } from "./delivery/outbound.ts";
@@ -35,6 +36,7 @@ export async function deliverUtterance(
   const reader = new UtteranceReader(options.reader);
   const cutter = new FrameCutter(tally.number, frameSize, firstSample);
   const entryFrames = () => Math.ceil(MAX_ENTRY_BYTES / BYTES_PER_SAMPLE / frameSize.samples) + 1;
+  let told: Substitute | undefined;
   try {
     for (;;) {
       await outbound.room(entryFrames(), signal);
@@ -49,6 +51,10 @@ export async function deliverUtterance(
         outbound.takeBack(tally, event.firstSample);
         const rest = cutter.splice(event.firstSample);
         if (rest !== undefined) outbound.frame(rest, tally);
+      }
+      if (event.substitute !== undefined && !isSame(event.substitute, told)) {
+        told = event.substitute;
+        outbound.notice(toSubstitutedMessage(tally.utteranceId, told), tally);
       }
       for (const frame of cutter.push(event.pcm, event.seq)) {
         await outbound.room(1, signal);
@@ -84,3 +90,6 @@ function caption(event: UtteranceEvent, outbound: Outbound, tally: DeliveryTally
   }
   if (event.words.length > 0) outbound.caption(toWordsMessage(tally.utteranceId, event.words), tally);
 }
+
+const isSame = (a: Substitute, b: Substitute | undefined): boolean =>
+  a.voice === b?.voice && a.model === b.model && a.provider === b.provider;

@@ -5,6 +5,7 @@ import {
   type AudioEntry,
   type LatencyParts,
   parseAudioEntry,
+  type Substitute,
   samplesOf,
 } from "@tts-labs/core/session/entries";
 import { parseUtteranceResult, type UtteranceResult } from "@tts-labs/core/session/utterance-result";
@@ -23,6 +24,8 @@ export type UtteranceEvent =
       readonly alignment?: Alignment;
       /** Those that this chunk's alignment completes. */
       readonly words: readonly Word[];
+      /** Who speaks it, if not the first choice. */
+      readonly substitute?: Substitute;
       readonly latencyMs?: LatencyParts;
     }
   | { readonly kind: "ended"; readonly result: UtteranceResult; readonly words: readonly Word[] };
@@ -103,7 +106,7 @@ export class UtteranceReader {
   /** `undefined` where the client has all of it. */
   #take(stored: StreamEntry): UtteranceEvent | undefined {
     const entry = parseAudioEntry(stored);
-    const { firstSample, pcm, alignment, latencyMs } = entry;
+    const { firstSample, pcm, alignment, substitute, latencyMs } = entry;
     const { from, onEntry } = this.#options;
     // The first one of a resumed client is the oldest one held.
     if (from !== undefined && !this.#hasStarted && firstSample <= from.sample) this.#nextSample = firstSample;
@@ -128,6 +131,7 @@ export class UtteranceReader {
       pcm: held > 0 ? pcm.subarray(held * BYTES_PER_SAMPLE) : pcm,
       // It came before the samples that the client has.
       ...(alignment === undefined || held > 0 ? {} : { alignment }),
+      ...(substitute === undefined ? {} : { substitute }),
       ...(latencyMs === undefined ? {} : { latencyMs }),
     };
   }

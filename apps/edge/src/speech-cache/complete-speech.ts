@@ -23,8 +23,9 @@ export function toCompleteSpeech(
   let samples = 0;
   for (const stored of shared.entries) {
     const entry = parseAudioEntry(stored);
-    const { firstSample, pcm, alignment, splice, continuations = 0 } = entry;
+    const { firstSample, pcm, alignment, splice, continuations = 0, substitute } = entry;
     if (splice === true || continuations > 0 || firstSample !== samples) return undefined;
+    if (substitute !== undefined) return undefined;
     samples += samplesOf(entry);
     parts.push(pcm);
     if (alignment !== undefined) captions.push({ firstSample, alignment });

@@ -1,0 +1,91 @@
+import { silentLogger } from "@tts-labs/core/logger";
+import type { ServerMessageOf } from "@tts-labs/core/protocol/server-message";
+import { defaultSimulatorConfig } from "@tts-labs/simulator/config";
+import { startSimulator } from "@tts-labs/simulator/main";
+import { renderSpeech } from "@tts-labs/simulator/render";
+import type { WorkerConfig } from "@tts-labs/worker/config";
+import { describe, expect, inject, it, onTestFinished } from "vitest";
+import { NativeClient } from "../../harness/native-client.ts";
+import { type System, startSystem } from "../../harness/system.ts";
+
+const TEXT = "The river bends three times before it reaches the old stone bridge.";
+const GRACE = "simEnglishGrace0000A";
+const HENRY = "simEnglishHenry0000A";
+const MODEL = "eleven_flash_v2_5";
+
+const render = async (voice: string) => (await renderSpeech({ text: TEXT, voice })).pcm;
+
+/** One fault opens the circuit, nothing is tried twice, and nothing is opened ahead. */
+const HASTY = { breakerFaults: 1, breakerOpenMs: 60_000, poolWarm: 0, retriesMax: 0 } as const;
+
+async function start(worker: Partial<WorkerConfig>, cache = false): Promise<System> {
+  const system = await startSystem({ redisUrl: inject("redisUrl"), edge: { cache }, worker });
+  onTestFinished(() => system.close());
+  return system;
+}
+
+async function connect({ url }: System): Promise<NativeClient> {
+  const client = await NativeClient.connect(url);
+  onTestFinished(() => client.close());
+  return client;
+}
+
+/** A second provider, which knows the same voices and another key. */
+async function startSecond() {
+  const second = await startSimulator(
+    defaultSimulatorConfig({ port: 0, apiKeys: "sk_second" }),
+    silentLogger,
+  );
+  onTestFinished(() => second.close());
+  return { second, configured: { fallbackUrl: second.url, fallbackApiKey: "sk_second" } };
+}
+
+const substitutions = ({ messages }: NativeClient) =>
+  messages.filter((it): it is ServerMessageOf<"substituted"> => it.type === "substituted");
+
+async function openCircuit(client: NativeClient): Promise<void> {
+  await client.speak("This one meets a fault.", { voice: `${GRACE}_fault_upgrade-503` });
+}
+
+describe("while the provider is left alone", () => {
+  it("a second one speaks, with its own voice, and the client is told before the first frame", async () => {
+    const { second, configured } = await startSecond();
+    const system = await start({ ...HASTY, ...configured, fallbackVoice: HENRY });
+    const client = await connect(system);
+    await openCircuit(client);
+    const asked = system.simulator.report().connections.opened;
+    const before = substitutions(client).length;
+    const { end, pcm, utteranceId } = await client.speak(TEXT, { voice: GRACE });
+    expect(end).toMatchObject({ type: "stream_complete", splices: 0 });
+    expect(pcm.equals(await render(HENRY))).toBe(true);
+    expect(substitutions(client).slice(before)).toEqual([
+      {
+        type: "substituted",
+        utterance_id: utteranceId,
+        ...{ voice: HENRY, model: MODEL, provider: "fallback", reason: "provider.circuit_open" },
+      },
+    ]);
+    expect(system.simulator.report().connections.opened).toBe(asked);
+    expect(second.report().openings).toBeGreaterThan(0);
+    const metrics = await fetch(`${system.workers[0]?.opsUrl}/metrics`).then((it) => it.text());
+    expect(metrics).toMatch(/^tts_worker_substitutions_total\{code="provider.circuit_open"\} 1$/m);
+  });
+
+  it("and none is configured, it is refused with the wait", async () => {
+    const client = await connect(await start(HASTY));
+    await openCircuit(client);
+    const { end } = await client.speak(TEXT, { voice: GRACE });
+    expect(end).toMatchObject({ type: "error", code: "provider.circuit_open", retryable: true });
+    expect(substitutions(client)).toEqual([]);
+  });
+
+  it("and the second one is too, it ends with what the first failed with", async () => {
+    const { second, configured } = await startSecond();
+    const client = await connect(await start({ ...HASTY, ...configured }));
+    second.setFault({ name: "upgrade-503" }, 1);
+    await openCircuit(client);
+    const { end } = await client.speak(TEXT, { voice: GRACE });
+    expect(end).toMatchObject({ type: "error", code: "provider.circuit_open" });
+    expect(second.report().openings).toBe(0);
+  });
+});
