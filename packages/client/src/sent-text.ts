@@ -13,6 +13,7 @@ export class SentText {
   #options: WireOptions = {};
   #text = "";
   #flushedAt = 0;
+  #toldCharacters = 0;
   #complete = false;
 
   get options(): WireOptions {
@@ -32,6 +33,13 @@ export class SentText {
     if (this.#text.length + piece.length > MAX_UTTERANCE_CHARACTERS) return false;
     this.#text += piece;
     return true;
+  }
+
+  /** What was appended since the last call. */
+  takeUntold(): string {
+    const untold = this.#text.slice(this.#toldCharacters);
+    this.#toldCharacters = this.#text.length;
+    return untold;
   }
 
   flush(): void {

@@ -2,14 +2,21 @@ import type { AudioFrame } from "@tts-labs/core/protocol/audio-frame";
 import type { ClientMessage } from "@tts-labs/core/protocol/client-message";
 import type { ServerMessage, ServerMessageOf } from "@tts-labs/core/protocol/server-message";
 import { withResolvers } from "./deferred.ts";
-import { type AudioChunk, FrameQueue } from "./frame-queue.ts";
+import type { AudioChunk } from "./frame-queue.ts";
 import { Hearing } from "./hearing.ts";
 import { ReceivedAudio } from "./received-audio.ts";
 import { SentText } from "./sent-text.ts";
 import type { ResumePosition } from "./session-link.ts";
 import { fromErrorMessage, SpeechError } from "./speech-error.ts";
-import { TypedEvents } from "./typed-events.ts";
-import type { CancelResult, HeardText, Utterance, UtteranceEvents, UtteranceTotals } from "./utterance.ts";
+import type {
+  CancelResult,
+  HeardText,
+  SpokenWord,
+  Utterance,
+  UtteranceEvents,
+  UtteranceTotals,
+} from "./utterance.ts";
+import { UtteranceOutput } from "./utterance-output.ts";
 import { nextUtteranceState, type UtteranceEvent, type UtteranceState } from "./utterance-state.ts";
 
 export interface UtteranceRunOptions {
@@ -29,38 +36,34 @@ export type HeldUtterance = ServerMessageOf<"connected">["utterances"][number];
 /** An utterance from the inside: what the client does to it, and what of the server's messages concerns it. */
 export class UtteranceRun implements Utterance {
   readonly sampleRateHz: number;
-  readonly finished: Promise<UtteranceTotals>;
   /** Resolves when the server has answered the opening, or the utterance ended before. */
   readonly opened: Promise<void>;
   /** Resolves when no more text is wanted: cancelled or ended. */
   readonly stopped: Promise<"stopped">;
   readonly text = new SentText();
   readonly #options: UtteranceRunOptions;
-  readonly #events = new TypedEvents<UtteranceEvents>();
-  readonly #queue: FrameQueue;
-  readonly #finished = withResolvers<UtteranceTotals>();
+  readonly #output: UtteranceOutput;
   readonly #opened = withResolvers<void>();
   readonly #stopped = withResolvers<"stopped">();
   #state: UtteranceState = { kind: "queued" };
   readonly #audio: ReceivedAudio;
   readonly #hearing: Hearing;
   #settled = false;
-  #toldCharacters = 0;
   #cancelTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: UtteranceRunOptions) {
     this.#options = options;
     this.sampleRateHz = options.sampleRateHz;
-    this.#queue = new FrameQueue(options.maxBufferedSamples);
+    this.#output = new UtteranceOutput(options.maxBufferedSamples);
     this.#audio = new ReceivedAudio(options);
     this.#hearing = new Hearing(options.sampleRateHz);
-    this.finished = this.#finished.promise;
     this.opened = this.#opened.promise;
     this.stopped = this.#stopped.promise;
-    // The error is told by whatever the caller looks at: `finished`, the iteration, or `ended`.
-    this.finished.catch(() => {});
   }
 
+  get finished(): Promise<UtteranceTotals> {
+    return this.#output.finished;
+  }
   get id(): string | undefined {
     return this.#name?.id;
   }
@@ -93,19 +96,12 @@ export class UtteranceRun implements Utterance {
   }
 
   on<K extends keyof UtteranceEvents>(name: K, listener: (event: UtteranceEvents[K]) => void): () => void {
-    return this.#events.on(name, listener);
+    return this.#output.on(name, listener);
   }
 
   [Symbol.asyncIterator](): AsyncIterator<AudioChunk, undefined> {
-    return {
-      next: () => this.#queue.next(),
-      // Whoever leaves the loop early no longer wants the speech.
-      return: () => {
-        this.#queue.discard();
-        void this.cancel().catch(() => {});
-        return Promise.resolve({ done: true, value: undefined });
-      },
-    };
+    // Whoever leaves the loop early no longer wants the speech.
+    return this.#output.iterate(() => void this.cancel().catch(() => {}));
   }
 
   flush(): void {
@@ -118,7 +114,7 @@ export class UtteranceRun implements Utterance {
     this.#change({ kind: "cancel" });
     if (this.#state.kind === "ended" && before !== "ended") this.#finish(this.#cancelled());
     if (this.#state.kind === "cancelling" && before !== "cancelling") {
-      this.#queue.discard();
+      this.#output.discardAudio();
       this.#stopped.resolve("stopped");
       this.#cancelTimer = setTimeout(() => this.#end(this.#cancelled()), this.#options.cancelTimeoutMs);
       this.#sendCancel();
@@ -165,11 +161,9 @@ export class UtteranceRun implements Utterance {
 
   /** Tells what has been sent since; of the first piece not before the server has taken it. */
   tellSent(): void {
-    const { text } = this.text;
-    if (this.id === undefined || text.length === this.#toldCharacters) return;
-    const piece = text.slice(this.#toldCharacters);
-    this.#toldCharacters = text.length;
-    this.#events.emit("sent", piece);
+    if (this.id === undefined) return;
+    const piece = this.text.takeUntold();
+    if (piece !== "") this.#output.emit("sent", piece);
   }
 
   fail(error: SpeechError): void {
@@ -185,7 +179,7 @@ export class UtteranceRun implements Utterance {
   acceptStarted(message: ServerMessageOf<"utterance_started">): void {
     this.#change({ kind: "started", name: { id: message.utterance_id, number: message.utterance } });
     this.#opened.resolve();
-    this.#events.emit("started", message);
+    this.#output.emit("started", message);
     if (this.#state.kind === "cancelling") this.#sendCancel();
     else this.tellSent();
   }
@@ -197,27 +191,25 @@ export class UtteranceRun implements Utterance {
       this.abandon(chunk);
       return;
     }
-    if (this.#events.has("audio")) this.#events.emit("audio", chunk);
-    else if (!this.#queue.push(chunk)) {
-      const facts = { maxBufferedSamples: this.#options.maxBufferedSamples };
-      this.abandon(new SpeechError("client.buffer_full", undefined, { facts }));
-    }
+    if (this.#output.giveAudio(chunk)) return;
+    const facts = { maxBufferedSamples: this.#options.maxBufferedSamples };
+    this.abandon(new SpeechError("client.buffer_full", undefined, { facts }));
   }
 
   acceptMessage(message: ServerMessage): void {
     switch (message.type) {
       case "words":
-        this.#acceptWords(message);
+        this.#acceptWords(message.words.map(toSpokenWord));
         return;
       case "alignment":
-        this.#events.emit("alignment", message);
+        this.#output.emit("alignment", message);
         return;
       case "substituted":
-        this.#events.emit("substituted", message);
+        this.#output.emit("substituted", message);
         return;
       case "frames_dropped":
         this.#audio.dropped(message.frames);
-        this.#events.emit("dropped", message);
+        this.#output.emit("dropped", message);
         return;
       case "stream_complete":
         this.#settle(this.#state.kind === "cancelling" ? this.#cancelled() : this.#audio.complete(message));
@@ -232,12 +224,9 @@ export class UtteranceRun implements Utterance {
     }
   }
 
-  #acceptWords(message: ServerMessageOf<"words">): void {
-    const words = message.words.map(({ text, start_ms, end_ms }) => ({
-      ...{ text, startMs: start_ms, endMs: end_ms },
-    }));
+  #acceptWords(words: readonly SpokenWord[]): void {
     this.#hearing.addWords(words);
-    this.#events.emit("words", words);
+    this.#output.emit("words", words);
   }
 
   get #name() {
@@ -278,13 +267,10 @@ export class UtteranceRun implements Utterance {
     clearTimeout(this.#cancelTimer);
     this.#opened.resolve();
     this.#stopped.resolve("stopped");
-    if (result instanceof SpeechError) {
-      this.#queue.end(result);
-      this.#finished.reject(result);
-    } else {
-      this.#queue.end();
-      this.#finished.resolve(result);
-    }
-    this.#events.emit("ended", result);
+    this.#output.end(result);
   }
 }
+
+const toSpokenWord = (word: ServerMessageOf<"words">["words"][number]): SpokenWord => ({
+  ...{ text: word.text, startMs: word.start_ms, endMs: word.end_ms },
+});
