@@ -104,6 +104,7 @@ describe("say", () => {
     expect(server.received.find(({ type }) => type === "text")).toEqual({
       type: "text",
       text: "Guten Tag",
+      end: true,
       voice: "simGermanAnna000000A",
       model: "m1",
       language: "de",
