@@ -61,6 +61,7 @@ export class SharedSpeech implements ReadTogether {
   #isHeardElsewhere = false;
   /** What the fastest listener has. */
   #fastestSeq = 0;
+  /** The beginning has been held long enough; what is released stays so. */
   #mayRelease = false;
   #end: ReadTogether["end"];
   #error: GatewayError | undefined;
@@ -167,7 +168,7 @@ export class SharedSpeech implements ReadTogether {
         if (read.kind !== "entries") return read;
         this.#epoch = read.epoch;
         for (const entry of read.entries) this.#keep(entry);
-        this.#mayRelease = this.#readBytes > HELD_BYTES;
+        if (this.#readBytes > HELD_BYTES) this.#mayRelease = true;
         this.#release();
         pause = setTimeout(onPause, HELD_PAUSE_MS);
         for (const seat of this.#seats) seat.wake();

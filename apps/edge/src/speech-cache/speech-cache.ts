@@ -92,6 +92,8 @@ export class SpeechCache {
   readonly #options: SpeechCacheOptions;
   /** What is just being read here, by key. */
   readonly #flights = new Map<string, Flight>();
+  /** Who just asks Redis who leads, by key; each bounded by the time limits of Redis. */
+  readonly #boardings = new Map<string, Promise<Found>>();
   /** Leaders on other edges joined so far; each reading is a reader of its own. */
   #joins = 0;
   #closed = false;
@@ -102,15 +104,10 @@ export class SpeechCache {
 
   /** Never throws: without Redis nothing is found. */
   async find(request: SpeechRequest): Promise<Found> {
-    const { text, speech, replacing } = request;
+    const { text, speech } = request;
     if (this.#closed) return NOT_CACHED;
     try {
-      const key = toCacheKey({ provider: this.#options.provider, text, speech });
-      const local = this.#flights.get(key);
-      if (local?.shared.isJoinable && local.shared.utteranceId !== replacing) return this.#join(local);
-      const cached = await this.#options.cache.lookup(key);
-      if (cached !== undefined) return { use: "hit", source: cachedSource(cached) };
-      return await this.#board(key, request);
+      return await this.#find(toCacheKey({ provider: this.#options.provider, text, speech }), request);
     } catch (err) {
       this.#options.logger.debug({ err }, "no flight boarded");
       return NOT_CACHED;
@@ -122,6 +119,30 @@ export class SpeechCache {
     this.#closed = true;
     for (const { shared } of this.#flights.values()) shared.close(new GatewayError("draining"));
     await this.#options.cache.close();
+  }
+
+  async #find(key: string, request: SpeechRequest): Promise<Found> {
+    for (;;) {
+      const local = this.#flights.get(key);
+      const isFlying = local?.shared.isJoinable && local.shared.utteranceId !== request.replacing;
+      if (isFlying) return this.#join(local);
+      const cached = await this.#options.cache.lookup(key);
+      if (cached !== undefined) return { use: "hit", source: cachedSource(cached) };
+      // One boards for all who ask here at once; the others then look again.
+      const boarding = this.#boardings.get(key);
+      if (boarding === undefined) return await this.#boardForAll(key, request);
+      await boarding;
+    }
+  }
+
+  async #boardForAll(key: string, request: SpeechRequest): Promise<Found> {
+    const boarding = this.#board(key, request);
+    this.#boardings.set(key, boarding);
+    try {
+      return await boarding;
+    } finally {
+      this.#boardings.delete(key);
+    }
   }
 
   async #board(key: string, { utteranceId, readerId, speech, replacing }: SpeechRequest): Promise<Found> {
