@@ -1,4 +1,5 @@
 import { silentLogger } from "@tts-labs/core/logger";
+import type { UtteranceJob } from "@tts-labs/core/queue/utterance-job";
 import { defaultEdgeConfig } from "@tts-labs/edge/config";
 import { startEdge } from "@tts-labs/edge/main";
 import { expect, inject, onTestFinished, test } from "vitest";
@@ -10,6 +11,8 @@ import { NativeClient } from "../../harness/native-client.ts";
 
 /** Far more than the kernel's socket buffers, the edge, and the stream's bound hold together: 22 MB. */
 const LONG = "Whoever stops reading makes everybody behind him wait. ".repeat(400);
+/** Of an utterance's stream; less of it than that is held for those who join. */
+const BOUND = 512 * 1024;
 const CACHE = { cache: true, cacheMaxEntryBytes: 32 * 1024 * 1024, slowClientNoticeMs: 300 };
 
 function closedGate(): Gate {
@@ -105,19 +108,24 @@ test("speech that outgrows an entry, or the edge's memory, is heard whole by all
 test("an utterance that waits long for its turn is still there from its first sample on", async () => {
   const gate = closedGate();
   const first = "Wait for me.";
+  let held: string | undefined;
+  const beforeChunk = ({ utteranceId }: UtteranceJob) => {
+    held ??= utteranceId;
+    return held === utteranceId ? gate.passed() : undefined;
+  };
   const alone = await startEdgeAlone({
     ...{ redisUrl: inject("redisUrl"), edge: CACHE },
-    worker: { chunkCharacters: 15, beforeChunk: (_, chunk) => (chunk === 1 ? gate.passed() : undefined) },
+    worker: { chunkCharacters: 15, maxBytes: BOUND, beforeChunk },
   });
   onTestFinished(() => alone.close());
   const client = await NativeClient.connect(alone.edge.url);
   onTestFinished(() => client.terminate());
-  const second = "This is said long before it is heard, and is longer than a stream holds. ".repeat(20);
+  const second = "This is said long before it is heard, and is longer than a stream holds. ".repeat(8);
   for (const text of [first, second]) {
     client.send({ type: "text", text });
     client.send({ type: "stream_end" });
   }
-  await expect.poll(() => alone.worker.runs).toHaveLength(2);
+  await expect.poll(() => alone.worker.runs[1]?.appendedSamples).toBeGreaterThan(BOUND * 0.4);
   gate.open();
   expect((await client.utterance(1)).pcm.equals(fakeSpeechOf(first))).toBe(true);
   expect((await client.utterance(2)).pcm.equals(fakeSpeechOf(second))).toBe(true);
