@@ -59,3 +59,15 @@ test("a client cut off while it hears cached speech comes back to another edge a
   expect(resumed).toBeGreaterThan(3);
   expect(system.simulator.report().ends).toBe(0);
 });
+
+test("so does one who asked first, while it is being spoken", async () => {
+  const text =
+    `${TEXT} Bitte beachten Sie auch die Durchsagen am Bahnsteig und an den Anzeigetafeln. `.repeat(3);
+  const uncut = (await renderSpeech({ text, voice: VOICE })).pcm;
+  const client = await connect();
+  let resumed = 0;
+  client.on("resumed", () => resumed++);
+  expect((await hear(client.speak(text, { voice: VOICE }), 60_000)).equals(uncut)).toBe(true);
+  expect(resumed).toBeGreaterThan(1);
+  await client.close();
+});
