@@ -10,6 +10,7 @@ import {
 import { parseUtteranceResult, type UtteranceResult } from "@tts-labs/core/session/utterance-result";
 import { openMemoryStreams } from "@tts-labs/core/stream/memory-stream";
 import type { StreamStore, StreamWriter } from "@tts-labs/core/stream/stream";
+import type { Fallback } from "@tts-labs/worker/choices";
 import type { RunLimits, RunRoles } from "@tts-labs/worker/run-roles";
 import type { OverState } from "@tts-labs/worker/run-state";
 import type { Slots } from "@tts-labs/worker/slots";
@@ -40,16 +41,23 @@ export class RunFixture {
   readonly synthesizer: ScriptedSynthesizer;
   readonly #limits: RunLimits;
   readonly #slots: Slots;
+  readonly #fallbacks: readonly Fallback[];
   #text: StreamWriter | undefined;
 
   constructor(
     synthesizer: ScriptedSynthesizer,
-    options: { limits?: Partial<RunLimits>; slots?: Slots; streams?: StreamStore } = {},
+    options: {
+      limits?: Partial<RunLimits>;
+      slots?: Slots;
+      streams?: StreamStore;
+      fallbacks?: readonly Fallback[];
+    } = {},
   ) {
     this.synthesizer = synthesizer;
     this.streams = options.streams ?? openMemoryStreams();
     this.#limits = { ...LIMITS, ...options.limits };
     this.#slots = options.slots ?? unlimitedSlots;
+    this.#fallbacks = options.fallbacks ?? [];
   }
 
   async send(...entries: TextEntry[]): Promise<void> {
@@ -66,6 +74,8 @@ export class RunFixture {
       streams: this.streams,
       synthesizer: this.synthesizer,
       slots: this.#slots,
+      fallbacks: this.#fallbacks,
+      provider: "test",
       live: {
         updateUtterance: async (_id, change) => {
           this.changes.push(change);

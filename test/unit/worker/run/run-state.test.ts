@@ -89,6 +89,25 @@ describe("a run's state", () => {
     });
   });
 
+  test("another choice begins with retries of its own, or goes on; if all fail it ends with the first fault", () => {
+    const refused = { kind: "fault", error: new GatewayError("provider.circuit_open") } as const;
+    const elsewhere = { retries: 4 };
+    const next = nextRunState({ kind: "waiting-slot", progress: UNHEARD }, { ...refused, elsewhere });
+    expect(next).toMatchObject({
+      ...{ kind: "waiting-slot", progress: { ...UNHEARD, retriesLeft: 4, firstFault: refused.error } },
+      after: refused.error,
+    });
+    expect(nextRunState(next, { kind: "slot" })).toMatchObject({ kind: "waiting-socket", attempt: 1 });
+    expect(nextRunState(next, fault("capacity.slot_timeout"))).toMatchObject({
+      outcome: { code: "provider.circuit_open" },
+    });
+    expect(nextRunState(speaking(2, HEARD), { ...refused, elsewhere })).toMatchObject({
+      ...{ kind: "waiting-slot", progress: { heard: true, continuationsLeft: 1 } },
+    });
+    const spent = speaking(2, { ...HEARD, continuationsLeft: 0 });
+    expect(nextRunState(spent, { ...refused, elsewhere })).toMatchObject({ kind: "ended" });
+  });
+
   test("a sample makes it heard; a final without one is a fault, on every socket anew", () => {
     const heard = nextRunState(speaking(1, UNHEARD), { kind: "audio", samples: 4 });
     expect(heard).toMatchObject({ progress: { heard: true } });

@@ -19,7 +19,12 @@ describe("an utterance", () => {
     const [over, heard] = await Promise.all([fixture.run(), fixture.listen()]);
     expect(over).toEqual({ kind: "ended", outcome: { kind: "completed" } });
     expect(heard.pcm.equals(countingSamples(0, 21_000))).toBe(true);
-    expect(heard.result).toEqual({ outcome: { kind: "completed" }, samples: 21_000, characters: 26 });
+    expect(heard.result).toEqual({
+      outcome: { kind: "completed" },
+      samples: 21_000,
+      characters: 26,
+      provider: "test",
+    });
     expect(fixture.synthesizer.sockets).toMatchObject([
       { fresh: false, settled: true, heard: ["Good morning. ", "<flush>", "How are you?", "<end>"] },
     ]);
