@@ -1,14 +1,13 @@
-import { type ClientMessage, changedSetting, parseClientMessage, type Settings } from "./client-message.ts";
+import { type ClientMessage, changedSetting, type Settings } from "./client-message.ts";
 import type { Connection } from "./connection.ts";
-import type { Credentials } from "./credentials.ts";
 import type { Fault } from "./faults.ts";
 import { IdleTimer } from "./idle-timer.ts";
 import { type ServiceError, serviceErrors } from "./service-error.ts";
 import type { Services } from "./services.ts";
+import { SocketDoor, type SocketOptions } from "./socket-door.ts";
 import type { SocketQuery } from "./socket-query.ts";
 import { Speaker } from "./speaker.ts";
 import { TextBuffer } from "./text-buffer.ts";
-import { passed } from "./timing.ts";
 import { finalMessage } from "./wire/audio-messages.ts";
 
 /** Live contexts per socket; one more kills the socket (reference/elevenlabs.md 2.3). */
@@ -36,39 +35,26 @@ interface Context {
 export class MultiStreamInput {
   readonly #services: Services;
   readonly #connection: Connection;
-  readonly #query: SocketQuery | ServiceError;
+  readonly #door: SocketDoor;
   readonly #fault: Fault | undefined;
   readonly #contexts = new Map<string, Context>();
   readonly #finished = new Set<string>();
   /** Runs while there is no context. */
   readonly #idle: IdleTimer;
-  #credentials: Credentials;
   #characters = 0;
   #closing = false;
 
-  constructor(
-    services: Services,
-    connection: Connection,
-    options: {
-      readonly query: SocketQuery | ServiceError;
-      readonly credentials: Credentials;
-      readonly fault: Fault | undefined;
-    },
-  ) {
+  constructor(services: Services, connection: Connection, options: SocketOptions) {
     this.#services = services;
     this.#connection = connection;
-    this.#query = options.query;
-    this.#credentials = options.credentials;
     this.#fault = options.fault;
-    this.#idle = new IdleTimer(this.#inactivityMs, connection.signal, () => this.#onIdle(undefined));
-    connection.onMessage((data, isBinary) => this.#onMessage(data, isBinary));
-    if (this.#credentials === "bad") this.#refuse(serviceErrors.invalidKey());
-    else if (this.#credentials === "good") void this.#judgeQuery();
-  }
-
-  get #inactivityMs(): number {
-    const { settings } = this.#services;
-    return ("error" in this.#query ? settings.idleTimeoutSeconds : this.#query.inactivitySeconds) * 1000;
+    this.#door = new SocketDoor(services, connection, options, {
+      onMessage: (message) => this.#onMessage(message),
+      onMalformed: (error) => this.#refuse(error),
+      onRefused: (error) => this.#refuse(error),
+    });
+    this.#idle = new IdleTimer(this.#door.idleMs, connection.signal, () => this.#onIdle(undefined));
+    this.#door.open();
   }
 
   #refuse(error: ServiceError): void {
@@ -77,54 +63,18 @@ export class MultiStreamInput {
     this.#connection.fail(error);
   }
 
-  async #judgeQuery(): Promise<void> {
-    if (!("error" in this.#query)) return;
-    const { timing, signal } = this.#connection;
-    if (await passed(timing.voiceCheckMs(), signal)) this.#refuse(this.#query);
-  }
-
   #onIdle(context: Context | undefined): void {
     // On a socket without contexts nothing was left unsaid.
     if (context !== undefined && context.buffer.length > 0) this.#connection.witness.violation("unsent-end");
-    this.#refuse(serviceErrors.idle(this.#inactivityMs / 1000));
+    this.#refuse(serviceErrors.idle(this.#door.idleMs / 1000));
   }
 
-  #onMessage(data: string, isBinary: boolean): void {
-    const { witness } = this.#connection;
-    const message = isBinary
-      ? { field: undefined, problem: "Binary messages are not understood." }
-      : parseClientMessage(data);
-    if ("problem" in message) {
-      witness.received({ error: message.problem });
-      witness.violation("malformed-message");
-      const { field, problem } = message;
-      this.#refuse(
-        field === undefined ? serviceErrors.malformed(problem) : serviceErrors.invalidSetting(field, problem),
-      );
-      return;
-    }
-    witness.received({
-      ...(message.text === undefined ? {} : { text: message.text }),
-      ...(message.flush ? { flush: true } : {}),
-      ...(message.contextId === undefined ? {} : { context: message.contextId }),
-      fields: message.fields,
-    });
-    if (this.#connection.over || this.#closing || !this.#admitted(message)) return;
-    if ("error" in this.#query) return;
-    if (message.closeSocket) void this.#closeSocket();
-    else this.#route(message, this.#query);
-  }
-
-  /** Whether the client has shown a key; its absence is told with the first message. */
-  #admitted(message: ClientMessage): boolean {
-    if (this.#credentials === "good") return true;
-    if (this.#credentials === "none") {
-      this.#credentials = message.key === undefined ? "none" : this.#services.keyring.judgeKey(message.key);
-      if (this.#credentials === "none") this.#refuse(serviceErrors.noKey());
-      if (this.#credentials === "bad") this.#refuse(serviceErrors.invalidKey());
-      if (this.#credentials === "good") void this.#judgeQuery();
-    }
-    return this.#credentials === "good";
+  #onMessage(message: ClientMessage): void {
+    if (this.#connection.over || this.#closing || !this.#door.admit(message)) return;
+    const { query } = this.#door;
+    if (query === undefined) return;
+    if (message.closeSocket) void this.#closeSocket(query);
+    else this.#route(message, query);
   }
 
   #route(message: ClientMessage, query: SocketQuery): void {
@@ -164,7 +114,7 @@ export class MultiStreamInput {
         fault: this.#fault,
         contextId: id,
       }),
-      idle: new IdleTimer(this.#inactivityMs, this.#connection.signal, () => this.#onIdle(context)),
+      idle: new IdleTimer(this.#door.idleMs, this.#connection.signal, () => this.#onIdle(context)),
       closing: undefined,
     };
     this.#contexts.set(id, context);
@@ -222,11 +172,9 @@ export class MultiStreamInput {
   }
 
   /** Flushes every context, then closes. */
-  async #closeSocket(): Promise<void> {
+  async #closeSocket(query: SocketQuery): Promise<void> {
     this.#closing = true;
     this.#idle.stop();
-    const query = this.#query;
-    if ("error" in query) return;
     const closing = [...this.#contexts.values()].map((context) => {
       if (context.closing !== undefined) return context.closing;
       for (const generation of context.buffer.end()) context.speaker.say(generation);

@@ -1,14 +1,13 @@
-import { type ClientMessage, changedSetting, parseClientMessage, type Settings } from "./client-message.ts";
+import { type ClientMessage, changedSetting, type Settings } from "./client-message.ts";
 import type { Connection } from "./connection.ts";
-import type { Credentials } from "./credentials.ts";
 import { type Fault, faultDurationMs } from "./faults.ts";
 import { IdleTimer } from "./idle-timer.ts";
 import { type ServiceError, serviceErrors } from "./service-error.ts";
 import type { Services } from "./services.ts";
+import { SocketDoor, type SocketOptions } from "./socket-door.ts";
 import type { SocketQuery } from "./socket-query.ts";
 import { Speaker } from "./speaker.ts";
 import { TextBuffer } from "./text-buffer.ts";
-import { passed } from "./timing.ts";
 import { finalMessage } from "./wire/audio-messages.ts";
 
 /** How a stream-input socket stands towards its client. */
@@ -18,6 +17,7 @@ type State =
   /** The opening has come: text is taken. */
   | {
       readonly kind: "open";
+      readonly query: SocketQuery;
       readonly opening: Settings;
       readonly buffer: TextBuffer;
       readonly speaker: Speaker;
@@ -25,41 +25,31 @@ type State =
   /** The end has come, or the key, voice or query was refused: text means nothing any more. */
   | { readonly kind: "ended" };
 
-/**
- * One `stream-input` socket (reference/elevenlabs.md 1.3–1.7): opening, text, end, audio, final, close. The
- * upgrade always succeeds; a bad key is told at once, a bad voice or query a little later, a missing key when
- * the first message brings none either.
- */
+type Open = Extract<State, { readonly kind: "open" }>;
+
+/** One `stream-input` socket (reference/elevenlabs.md 1.3–1.7): opening, text, end, audio, final, close. */
 export class StreamInput {
   readonly #services: Services;
   readonly #connection: Connection;
-  readonly #query: SocketQuery | ServiceError;
+  readonly #door: SocketDoor;
   readonly #fault: Fault | undefined;
   readonly #idle: IdleTimer;
-  #credentials: Credentials;
   #state: State = { kind: "waiting" };
   #characters = 0;
 
-  constructor(
-    services: Services,
-    connection: Connection,
-    options: {
-      readonly query: SocketQuery | ServiceError;
-      readonly credentials: Credentials;
-      readonly fault: Fault | undefined;
-    },
-  ) {
+  constructor(services: Services, connection: Connection, options: SocketOptions) {
     this.#services = services;
     this.#connection = connection;
-    this.#query = options.query;
     this.#fault = options.fault;
-    this.#credentials = options.credentials;
-    const seconds =
-      "error" in options.query ? services.settings.idleTimeoutSeconds : options.query.inactivitySeconds;
-    this.#idle = new IdleTimer(seconds * 1000, connection.signal, () => this.#onIdle(seconds));
-    connection.onMessage((data, isBinary) => this.#onMessage(data, isBinary));
-    if (this.#credentials === "bad") this.#refuse(serviceErrors.invalidKey());
-    else if (this.#credentials === "good") void this.#judgeQuery();
+    this.#door = new SocketDoor(services, connection, options, {
+      onMessage: (message) => this.#onMessage(message),
+      onMalformed: (error) => {
+        if (this.#state.kind !== "ended") this.#refuse(error);
+      },
+      onRefused: (error) => this.#refuse(error),
+    });
+    this.#idle = new IdleTimer(this.#door.idleMs, connection.signal, () => this.#onIdle());
+    this.#door.open();
   }
 
   #refuse(error: ServiceError): void {
@@ -68,38 +58,12 @@ export class StreamInput {
     this.#connection.fail(error);
   }
 
-  async #judgeQuery(): Promise<void> {
-    if (!("error" in this.#query)) return;
-    const { timing, signal } = this.#connection;
-    if (await passed(timing.voiceCheckMs(), signal)) this.#refuse(this.#query);
-  }
-
-  #onIdle(seconds: number): void {
+  #onIdle(): void {
     if (this.#characters > 0) this.#connection.witness.violation("unsent-end");
-    this.#refuse(serviceErrors.idle(seconds));
+    this.#refuse(serviceErrors.idle(this.#door.idleMs / 1000));
   }
 
-  #onMessage(data: string, isBinary: boolean): void {
-    const { witness } = this.#connection;
-    const message = isBinary
-      ? { field: undefined, problem: "Binary messages are not understood." }
-      : parseClientMessage(data);
-    if ("problem" in message) {
-      witness.received({ error: message.problem });
-      witness.violation("malformed-message");
-      if (this.#state.kind === "ended") return;
-      this.#refuse(
-        message.field === undefined
-          ? serviceErrors.malformed(message.problem)
-          : serviceErrors.invalidSetting(message.field, message.problem),
-      );
-      return;
-    }
-    witness.received({
-      ...(message.text === undefined ? {} : { text: message.text }),
-      ...(message.flush ? { flush: true } : {}),
-      fields: message.fields,
-    });
+  #onMessage(message: ClientMessage): void {
     switch (this.#state.kind) {
       case "waiting":
         this.#open(message);
@@ -117,29 +81,20 @@ export class StreamInput {
     const { witness } = this.#connection;
     this.#idle.restart();
     witness.opening();
-    if (this.#credentials === "none") {
-      this.#credentials = message.key === undefined ? "none" : this.#services.keyring.judgeKey(message.key);
-      if (this.#credentials === "none") {
-        this.#refuse(serviceErrors.noKey());
-        return;
-      }
-      if (this.#credentials === "bad") {
-        this.#refuse(serviceErrors.invalidKey());
-        return;
-      }
-      void this.#judgeQuery();
-    }
+    if (!this.#door.admit(message)) return;
+    const { query } = this.#door;
     // A voice or query that is refused soon: what comes meanwhile is not spoken.
-    if ("error" in this.#query) {
+    if (query === undefined) {
       this.#state = { kind: "ended" };
       return;
     }
     const { voiceSettings: settings, schedule } = message.settings;
     const open = {
       kind: "open",
+      query,
       opening: message.settings,
-      buffer: new TextBuffer({ schedule, autoMode: this.#query.autoMode }),
-      speaker: new Speaker(this.#services, this.#connection, this.#query, { settings, fault: this.#fault }),
+      buffer: new TextBuffer({ schedule, autoMode: query.autoMode }),
+      speaker: new Speaker(this.#services, this.#connection, query, { settings, fault: this.#fault }),
     } as const;
     this.#state = open;
     if (message.text === "" && !message.flush) {
@@ -153,7 +108,7 @@ export class StreamInput {
     this.#speak(text, message, open);
   }
 
-  #take(message: ClientMessage, open: Extract<State, { kind: "open" }>): void {
+  #take(message: ClientMessage, open: Open): void {
     const { witness } = this.#connection;
     this.#idle.restart();
     if (Object.keys(message.settings.written).length > 0 || message.key !== undefined) {
@@ -173,21 +128,21 @@ export class StreamInput {
     }
     if (text === undefined && !message.flush) return;
     if (this.#fault?.name === "idle-kill-at-checkout" && text !== undefined && text.trim() !== "") {
-      const seconds = "error" in this.#query ? 0 : this.#query.inactivitySeconds;
-      this.#refuse(serviceErrors.idle(seconds));
+      this.#refuse(serviceErrors.idle(open.query.inactivitySeconds));
       return;
     }
     this.#speak(text ?? "", message, open);
   }
 
-  #speak(text: string, message: ClientMessage, { buffer, speaker }: Extract<State, { kind: "open" }>): void {
+  #speak(text: string, message: ClientMessage, open: Open): void {
     const { witness } = this.#connection;
+    const { query, buffer, speaker } = open;
     if (text.trim() !== "") {
       witness.text(text.length);
       this.#characters += text.length;
     } else if (text !== "") witness.keepAlive();
     if (message.flush) witness.flush();
-    const limit = "error" in this.#query ? 0 : this.#query.model.maxCharacters;
+    const limit = query.model.maxCharacters;
     if (this.#characters > limit || buffer.length + text.length > limit) {
       this.#refuse(serviceErrors.textTooLong(limit));
       return;
@@ -196,7 +151,7 @@ export class StreamInput {
     for (const generation of buffer.push({ text, flush, tryTrigger })) speaker.say(generation);
   }
 
-  #end({ buffer, speaker }: Extract<State, { kind: "open" }>): void {
+  #end({ buffer, speaker }: Open): void {
     this.#state = { kind: "ended" };
     this.#idle.stop();
     this.#connection.witness.end();
@@ -220,7 +175,7 @@ export class StreamInput {
 
   #takeLate(message: ClientMessage): void {
     const { witness } = this.#connection;
-    if (this.#credentials !== "good" || "error" in this.#query) return;
+    if (!this.#door.isAdmitted || this.#door.query === undefined) return;
     // After an error of ours the client may not have read it yet: no fault of its.
     if (witness.log.ends === 0) return;
     if (message.text === "") {
