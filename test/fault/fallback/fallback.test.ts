@@ -89,3 +89,78 @@ describe("while the provider is left alone", () => {
     expect(second.report().openings).toBe(0);
   });
 });
+
+describe("a voice that the provider does not have, or that makes no sound", () => {
+  const NOBODY = "nobodyKnowsThisVoice";
+  const UNLUCKY = [
+    [NOBODY, "provider.voice_not_found"],
+    [`${GRACE}_fault_quota-silence`, "provider.silent"],
+  ] as const;
+
+  it.each(UNLUCKY)("%s is replaced by the fallback voice at the same provider", async (voice, reason) => {
+    const client = await connect(await start({ fallbackVoice: HENRY, poolWarm: 0 }));
+    const { end, pcm } = await client.speak(TEXT, { voice });
+    expect(end.type).toBe("stream_complete");
+    expect(pcm.equals(await render(HENRY))).toBe(true);
+    const [told] = substitutions(client);
+    expect(told).toMatchObject({ voice: HENRY, model: MODEL, reason });
+    expect(told).not.toHaveProperty("provider");
+  });
+
+  it.each(UNLUCKY)("%s is an error where no other is configured", async (voice, code) => {
+    const client = await connect(await start({ poolWarm: 0 }));
+    expect((await client.speak(TEXT, { voice })).end).toMatchObject({ type: "error", code });
+  });
+});
+
+it("an utterance goes on with the second provider at the next word, when the first has gone in its middle", async () => {
+  const { configured } = await startSecond();
+  const system = await start({ ...HASTY, ...configured, fallbackVoice: HENRY });
+  const client = await connect(system);
+  system.simulator.setFault({ name: "drop-after-audio", afterMs: 1_500 }, 1);
+  const speaking = client.speak(TEXT, { voice: GRACE });
+  await client.until("first audio", () => client.receivedFrames > 0 || undefined);
+  system.simulator.setFault({ name: "upgrade-503" }, 1_000);
+  const { end, splices, pcm } = await speaking;
+  expect(end).toMatchObject({ type: "stream_complete", splices: 1 });
+  expect(substitutions(client)).toHaveLength(1);
+  const at = splices[0]?.firstSample ?? 0;
+  expect(at).toBeGreaterThan(0);
+  expect(pcm.subarray(0, at * 2).equals((await render(GRACE)).subarray(0, at * 2))).toBe(true);
+  const { words } = await speaking;
+  expect(words.map(({ text }) => text).join(" ")).toBe(TEXT);
+});
+
+it("over HTTP it is said in the answer and in a header", async () => {
+  const system = await start({ fallbackVoice: HENRY, poolWarm: 0 });
+  const ask = (accept: string) =>
+    fetch(`${system.url}/api/v1/synthesize`, {
+      method: "POST",
+      headers: { "content-type": "application/json", accept },
+      body: JSON.stringify({ text: TEXT, voice: "nobodyKnowsThisVoice" }),
+    });
+  const told = { voice: HENRY, model: MODEL, reason: "provider.voice_not_found" };
+  const json = await ask("application/json");
+  expect(await json.json()).toMatchObject({ substituted: told });
+  const pcm = await ask("audio/pcm");
+  expect(Buffer.from(await pcm.arrayBuffer()).equals(await render(HENRY))).toBe(true);
+  for (const { headers } of [json, pcm]) {
+    expect(Object.fromEntries(new URLSearchParams(headers.get("x-substituted") ?? ""))).toEqual(told);
+  }
+});
+
+it("what a substitute spoke is not kept as the original's", async () => {
+  const { configured } = await startSecond();
+  const client = await connect(
+    await start({ ...HASTY, breakerOpenMs: 1_000, ...configured, fallbackVoice: HENRY }, true),
+  );
+  await openCircuit(client);
+  const substituted = await client.speak(TEXT, { voice: GRACE });
+  expect(substituted.end).toMatchObject({ type: "stream_complete", cache: "miss" });
+  expect(substituted.pcm.equals(await render(HENRY))).toBe(true);
+  const asAsked = async () => (await client.speak(TEXT, { voice: GRACE })).pcm.equals(await render(GRACE));
+  await expect.poll(asAsked, { timeout: 8_000 }).toBe(true);
+  const again = async () => (await client.speak(TEXT, { voice: GRACE })).end;
+  await expect.poll(again).toMatchObject({ cache: "hit" });
+  expect(await asAsked()).toBe(true);
+});
