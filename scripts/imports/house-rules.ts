@@ -8,11 +8,11 @@ import type { Import, SourceFile, Sources, Workspace } from "./read-sources.ts";
  */
 export const CORE_LAYERS: readonly string[] = [
   ...["process", "queue", "cache", "breaker", "governor", "session", "stream", "redis"],
-  ...["protocol", "audio", "async", "."],
+  ...["protocol", "audio", "text", "async", "."],
 ];
 
 /** What runs in a browser too: all that packages/client may see of core. */
-const PURE_LAYERS = new Set(["protocol", "audio", "async", "."]);
+const PURE_LAYERS = new Set(["protocol", "audio", "text", "async", "."]);
 
 /** Each foreign package's home: the paths that may import it. Packages not named here have none. */
 const HOMES: Readonly<Record<string, RegExp>> = {
