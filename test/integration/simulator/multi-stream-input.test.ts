@@ -1,25 +1,12 @@
-import { silentLogger } from "@tts-labs/core/logger";
-import { defaultSimulatorConfig } from "@tts-labs/simulator/config";
-import { type Simulator, startSimulator } from "@tts-labs/simulator/main";
 import { renderSpeech } from "@tts-labs/simulator/render";
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { FLASH, GRACE, ProviderClient, type Seen, socketUrl } from "./provider-client.ts";
+import { describe, expect, it } from "vitest";
+import { FLASH, GRACE, type ProviderClient, type Seen } from "./provider-client.ts";
+import { SimulatorForFile } from "./simulator-for-file.ts";
 
-let simulator: Simulator;
-beforeAll(async () => {
-  simulator = await startSimulator(defaultSimulatorConfig({ port: 0, timeScale: 0 }), silentLogger);
-});
-afterAll(() => simulator.close());
-beforeEach(async () => {
-  await vi.waitFor(() => expect(simulator.report().connections.open).toBe(0));
-  simulator.reset();
-});
+const simulator = new SimulatorForFile();
 
-async function open(query = FLASH): Promise<ProviderClient> {
-  const client = new ProviderClient(socketUrl(simulator.url, GRACE, query, "multi-stream-input"));
-  await client.opened;
-  return client;
-}
+const open = (query?: string) =>
+  simulator.open({ route: "multi-stream-input", ...(query === undefined ? {} : { query }) });
 
 const ofContext = (seen: readonly Seen[], id: string) =>
   seen.filter(({ json }) => json?.["contextId"] === id);
