@@ -1,4 +1,5 @@
 import { SpeechError } from "@tts-labs/client/speech-error";
+import type { UtteranceEvents } from "@tts-labs/client/utterance";
 import type { Voice } from "@tts-labs/client/voices";
 
 /** An error as a person at a terminal can act on it, one thought per line. */
@@ -26,6 +27,17 @@ export function explain(
   if (!error.retryable) return [about];
   const when = error.retryAfterMs === undefined ? "" : ` in ${Math.ceil(error.retryAfterMs / 1000)} s`;
   return [about, `It may work when tried again${when}.`];
+}
+
+/** Who spoke instead of what was asked for, and why. */
+export function explainSubstitute({
+  voice,
+  model,
+  provider,
+  reason,
+}: UtteranceEvents["substituted"]): string {
+  const of = provider === undefined ? model : `${model}, ${provider}`;
+  return `${voice} (${of}) speaks instead: ${new SpeechError(reason).message} (${reason})`;
 }
 
 export const describeVoice = ({ id, name, language }: Voice): string =>

@@ -1,10 +1,10 @@
 import { resolve } from "node:path";
 import { SpeechClient } from "@tts-labs/client/speech-client";
 import { SpeechError } from "@tts-labs/client/speech-error";
-import type { HeardText, Utterance, UtteranceTotals } from "@tts-labs/client/utterance";
+import type { HeardText, Utterance, UtteranceEvents, UtteranceTotals } from "@tts-labs/client/utterance";
 import { listVoices, type Voice } from "@tts-labs/client/voices";
 import { openAudioFile, openAudioPipe } from "./audio-output.ts";
-import { describeVoice, explain } from "./explain.ts";
+import { describeVoice, explain, explainSubstitute } from "./explain.ts";
 import type { SayOptions } from "./options.ts";
 import { noProgress, openProgress, type Progress } from "./progress.ts";
 import { textOf } from "./standard-input.ts";
@@ -29,6 +29,8 @@ export async function runSay(options: SayOptions, context: SayContext): Promise<
   try {
     if (options.voices === true) return await printVoices(options.url);
     const spoken = await speak(options, context);
+    const { substituted } = spoken;
+    if (!quiet && substituted !== undefined) told.write(`${explainSubstitute(substituted)}\n`);
     if (!quiet) told.write(`${summary(options, spoken.totals)}\n`);
     if (options.json === true) told.write(`${JSON.stringify(report(options, spoken))}\n`);
     return spoken.totals.outcome === "cancelled" ? EXIT.interrupted : EXIT.spoken;
@@ -45,6 +47,8 @@ interface Spoken {
   readonly heard: HeardText;
   /** How often the connection was lost and replaced. */
   readonly reconnects: number;
+  /** Who spoke in the end, if not the first choice. */
+  readonly substituted: UtteranceEvents["substituted"] | undefined;
   readonly sampleRateHz: number;
   readonly sessionId: string;
 }
@@ -63,6 +67,10 @@ async function speak(options: SayOptions, { folder, interrupted }: SayContext): 
     const { sample_rate: sampleRateHz, session_id: sessionId } = client.session;
     const text = options.text === "-" ? textOf(process.stdin) : options.text;
     const utterance = client.speak(text, speakOptions(options, voices));
+    let substituted: Spoken["substituted"];
+    utterance.on("substituted", (by) => {
+      substituted = by;
+    });
     const onInterrupt = () => {
       utterance.reportPlayed(utterance.receivedSamples);
       void utterance.cancel().catch(() => {});
@@ -71,7 +79,7 @@ async function speak(options: SayOptions, { folder, interrupted }: SayContext): 
     else interrupted.addEventListener("abort", onInterrupt, { once: true });
     await write(utterance, options, folder, progress);
     const totals = await utterance.finished;
-    return { totals, heard: utterance.heard, reconnects, sampleRateHz, sessionId };
+    return { totals, heard: utterance.heard, reconnects, substituted, sampleRateHz, sessionId };
   } finally {
     progress.stop();
     await client.close();
@@ -141,7 +149,7 @@ function summary({ out }: SayOptions, { outcome, durationMs, firstAudioMs }: Utt
 
 function report(
   { out, raw }: SayOptions,
-  { totals, heard, reconnects, sampleRateHz, sessionId }: Spoken,
+  { totals, heard, reconnects, substituted, sampleRateHz, sessionId }: Spoken,
 ): object {
   return {
     ok: totals.outcome === "completed",
@@ -152,8 +160,13 @@ function report(
     reconnects,
     ...totals,
     ...(totals.outcome === "cancelled" ? heard : {}),
+    ...(substituted === undefined ? {} : { substituted: toShown(substituted) }),
   };
 }
+
+const toShown = ({ voice, model, provider, reason }: UtteranceEvents["substituted"]) => ({
+  ...{ voice, model, provider, reason },
+});
 
 function failure(error: unknown): object {
   if (!(error instanceof SpeechError)) return { ok: false, code: "say.failed", message: String(error) };

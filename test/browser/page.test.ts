@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { findChromium, launchChromium } from "../harness/chromium.ts";
 import { FakeEdge, type FakeEdgeOptions } from "../harness/fake-edge.ts";
 import { humOf } from "../harness/hum.ts";
+import { cancelledAfter, HEADER, STARTED } from "../harness/one-utterance.ts";
 import { PageVisit } from "../harness/page-visit.ts";
 
 const chromiumPath = findChromium();
@@ -49,24 +50,34 @@ describe.skipIf(chromiumPath === undefined)("the page, with an edge that hums", 
     expect(person.complaints).toEqual([]);
   });
 
+  it("says who speaks instead of the chosen voice, until the next time", async () => {
+    const substitute = { voice: "simGermanAnna000000A", model: "m2", reason: "provider.silent" } as const;
+    const troubles: { substitute?: typeof substitute } = { substitute };
+    const { visit: person } = await visit({ troubles });
+    const note = person.page.locator("#note");
+    await person.speak("Hallo");
+    await person.until("it has been heard", ({ outcome }) => outcome !== undefined);
+    expect(await note.textContent()).toMatch(/^Anna \(m2\) speaks instead\. The provider reported success/);
+    expect(await note.isVisible()).toBe(true);
+    delete troubles.substitute;
+    await person.speak("Hallo noch einmal");
+    await person.until(
+      "it has been heard too",
+      ({ outcome, words }) => outcome !== undefined && words.length === 3,
+    );
+    expect(await note.isVisible()).toBe(false);
+    expect(person.complaints).toEqual([]);
+  });
+
   it("shows a gap as a gap: audio that comes too late is an underrun", async () => {
-    const frame = (firstSample: number, last: boolean) => ({
-      ...{ utterance: 1, firstSample, seq: 1, last, deflated: false, splice: false },
-    });
     let resume = () => {};
     const { visit: person } = await visit({
       onMessage: (message, connection) => {
         if (message.type === "text") {
-          connection.send({
-            type: "utterance_started",
-            utterance_id: "u",
-            utterance: 1,
-            voice: "v",
-            model: "m",
-          });
-          connection.sendFrame(frame(0, false), new Uint8Array(4_800));
+          connection.send(STARTED);
+          connection.sendFrame(HEADER, new Uint8Array(4_800));
           resume = () => {
-            connection.sendFrame(frame(2_400, true), new Uint8Array(4_800));
+            connection.sendFrame({ ...HEADER, firstSample: 2_400, last: true }, new Uint8Array(4_800));
             const totals = {
               characters: 5,
               samples: 4_800,
@@ -102,29 +113,13 @@ describe.skipIf(chromiumPath === undefined)("the page, with an edge that hums", 
     const { visit: person } = await visit({
       onMessage: (message, connection) => {
         if (message.type === "text") {
-          connection.send({
-            type: "utterance_started",
-            utterance_id: "u",
-            utterance: 1,
-            voice: "v",
-            model: "m",
-          });
-          const header = {
-            utterance: 1,
-            firstSample: 0,
-            seq: 1,
-            last: false,
-            deflated: false,
-            splice: false,
-          };
-          connection.sendFrame(header, new Uint8Array(480_000));
+          connection.send(STARTED);
+          connection.sendFrame(HEADER, new Uint8Array(480_000));
         }
         if (message.type === "played") played = message.samples;
         if (message.type === "cancel") {
           playedAtCancel = played;
-          const totals = { sent_samples: 240_000, played_samples: played };
-          const heard = { heard_ms: 0, text_heard: "", text_left: "", estimated: false };
-          connection.send({ type: "cancelled", utterance_id: "u", utterance: 1, ...totals, ...heard });
+          connection.send(cancelledAfter(240_000, played));
         }
         return message.type !== "ping";
       },
@@ -206,15 +201,8 @@ describe.skipIf(chromiumPath === undefined)("the page, with an edge that hums", 
     const { edge, visit: person } = await visit({
       onMessage: (message, connection) => {
         if (message.type !== "text") return message.type === "stream_end";
-        connection.send({
-          type: "utterance_started",
-          utterance_id: "u",
-          utterance: 1,
-          voice: "v",
-          model: "m",
-        });
-        const header = { utterance: 1, firstSample: 0, seq: 1, last: false, deflated: false, splice: false };
-        connection.sendFrame(header, new Uint8Array(96_000));
+        connection.send(STARTED);
+        connection.sendFrame(HEADER, new Uint8Array(96_000));
         return true;
       },
     });

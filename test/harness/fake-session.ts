@@ -6,6 +6,7 @@ import {
   type ServerMessageOf,
   toErrorMessage,
 } from "@tts-labs/core/protocol/server-message";
+import type { Substitute } from "@tts-labs/core/session/entries";
 import { HUM_RATE_HZ, heardOf, humOf, splicedHumOf } from "./hum.ts";
 
 export const FAKE_FRAME_SAMPLES = 960;
@@ -25,6 +26,8 @@ export interface FakeTroubles {
   readonly cutAt?: readonly number[];
   /** Once, when `at` has been delivered, another voice takes over at `from`. */
   readonly splice?: { readonly at: number; readonly from: number };
+  /** Told before the audio of each delivery, as if somebody else spoke it. */
+  readonly substitute?: Substitute;
 }
 
 interface Spoken {
@@ -147,7 +150,8 @@ export class FakeSession {
 
   #deliver(spoken: Spoken, from: number): void {
     const { id: utterance_id, number: utterance, text } = spoken;
-    const { splice } = this.#troubles;
+    const { splice, substitute } = this.#troubles;
+    if (substitute !== undefined) this.#send({ type: "substituted", utterance_id, ...substitute });
     const { words } = humOf(text);
     let pcm = pcmOf(spoken);
     this.#tellWords(utterance_id, words);

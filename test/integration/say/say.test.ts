@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FakeEdge, type FakeEdgeOptions } from "../../harness/fake-edge.ts";
 import { humOf, splicedHumOf } from "../../harness/hum.ts";
+import { cancelledAfter, HEADER, STARTED } from "../../harness/one-utterance.ts";
 
 const TEXT = "Guten Tag, wie geht es Ihnen?";
 const SCRIPT = join(import.meta.dirname, "../../../scripts/say.ts");
@@ -120,6 +121,22 @@ describe("say", () => {
     expect(report).toMatchObject({ ok: true, outcome: "completed", samples: humOf(TEXT).pcm.length });
   });
 
+  it("says who spoke instead, and why, for people and in JSON", async () => {
+    const substitute = {
+      voice: "simGermanAnna000000A",
+      model: "m2",
+      provider: "second",
+      reason: "provider.voice_not_found",
+    } as const;
+    const { url } = await edge({ troubles: { substitute } });
+    const { out } = await say(TEXT, "--url", url, "--json");
+    const lines = out.toString().trimEnd().split("\n");
+    expect(lines[0]).toBe(
+      "simGermanAnna000000A (m2, second) speaks instead: The provider has no such voice. (provider.voice_not_found)",
+    );
+    expect(JSON.parse(lines.at(-1) ?? "")).toMatchObject({ ok: true, substituted: substitute });
+  });
+
   it("writes bare PCM to standard output, and nothing else", async () => {
     const { url } = await edge();
     const { out, code } = await say(TEXT, "--url", url, "--raw", "--out", "-");
@@ -182,13 +199,7 @@ describe("say", () => {
     const { url } = await edge({
       onMessage: (message, connection) => {
         if (message.type !== "text") return false;
-        connection.send({
-          type: "utterance_started",
-          utterance_id: "u",
-          utterance: 1,
-          voice: "x",
-          model: "m",
-        });
+        connection.send(STARTED);
         const error = {
           code: "provider.voice_not_found",
           message: "The provider has no such voice.",
@@ -222,30 +233,14 @@ describe("say", () => {
     const { url } = await edge({
       onMessage: (message, connection) => {
         if (message.type === "text") {
-          connection.send({
-            type: "utterance_started",
-            utterance_id: "u",
-            utterance: 1,
-            voice: "x",
-            model: "m",
-          });
-          const header = {
-            utterance: 1,
-            firstSample: 0,
-            seq: 1,
-            last: false,
-            deflated: false,
-            splice: false,
-          };
-          connection.sendFrame(header, new Uint8Array(48_000));
+          connection.send(STARTED);
+          connection.sendFrame(HEADER, new Uint8Array(48_000));
           connection.send({ type: "pong" });
           onFrame();
         }
         if (message.type === "cancel") {
           cancelled = true;
-          const totals = { sent_samples: 24_000, played_samples: 24_000 };
-          const heard = { heard_ms: 0, text_heard: "", text_left: "", estimated: false };
-          connection.send({ type: "cancelled", utterance_id: "u", utterance: 1, ...totals, ...heard });
+          connection.send(cancelledAfter(24_000, 24_000));
         }
         if (message.type === "played") played = message.samples;
         return message.type !== "ping";

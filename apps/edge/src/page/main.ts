@@ -1,6 +1,6 @@
 import { Player } from "@tts-labs/client/player/player";
 import { SpeechError } from "@tts-labs/client/speech-error";
-import type { UtteranceTotals } from "@tts-labs/client/utterance";
+import type { UtteranceEvents, UtteranceTotals } from "@tts-labs/client/utterance";
 import { listVoices } from "@tts-labs/client/voices";
 import { type LinkState, ServerLink } from "./server-link.ts";
 import { Speech } from "./speech.ts";
@@ -70,6 +70,7 @@ async function speak(): Promise<void> {
     ...view.request,
     askedAtMs: performance.now(),
     onFailed: (error: SpeechError) => view.showError(error),
+    onSubstituted: (told: UtteranceEvents["substituted"]) => view.showSubstitute(told),
   };
   if (link.client === undefined) return;
   if (request.text === "") {
@@ -79,6 +80,7 @@ async function speak(): Promise<void> {
   const mine = ++press;
   speech?.stop();
   view.showError(undefined);
+  view.showSubstitute(undefined);
   view.showTotals("");
   try {
     const opened = await openPlayer();

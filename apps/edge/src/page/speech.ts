@@ -2,7 +2,7 @@ import type { Playback } from "@tts-labs/client/player/playback";
 import type { Player } from "@tts-labs/client/player/player";
 import type { SpeechClient } from "@tts-labs/client/speech-client";
 import { SpeechError } from "@tts-labs/client/speech-error";
-import type { HeardText, Utterance, UtteranceTotals } from "@tts-labs/client/utterance";
+import type { HeardText, Utterance, UtteranceEvents, UtteranceTotals } from "@tts-labs/client/utterance";
 import { typedWords } from "./typing.ts";
 import type { Caption } from "./words.ts";
 
@@ -16,6 +16,8 @@ export interface SpeechRequest {
   readonly askedAtMs: number;
   /** No more will come; what has come is still being played. */
   readonly onFailed: (error: SpeechError) => void;
+  /** Somebody else speaks from here on. */
+  readonly onSubstituted: (told: UtteranceEvents["substituted"]) => void;
 }
 
 export interface SpeechFigures {
@@ -58,6 +60,7 @@ export class Speech {
     this.#utterance.on("ended", (end) => {
       if (end instanceof SpeechError) request.onFailed(end);
     });
+    this.#utterance.on("substituted", request.onSubstituted);
     this.#utterance.on("words", (words) => caption.track.speak(words));
     this.#playback = player.play(this.#utterance);
     this.done = this.#run();

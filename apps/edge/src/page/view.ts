@@ -1,4 +1,5 @@
-import type { SpeechError } from "@tts-labs/client/speech-error";
+import { SpeechError } from "@tts-labs/client/speech-error";
+import type { UtteranceEvents } from "@tts-labs/client/utterance";
 import type { Voice } from "@tts-labs/client/voices";
 import { SAMPLE_SENTENCES, type SampleSentence } from "./sentences.ts";
 import type { LinkState } from "./server-link.ts";
@@ -25,6 +26,7 @@ export class View {
   readonly #stop = element("stop", HTMLButtonElement);
   readonly #connection = element("connection", HTMLElement);
   readonly #message = element("message", HTMLElement);
+  readonly #note = element("note", HTMLElement);
   readonly #voices = new Map<string, Voice>();
 
   constructor(actions: ViewActions) {
@@ -120,6 +122,18 @@ export class View {
   showError(error: SpeechError | undefined): void {
     this.#message.hidden = error === undefined;
     this.#message.textContent = error === undefined ? "" : describeError(error);
+  }
+
+  /** Who speaks instead of the voice that was chosen, and why. */
+  showSubstitute(told: UtteranceEvents["substituted"] | undefined): void {
+    this.#note.hidden = told === undefined;
+    this.#note.textContent = told === undefined ? "" : this.#describeSubstitute(told);
+  }
+
+  #describeSubstitute({ voice, model, provider, reason }: UtteranceEvents["substituted"]): string {
+    const name = this.#voices.get(voice)?.name ?? voice;
+    const of = provider === undefined ? model : `${model}, ${provider}`;
+    return `${name} (${of}) speaks instead. ${new SpeechError(reason).message}`;
   }
 
   #chip({ language, label, text }: SampleSentence): HTMLButtonElement {
