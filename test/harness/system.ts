@@ -19,6 +19,8 @@ export interface SystemOptions {
   readonly edge?: Partial<EdgeConfig>;
   readonly worker?: Partial<WorkerConfig>;
   readonly simulator?: Partial<SimulatorConfig>;
+  /** Protections of the edge that a negative twin does without. */
+  readonly seams?: Parameters<typeof startEdge>[2];
 }
 
 type Running<T extends (...args: never[]) => Promise<unknown>> = Awaited<ReturnType<T>>;
@@ -66,7 +68,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     const edgeConfig = defaultEdgeConfig({ ...common, port: 0, ...cached, ...options.edge });
     const edges = [];
     for (let i = 0; i < (options.edges ?? 1); i++) {
-      edges.push(started(await startEdge(edgeConfig, silentLogger)));
+      edges.push(started(await startEdge(edgeConfig, silentLogger, options.seams)));
     }
     const [edge] = edges;
     if (edge === undefined) throw new RangeError("a system has at least one edge");

@@ -30,7 +30,8 @@ import { openPageRoutes, type PageRoutes } from "./page-routes.ts";
 import { listen } from "./server.ts";
 import type { WantedRoutes } from "./services.ts";
 import { SessionRegistry } from "./session-registry.ts";
-import { SpeechCache } from "./speech-cache/speech-cache.ts";
+import { toCompleteSpeech } from "./speech-cache/complete-speech.ts";
+import { type Keeps, SpeechCache } from "./speech-cache/speech-cache.ts";
 import { StorageCheck } from "./storage-check.ts";
 import { RedisWantedRoutes } from "./wanted-routes.ts";
 
@@ -69,10 +70,19 @@ export interface EdgeGround {
   readonly page: PageRoutes;
   /** Absent where nothing is to be cached. */
   readonly cache?: { readonly flights: Flights; readonly audio: (observer: CacheObserver) => AudioCache };
+  /** What may be kept in it; absent: complete speech. */
+  readonly keeps?: Keeps;
 }
 
-/** @throws GatewayError `config.invalid`, `storage.*` */
-export async function startEdge(config: EdgeConfig, logger: Logger): Promise<Edge> {
+/**
+ * @param seams for tests, which show what happens without a protection
+ * @throws GatewayError `config.invalid`, `storage.*`
+ */
+export async function startEdge(
+  config: EdgeConfig,
+  logger: Logger,
+  seams: Pick<EdgeGround, "keeps"> = {},
+): Promise<Edge> {
   const keys = new Keys(config.keyPrefix);
   const nodeId = newNodeId("edge");
   const lifecycle = new Lifecycle(logger);
@@ -104,6 +114,7 @@ export async function startEdge(config: EdgeConfig, logger: Logger): Promise<Edg
       isStorageThere: () => storage.isThere(),
       page: await openPageRoutes(),
       ...(config.cache ? { cache: { audio: openCache, flights: new RedisFlights({ redis, keys }) } } : {}),
+      ...seams,
     });
     lifecycle.add("edge", edge, () => edge.close(), 2 * SETTLE_LIMIT_MS);
     const close = () => lifecycle.close();
@@ -137,6 +148,7 @@ export async function openEdge(
       provider: toProviderIdentity(config.elevenLabsUrl),
       ...{ streamTtlMs: config.streamTtlMs, maxEntryBytes: config.cacheMaxEntryBytes },
       replayBytes: config.resumeWindowMs > 0 ? config.replayBytes : 0,
+      keeps: ground.keeps ?? toCompleteSpeech,
     });
   const caching = speechCache === undefined ? {} : { speechCache };
   const admission = new Admission({
@@ -186,7 +198,11 @@ export async function openEdge(
     throw error;
   });
   lifecycle.add("server", server, () => server.close());
-  lifecycle.add("background work", background, () => background.settled(), SETTLE_LIMIT_MS);
+  const settle = async () => {
+    // What waits for a Redis that is away would wait in vain.
+    if (await ground.isStorageThere()) await background.settled();
+  };
+  lifecycle.add("background work", background, settle, SETTLE_LIMIT_MS);
   if (speechCache !== undefined) lifecycle.add("speech cache", speechCache, () => speechCache.close());
   lifecycle.add("sessions", registry, () => registry.close());
   lifecycle.add("listening", server, () => server.stopListening());

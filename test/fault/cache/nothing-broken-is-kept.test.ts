@@ -2,13 +2,14 @@ import { silentCacheObserver } from "@tts-labs/core/cache/audio-cache";
 import { toCacheKey, toProviderIdentity } from "@tts-labs/core/cache/cache-key";
 import { openRedisAudioCache, type RedisAudioCache } from "@tts-labs/core/cache/redis-audio-cache";
 import { silentLogger } from "@tts-labs/core/logger";
-import { closeRedis, openRedis, type RedisConnection } from "@tts-labs/core/redis/client";
+import { closeRedis, openRedis } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
+import type { Keeps } from "@tts-labs/edge/speech-cache/speech-cache";
 import { FAULTS, type FaultName } from "@tts-labs/simulator/faults";
 import { renderSpeech } from "@tts-labs/simulator/render";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { readAll } from "../../contract/cache/speech.ts";
-import { type System, startSystem } from "../../harness/system.ts";
+import { type System, type SystemOptions, startSystem } from "../../harness/system.ts";
 
 const VOICE = "simEnglishGrace0000A";
 const TEXT = "Good morning, this is a sentence that is long enough to be cut in several pieces.";
@@ -20,13 +21,15 @@ const HARMLESS: readonly FaultName[] = [
   ...(["slow-close", "text-after-eos-error", "eos-flush-ambiguous", "flush-close-race"] as const),
 ];
 
-let system: System;
-let redis: RedisConnection;
-let cache: RedisAudioCache;
-let rendered: Buffer;
+/** A system, and a look into its cache. */
+interface Stand {
+  readonly system: System;
+  readonly cache: RedisAudioCache;
+  close(): Promise<void>;
+}
 
-beforeAll(async () => {
-  system = await startSystem({
+async function open({ seams, worker }: Pick<SystemOptions, "seams" | "worker"> = {}): Promise<Stand> {
+  const system = await startSystem({
     redisUrl: inject("redisUrl"),
     edge: { cache: true },
     worker: {
@@ -38,32 +41,48 @@ beforeAll(async () => {
       continuationsMax: 3,
       breakerFaults: 0,
       poolWarm: 0,
+      ...worker,
     },
     simulator: { timeScale: 0.1 },
+    ...(seams === undefined ? {} : { seams }),
   });
-  redis = openRedis({ url: inject("redisUrl"), purpose: "commands", logger: silentLogger });
+  const redis = openRedis({ url: inject("redisUrl"), purpose: "commands", logger: silentLogger });
   await redis.ping();
-  cache = openRedisAudioCache({
+  const cache = openRedisAudioCache({
     ...{ redis, keys: new Keys(system.keyPrefix), eviction: "self", logger: silentLogger },
     limits: { maxBytes: 1e8, maxEntryBytes: 1e7, ttlMs: 60_000 },
     observer: silentCacheObserver,
   });
+  const close = async () => {
+    await cache.close();
+    await closeRedis(redis);
+    await system.close();
+  };
+  return { system, cache, close };
+}
+
+let stand: Stand;
+let rendered: Buffer;
+beforeAll(async () => {
+  stand = await open();
   rendered = (await renderSpeech({ text: TEXT, voice: VOICE })).pcm;
 });
-afterAll(async () => {
-  await cache.close();
-  await closeRedis(redis);
-  await system.close();
-});
+afterAll(() => stand.close());
 
-/** What is kept of it once the edge has nothing under way any more. */
-async function keptAfter(voice: string): Promise<Buffer | undefined> {
+async function ask({ system }: Stand, voice: string): Promise<{ cache: string | null; pcm: Buffer }> {
   const response = await fetch(`${system.url}/api/v1/synthesize`, {
     method: "POST",
     headers: { "content-type": "application/json", accept: "audio/pcm" },
     body: JSON.stringify({ text: TEXT, voice }),
   });
-  await response.arrayBuffer().catch(() => undefined);
+  const pcm = Buffer.from(await response.arrayBuffer().catch(() => new ArrayBuffer(0)));
+  return { cache: response.headers.get("x-cache"), pcm };
+}
+
+/** What is kept of it once the edge has nothing under way any more. */
+async function keptAfter(on: Stand, voice: string): Promise<Buffer | undefined> {
+  await ask(on, voice);
+  const { system, cache } = on;
   await expect.poll(() => system.edges[0]?.counts().backgroundWork, { timeout: 5_000 }).toBe(0);
   const speech = { voice, model: "eleven_flash_v2_5", autoMode: false, sampleRateHz: 24_000 };
   const provider = toProviderIdentity(system.simulator.url);
@@ -73,13 +92,37 @@ async function keptAfter(voice: string): Promise<Buffer | undefined> {
 describe("of speech that the provider has broken nothing is kept", () => {
   const harmful = (Object.keys(FAULTS) as FaultName[]).filter((name) => !HARMLESS.includes(name));
   test.each(harmful)("%s", { timeout: 20_000 }, async (fault) => {
-    expect((await keptAfter(`${VOICE}_fault_${fault}`))?.byteLength).toBeUndefined();
+    expect((await keptAfter(stand, `${VOICE}_fault_${fault}`))?.byteLength).toBeUndefined();
   });
 });
 
 describe("speech that was only delivered oddly is kept as it should sound", () => {
   test.each([...HARMLESS])("%s", { timeout: 20_000 }, async (fault) => {
-    const kept = await keptAfter(`${VOICE}_fault_${fault}`);
+    const kept = await keptAfter(stand, `${VOICE}_fault_${fault}`);
     expect(kept?.equals(rendered)).toBe(true);
   });
 });
+
+describe("were whatever came kept, a listener would get truncated speech out of the cache", () => {
+  let careless: Stand;
+  beforeAll(async () => {
+    careless = await open({ seams: { keeps: toWhateverCame }, worker: { continuationsMax: 0 } });
+  });
+  afterAll(() => careless.close());
+
+  test.each(["drop-after-audio", "error-mid-stream"] as const)("%s: the same look sees it", async (fault) => {
+    const voice = `${VOICE}_fault_${fault}`;
+    const kept = await keptAfter(careless, voice);
+    expect(kept?.byteLength).toBeLessThan(rendered.byteLength);
+    const { cache, pcm } = await ask(careless, voice);
+    expect(cache).toBe("hit");
+    expect(pcm.byteLength).toBeGreaterThan(0);
+    expect(pcm.equals(rendered.subarray(0, pcm.byteLength))).toBe(true);
+  });
+});
+
+/** Every sample that came, in the order it came. */
+const toWhateverCame: Keeps = ({ entries }, { voice, sampleRateHz }) => {
+  const pcm = Buffer.concat(entries.map(({ body }) => body));
+  return { voice, sampleRateHz, characters: TEXT.length, pcm, captions: [] };
+};

@@ -2,13 +2,13 @@ import type { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import type { AudioCache } from "@tts-labs/core/cache/audio-cache";
 import { toCacheKey } from "@tts-labs/core/cache/cache-key";
 import type { Flights } from "@tts-labs/core/cache/flights";
+import type { Speech } from "@tts-labs/core/cache/stored-speech";
 import { GatewayError } from "@tts-labs/core/errors";
 import type { Logger } from "@tts-labs/core/logger";
 import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
 import type { StreamStore } from "@tts-labs/core/stream/stream";
 import type { BackgroundWork } from "../background-work.ts";
 import { cachedSource } from "./cached-source.ts";
-import { toCompleteSpeech } from "./complete-speech.ts";
 import { SharedSpeech, type SharingBound } from "./shared-speech.ts";
 import type { HeldSource } from "./speech-source.ts";
 
@@ -57,12 +57,16 @@ export interface SpeechCacheOptions {
   readonly replayBytes: number;
   /** Longest audio that is kept. */
   readonly maxEntryBytes: number;
+  readonly keeps: Keeps;
   /** Memory for what is being shared here. */
   readonly budget: ByteBudget;
   readonly background: BackgroundWork;
   readonly observer: SharingObserver;
   readonly logger: Logger;
 }
+
+/** What may be kept of speech that is over; `undefined`: nothing. */
+export type Keeps = (shared: SharedSpeech, speech: SpeechOptions, provider: string) => Speech | undefined;
 
 export interface SharingObserver {
   /** Speech that nobody can join any more, and that is not kept. Who listens hears it to its end. */
@@ -190,10 +194,10 @@ export class SpeechCache {
   }
 
   async #keep(flight: Flight, speech: SpeechOptions): Promise<void> {
-    const { cache, provider } = this.#options;
+    const { cache, provider, keeps } = this.#options;
     const { key, shared } = flight;
     clearInterval(flight.renewal);
-    const complete = toCompleteSpeech(shared, speech, provider);
+    const complete = keeps(shared, speech, provider);
     if (complete !== undefined) await cache.store(key, complete);
     this.#unlist(flight);
     const isLeft = shared.listeners === 0 && shared.end === undefined;
