@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { FakeEdge, type FakeEdgeOptions } from "../../harness/fake-edge.ts";
 import type { FakeConnection } from "../../harness/fake-session.ts";
 import { humOf } from "../../harness/hum.ts";
+import { cancelledAfter, HEADER, STARTED } from "../../harness/one-utterance.ts";
 
 const open: { close(): Promise<unknown> }[] = [];
 
@@ -36,15 +37,6 @@ const codeOf = (promise: Promise<unknown>) =>
 /** Without the pings, which are the connection's own affair. */
 const spokenOf = (messages: readonly ClientMessage[]) => messages.filter(({ type }) => type !== "ping");
 const typesOf = (messages: readonly ClientMessage[]) => spokenOf(messages).map(({ type }) => type);
-
-const STARTED = {
-  type: "utterance_started",
-  utterance_id: "u",
-  utterance: 1,
-  voice: "v",
-  model: "m",
-} as const;
-const HEADER = { utterance: 1, firstSample: 0, seq: 1, last: false, deflated: false, splice: false };
 
 /** Opens the utterance, sends one second of audio and no more. */
 function hanging(message: ClientMessage, connection: FakeConnection): boolean {
@@ -278,9 +270,7 @@ describe("cancel", () => {
       onMessage: (message, connection) => {
         if (message.type === "cancel") {
           connection.sendFrame({ ...HEADER, firstSample: 24_000, seq: 2 }, new Uint8Array(1_920));
-          const totals = { sent_samples: 24_960, played_samples: 4_800 };
-          const heard = { heard_ms: 0, text_heard: "", text_left: "", estimated: false };
-          connection.send({ type: "cancelled", utterance_id: "u", utterance: 1, ...totals, ...heard });
+          connection.send(cancelledAfter(24_960, 4_800));
         }
         return hanging(message, connection);
       },
