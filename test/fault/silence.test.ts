@@ -47,3 +47,41 @@ describe("a provider that stays silent on one socket", () => {
     expect(report.openings).toBe(2);
   });
 });
+
+describe("a provider that is slow to begin", () => {
+  const CLIENTS = 10;
+
+  /** As many utterances at once, from each of which the provider's first audio is `firstAudioMs` away. @returns how they ended */
+  async function crowd(firstAudioMs: number) {
+    const system = await startSystem({
+      redisUrl: inject("redisUrl"),
+      worker: { silenceMs: 300, firstAudioTimeoutMs: 1_000, poolWarm: 0 },
+      simulator: { firstAudioMs, firstAudioSpreadMs: 0 },
+    });
+    const clients = await Promise.all(
+      Array.from({ length: CLIENTS }, () => NativeClient.connect(system.url, {}, { limitMs: 15_000 })),
+    );
+    try {
+      const spoken = await Promise.all(clients.map((it) => it.speak(TEXT)));
+      const [after] = await Promise.all(clients.slice(0, 1).map((it) => it.speak(TEXT)));
+      const codes = spoken.map(({ end }) => (end.type === "error" ? end.code : end.type));
+      return { codes, after: after?.end, openings: system.simulator.report().openings };
+    } finally {
+      await Promise.all(clients.map((it) => it.close()));
+      await system.close();
+    }
+  }
+
+  it("but within its deadline never opens the circuit, though each utterance has moved to another socket", async () => {
+    const { codes, after, openings } = await crowd(400);
+    expect(codes).toEqual(Array(CLIENTS).fill("stream_complete"));
+    expect(after?.type).toBe("stream_complete");
+    expect(openings).toBe(2 * (CLIENTS + 1));
+  });
+
+  it("and beyond its deadline opens it", async () => {
+    const { codes, after } = await crowd(1_400);
+    expect(codes).toEqual(Array(CLIENTS).fill("provider.first_audio_timeout"));
+    expect(after).toMatchObject({ code: "provider.circuit_open" });
+  });
+});

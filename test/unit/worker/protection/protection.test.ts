@@ -7,6 +7,7 @@ import { silentLogger } from "@tts-labs/core/logger";
 import { toSpeechOptions } from "@tts-labs/core/protocol/speech-options";
 import type { RedisConnection } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
+import { toDeadlineError } from "@tts-labs/worker/elevenlabs/provider-error";
 import { guardSynthesizer } from "@tts-labs/worker/guarded-synthesizer";
 import { ProviderHealth } from "@tts-labs/worker/provider-health";
 import { localLeases, ProviderSlots } from "@tts-labs/worker/provider-slots";
@@ -116,6 +117,21 @@ it("three sockets that end before any audio open the circuit; the next is not op
     code: "provider.circuit_open",
   });
   expect(inner.sockets).toEqual([]);
+});
+
+it("silence for the budget says nothing of the provider, silence until the deadline does", async () => {
+  const health = openHealth(["a"]);
+  const early = toDeadlineError("silence");
+  for (let i = 0; i < 5; i++) {
+    const given = speak(health, { steps: [{ kind: "fail", error: early }] });
+    await expect(given).rejects.toMatchObject({ code: "provider.first_audio_timeout" });
+  }
+  expect(health.circuit("a").isClosed).toBe(true);
+  const late = toDeadlineError("first-audio");
+  for (let i = 0; i < 3; i++) {
+    await expect(speak(health, { steps: [{ kind: "fail", error: late }] })).rejects.toThrow();
+  }
+  await vi.waitFor(() => expect(health.circuit("a").isClosed).toBe(false), { interval: 1 });
 });
 
 it("what breaks off after audio is not held against the provider", async () => {
