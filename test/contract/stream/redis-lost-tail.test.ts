@@ -1,28 +1,15 @@
 import { type StreamObserver, silentObserver } from "@tts-labs/core/stream/observer";
 import type { StreamRef } from "@tts-labs/core/stream/stream";
-import { Redis } from "ioredis";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { type PrivateRedis, startPrivateRedis } from "../../../scripts/private-redis.ts";
+import { describe, expect, it } from "vitest";
+import { OwnRedis } from "./own-redis.ts";
 import { entries, entry, newStream, readAll, TTL_MS, upTo } from "./speech.ts";
-import { redisStores, type StoreOptions, type Stores } from "./stores.ts";
+import type { StoreOptions } from "./stores.ts";
 
 /**
  * What a failover does whose replica had not got the last entries yet, or a restart whose file had not: the
  * server goes back to an older state, and every connection is cut. Here it is done to one stream's entries.
  */
-let redis: PrivateRedis;
-let admin: Redis;
-let stores: Stores | undefined;
-beforeAll(async () => {
-  redis = await startPrivateRedis();
-  admin = new Redis(redis.url);
-});
-afterEach(() => stores?.close());
-afterAll(async () => {
-  admin.disconnect();
-  await redis.stop();
-});
-
+const redis = new OwnRedis();
 const claim = { owner: "worker_1", maxBytes: 1_000_000, ttlMs: TTL_MS };
 
 const open = async (options: StoreOptions = {}) => {
@@ -33,26 +20,26 @@ const open = async (options: StoreOptions = {}) => {
       counts.mended += count;
     },
   };
-  stores = await redisStores(redis.url)({ observer, settings: { rereadMs: 100 }, ...options });
+  const stores = await redis.open({ observer, settings: { rereadMs: 100 }, ...options });
   const stream = newStream();
   const writer = await stores.writing.claim(stream, claim);
   const reader = stores.reading.reader(stream, { readerId: "edge_1", ttlMs: TTL_MS });
-  return { stream, writer, reader, counts };
+  return { stores, stream, writer, reader, counts };
 };
 
 /** Remembers the entries as they are; to be called when they are to be so again. */
 async function snapshot({ tag }: StreamRef): Promise<() => Promise<void>> {
-  const [key] = (await admin.keys(`*${tag}*entries:1`)) as [string];
-  const state = await admin.dumpBuffer(key);
+  const [key] = (await redis.admin.keys(`*${tag}*entries:1`)) as [string];
+  const state = await redis.admin.dumpBuffer(key);
   return async () => {
-    await admin.restore(key, TTL_MS, state, "REPLACE");
-    await admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+    await redis.admin.restore(key, TTL_MS, state, "REPLACE");
+    await redis.cut("commands");
   };
 }
 
 describe("entries that were acknowledged and then lost", () => {
   it("are stored again before the next one, under their numbers: readers on both sides of them go on", async () => {
-    const { stream, writer, reader, counts } = await open();
+    const { stores, stream, writer, reader, counts } = await open();
     await writer.append(entries(1, 3));
     const goBack = await snapshot(stream);
     await writer.append(entries(4, 6));
@@ -62,10 +49,10 @@ describe("entries that were acknowledged and then lost", () => {
     await writer.end("");
     const rest = await readAll(reader);
     expect([...ahead.numbers, ...rest.numbers]).toEqual(upTo(8));
-    const late = stores?.reading.reader(stream, { readerId: "edge_2", ttlMs: TTL_MS, from: "oldest" });
-    expect(late && (await readAll(late)).seqs.at(-1)).toBe(8);
+    const late = stores.reading.reader(stream, { readerId: "edge_2", ttlMs: TTL_MS, from: "oldest" });
+    expect((await readAll(late)).seqs.at(-1)).toBe(8);
     expect(counts.mended).toBe(3);
-    await Promise.all([reader.close(), late?.close()]);
+    await Promise.all([reader.close(), late.close()]);
   });
 
   it("would be a gap, were the acknowledgements believed", async () => {
@@ -108,16 +95,16 @@ describe("entries that were acknowledged and then lost", () => {
   });
 
   it("do not come back through a writer that has been replaced meanwhile", async () => {
-    const { stream, writer, reader } = await open();
+    const { stores, stream, writer, reader } = await open();
     await writer.append(entries(1, 2));
     const goBack = await snapshot(stream);
     await writer.append(entries(3, 4));
     await goBack();
-    const second = await stores?.writing.claim(stream, { ...claim, owner: "worker_2" });
-    expect(second?.lastSeq).toBe(2);
+    const second = await stores.writing.claim(stream, { ...claim, owner: "worker_2" });
+    expect(second.lastSeq).toBe(2);
     await expect(writer.append([entry(5)])).rejects.toMatchObject({ code: "lease.lost" });
-    await second?.append(entries(3, 3));
-    await second?.end("");
+    await second.append(entries(3, 3));
+    await second.end("");
     expect((await readAll(reader)).numbers).toEqual(upTo(3));
     await reader.close();
   });
