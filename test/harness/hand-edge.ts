@@ -5,16 +5,10 @@ import { openUtteranceQueue } from "@tts-labs/core/queue/bullmq";
 import type { UtteranceQueue } from "@tts-labs/core/queue/utterance-job";
 import { closeRedis, openRedis, type RedisConnection } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
-import {
-  type AudioEntry,
-  encodeTextEntry,
-  parseAudioEntry,
-  type TextEntry,
-} from "@tts-labs/core/session/entries";
-import { parseUtteranceResult, type UtteranceResult } from "@tts-labs/core/session/utterance-result";
+import { encodeTextEntry, type TextEntry } from "@tts-labs/core/session/entries";
 import { openRedisStreams } from "@tts-labs/core/stream/redis-stream";
 import type { StreamReader, StreamStore, StreamWriter } from "@tts-labs/core/stream/stream";
-import { joinEntries, type SplicedAudio } from "./spliced-audio.ts";
+import { type Heard, listenTo } from "./listen-to.ts";
 
 const STREAM_OPTIONS = { owner: "edge", maxBytes: 2 * 1024 * 1024, ttlMs: 60_000 };
 export const SPEECH: SpeechOptions = {
@@ -23,11 +17,6 @@ export const SPEECH: SpeechOptions = {
   autoMode: false,
   sampleRateHz: 24_000,
 };
-
-export interface Heard extends SplicedAudio {
-  readonly entries: readonly AudioEntry[];
-  readonly result: UtteranceResult;
-}
 
 /** What an edge does for an utterance, by hand: text and job in, audio out, over a real Redis. */
 export class HandEdge {
@@ -116,23 +105,7 @@ export class HandUtterance {
   }
 
   /** The audio to its end, released as it is heard. Fails when nothing comes for `patienceMs`. */
-  async listen(patienceMs = 20_000): Promise<Heard> {
-    const reader = this.reader();
-    const entries: AudioEntry[] = [];
-    try {
-      for (;;) {
-        const read = await reader.read(8, AbortSignal.timeout(patienceMs));
-        if (read.kind === "lost") throw new Error(`audio stream lost: ${read.reason}`);
-        if (read.kind === "ended") {
-          return { entries, ...joinEntries(entries), result: parseUtteranceResult(read.end.result) };
-        }
-        for (const entry of read.entries) {
-          entries.push({ ...parseAudioEntry(entry), pcm: Buffer.from(entry.body) });
-          reader.advance(entry.seq);
-        }
-      }
-    } finally {
-      await reader.close();
-    }
+  listen(patienceMs = 20_000): Promise<Heard> {
+    return listenTo(this.reader(), patienceMs);
   }
 }

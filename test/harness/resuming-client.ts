@@ -6,6 +6,7 @@ import {
   type ServerMessageType,
   serverMessageSchemas,
 } from "@tts-labs/core/protocol/server-message";
+import { onTestFinished } from "vitest";
 import { WebSocket } from "ws";
 
 export interface Received {
@@ -45,6 +46,17 @@ export class ResumingTestClient {
   #bytes = 0;
   #resumedAtMs: number | undefined;
   #onOpen: () => void = () => {};
+
+  /** On a first connection, which ends with the test. */
+  static async connect(
+    url: string,
+    query: Readonly<Record<string, string>> = {},
+  ): Promise<ResumingTestClient> {
+    const client = new ResumingTestClient();
+    onTestFinished(() => client.cut());
+    await client.connect(url, query);
+    return client;
+  }
 
   /** The same client on another connection, while the older one is still there: knows how far that one has come. */
   static async follow(older: ResumingTestClient, url: string): Promise<ResumingTestClient> {

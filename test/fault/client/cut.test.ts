@@ -36,13 +36,6 @@ async function open(options: Partial<Parameters<typeof startTwoEdges>[0]> = {}):
   return edges;
 }
 
-async function connect(url: string, query: Readonly<Record<string, string>> = {}) {
-  const client = new ResumingTestClient();
-  await client.connect(url, query);
-  onTestFinished(() => client.cut());
-  return client;
-}
-
 const speak = (client: ResumingTestClient, text: string) => {
   client.send({ type: "text", text });
   client.send({ type: "stream_end" });
@@ -54,7 +47,7 @@ describe("a client whose connection is cut", () => {
     const random = new Random(20_261_122);
     const texts = [TEXT.repeat(3), `${TEXT}Then again.`, TEXT.repeat(2)];
     const total = texts.reduce((sum, text) => sum + fakeSpeechOf(text).length, 0);
-    const client = await connect(urls[0]);
+    const client = await ResumingTestClient.connect(urls[0]);
     for (const text of texts) speak(client, text);
     const cuts = Array.from({ length: 60 }, () => random.below(total)).sort((a, b) => a - b);
     for (const [i, cut] of cuts.entries()) {
@@ -81,7 +74,7 @@ describe("a client whose connection is cut", () => {
 
   test("with three utterances queued and a text still being typed, loses none and none of its text", async () => {
     const { urls } = await open();
-    const client = await connect(urls[0], { delivery: "paced", frame_samples: "480" });
+    const client = await ResumingTestClient.connect(urls[0], { delivery: "paced", frame_samples: "480" });
     holdAfter(2);
     const texts = [TEXT, "The second one. ", "And a third. "];
     for (const text of texts) speak(client, text);
@@ -111,7 +104,7 @@ describe("a client whose connection is cut", () => {
 
   test("after the end has been sent is told it again, with what it had not read", async () => {
     const { urls, edge } = await open();
-    const client = await connect(urls[0]);
+    const client = await ResumingTestClient.connect(urls[0]);
     speak(client, TEXT);
     await client.until("some audio", () => client.bytes > 30_000 || undefined);
     client.cut();
@@ -139,7 +132,7 @@ describe("a client whose connection is cut", () => {
         }),
       },
     });
-    const client = await connect(urls[0]);
+    const client = await ResumingTestClient.connect(urls[0]);
     holdAfter(1);
     speak(client, TEXT);
     await client.until("audio", () => client.bytes > 0 || undefined);
@@ -153,7 +146,7 @@ describe("a client whose connection is cut", () => {
 
   test("while its worker waits for room, lets it go on where it stood", async () => {
     const { urls, worker } = await open({ worker: { maxBytes: 128 * 1024, chunkCharacters: 12 } });
-    const client = await connect(urls[0], { delivery: "paced" });
+    const client = await ResumingTestClient.connect(urls[0], { delivery: "paced" });
     const text = TEXT.repeat(4);
     speak(client, text);
     await client.until("audio", () => client.bytes > 0 || undefined);
@@ -178,7 +171,7 @@ describe("a client whose connection is cut", () => {
   test("and does not come back has everything ended when the window is over, at edges and worker", async () => {
     const { urls, edge, worker, redis, keys } = await open({ edge: { resumeWindowMs: 300 } });
     holdAfter(1);
-    const client = await connect(urls[0]);
+    const client = await ResumingTestClient.connect(urls[0]);
     client.send({ type: "text", text: TEXT });
     await client.until("audio", () => client.bytes > 0 || undefined);
     client.cut();
@@ -197,7 +190,7 @@ describe("a client whose connection is cut", () => {
 
   test("finds its session ended where it had closed the connection itself", async () => {
     const { urls, edge } = await open();
-    const client = await connect(urls[0]);
+    const client = await ResumingTestClient.connect(urls[0]);
     await client.close();
     await expect.poll(() => edge.counts()).toEqual(nothing);
     await expect(client.resume(urls[1])).rejects.toThrow("refused with 4504 session.unknown");
@@ -207,7 +200,7 @@ describe("a client whose connection is cut", () => {
 describe("without its protection the same cut loses speech, and says so", () => {
   test("without a resume window the session ends with its connection", async () => {
     const { urls, worker } = await open({ edge: { resumeWindowMs: 0 } });
-    const client = await connect(urls[0]);
+    const client = await ResumingTestClient.connect(urls[0]);
     holdAfter(2);
     speak(client, TEXT);
     await client.until("audio", () => client.bytes > 0 || undefined);
@@ -220,7 +213,7 @@ describe("without its protection the same cut loses speech, and says so", () => 
 
   test("without a replay window what was on its way is gone, and the position with it", async () => {
     const { urls } = await open({ edge: { replayBytes: 0 }, worker: { maxBytes: 64 * 1024 } });
-    const client = await connect(urls[0]);
+    const client = await ResumingTestClient.connect(urls[0]);
     speak(client, TEXT.repeat(3));
     await client.until("most of the audio", () => client.bytes > 200_000 || undefined);
     client.cut();

@@ -13,17 +13,10 @@ async function open(): Promise<TwoEdges> {
   return edges;
 }
 
-async function connect(url: string, query: Readonly<Record<string, string>> = {}) {
-  const client = new ResumingTestClient();
-  await client.connect(url, query);
-  onTestFinished(() => client.cut());
-  return client;
-}
-
 describe("a session", () => {
   test("is not given to who has another token, and its client notices nothing", async () => {
     const { urls } = await open();
-    const client = await connect(urls[0], { delivery: "paced" });
+    const client = await ResumingTestClient.connect(urls[0], { delivery: "paced" });
     client.send({ type: "text", text: TEXT });
     client.send({ type: "stream_end" });
     await client.until("audio", () => client.bytes > 0 || undefined);
@@ -41,7 +34,7 @@ describe("a session", () => {
 
   test("goes to its newest connection; the older one, still being spoken to, is closed with 4510", async () => {
     const { urls, edge, other } = await open();
-    const older = await connect(urls[0], { delivery: "paced" });
+    const older = await ResumingTestClient.connect(urls[0], { delivery: "paced" });
     older.send({ type: "text", text: TEXT });
     older.send({ type: "stream_end" });
     await older.until("audio", () => older.bytes > 30_000 || undefined);
@@ -59,7 +52,7 @@ describe("a session", () => {
 
   test("goes to one of many connections that race for it; all others are told", async () => {
     const { urls, edge, other } = await open();
-    const first = await connect(urls[0], { delivery: "paced" });
+    const first = await ResumingTestClient.connect(urls[0], { delivery: "paced" });
     first.send({ type: "text", text: TEXT });
     first.send({ type: "stream_end" });
     await first.until("audio", () => first.bytes > 20_000 || undefined);
@@ -114,7 +107,7 @@ describe("a session", () => {
 
   test("is told that a position is gone which it can't have had", async () => {
     const { urls } = await open();
-    const client = await connect(urls[0]);
+    const client = await ResumingTestClient.connect(urls[0]);
     client.send({ type: "text", text: "Short." });
     await client.until("audio", () => client.bytes > 0 || undefined);
     client.cut();

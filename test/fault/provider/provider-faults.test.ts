@@ -8,7 +8,8 @@ import { renderSpeech } from "@tts-labs/simulator/render";
 import { defaultWorkerConfig } from "@tts-labs/worker/config";
 import { type RunningWorker, startWorker } from "@tts-labs/worker/main";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
-import { HandEdge, type Heard, SPEECH } from "../../harness/hand-edge.ts";
+import { HandEdge, SPEECH } from "../../harness/hand-edge.ts";
+import type { Heard } from "../../harness/listen-to.ts";
 
 /**
  * Every fault of reference/elevenlabs.md 8.3, met by a whole worker: job in, simulator upstream, audio out.

@@ -1,13 +1,7 @@
 import { newUtteranceId } from "@tts-labs/core/ids";
 import { silentLogger } from "@tts-labs/core/logger";
 import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
-import {
-  type AudioEntry,
-  encodeTextEntry,
-  parseAudioEntry,
-  type TextEntry,
-} from "@tts-labs/core/session/entries";
-import { parseUtteranceResult, type UtteranceResult } from "@tts-labs/core/session/utterance-result";
+import { encodeTextEntry, type TextEntry } from "@tts-labs/core/session/entries";
 import { openMemoryStreams } from "@tts-labs/core/stream/memory-stream";
 import type { StreamStore, StreamWriter } from "@tts-labs/core/stream/stream";
 import type { Fallback } from "@tts-labs/worker/choices";
@@ -16,8 +10,8 @@ import type { OverState } from "@tts-labs/worker/run-state";
 import type { Slots } from "@tts-labs/worker/slots";
 import { unlimitedSlots } from "@tts-labs/worker/slots";
 import { UtteranceRun } from "@tts-labs/worker/utterance-run";
+import { type Heard, listenTo } from "../../../harness/listen-to.ts";
 import type { ScriptedSynthesizer } from "../../../harness/scripted-synthesizer.ts";
-import { joinEntries, type SplicedAudio } from "../../../harness/spliced-audio.ts";
 
 const SPEECH: SpeechOptions = { voice: "v", model: "m", autoMode: false, sampleRateHz: 24_000 };
 
@@ -110,27 +104,9 @@ export class RunFixture {
   }
 
   /** Reads the audio stream to its end, releasing as it goes. */
-  async listen(): Promise<SplicedAudio & { entries: AudioEntry[]; result: UtteranceResult }> {
-    const reader = this.streams.reader(
-      { tag: this.utteranceId, name: "audio" },
-      { readerId: "listener", ttlMs: 60_000 },
-    );
-    const entries: AudioEntry[] = [];
-    try {
-      for (;;) {
-        const read = await reader.read(8, AbortSignal.timeout(5_000));
-        if (read.kind === "lost") throw new Error(`audio stream lost: ${read.reason}`);
-        if (read.kind === "ended") {
-          return { entries, ...joinEntries(entries), result: parseUtteranceResult(read.end.result) };
-        }
-        for (const entry of read.entries) {
-          entries.push({ ...parseAudioEntry(entry), pcm: Buffer.from(entry.body) });
-          reader.advance(entry.seq);
-        }
-      }
-    } finally {
-      await reader.close();
-    }
+  listen(): Promise<Heard> {
+    const audio = { tag: this.utteranceId, name: "audio" } as const;
+    return listenTo(this.streams.reader(audio, { readerId: "listener", ttlMs: 60_000 }), 5_000);
   }
 }
 
