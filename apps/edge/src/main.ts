@@ -69,7 +69,10 @@ export interface EdgeGround {
   readonly isStorageThere: () => Promise<boolean>;
   readonly page: PageRoutes;
   /** Absent where nothing is to be cached. */
-  readonly cache?: { readonly flights: Flights; readonly audio: (observer: CacheObserver) => AudioCache };
+  readonly cache?: {
+    readonly flights: Flights;
+    readonly audio: (observer: CacheObserver, memory: ByteBudget) => AudioCache;
+  };
   /** What may be kept in it; absent: complete speech. */
   readonly keeps?: Keeps;
 }
@@ -100,10 +103,10 @@ export async function startEdge(
     const sessions = await openSessionStore({ redis, subscriber, keys, nodeId, logger, windowMs });
     lifecycle.add("held sessions", sessions, () => sessions.close());
     // A connection of its own: a phrase on its way must not stand before a frame.
-    const openCache = (observer: CacheObserver) =>
+    const openCache = (observer: CacheObserver, memory: ByteBudget) =>
       openRedisAudioCache({
         redis: open("commands", config.cacheRedisUrl),
-        ...{ keys, logger, observer, eviction: config.cacheEviction, limits: toCacheLimits(config) },
+        ...{ keys, logger, observer, memory, eviction: config.cacheEviction, limits: toCacheLimits(config) },
       });
     const storage = new StorageCheck(redis);
     const voices = openVoiceList({ redis, keys });
@@ -133,7 +136,12 @@ export async function openEdge(
   ground: EdgeGround,
 ): Promise<Edge> {
   const lifecycle = new Lifecycle(logger);
-  const observer = openMetrics(() => ground.queue.depth());
+  const observer = openMetrics({
+    queueDepth: () => ground.queue.depth(),
+    cacheSize: async () => audioCache?.size(),
+  });
+  const budget = new ByteBudget(config.cacheMemoryBytes);
+  const audioCache = ground.cache?.audio(observer.cache, budget);
   const background = new BackgroundWork(logger);
   const defaults: SpeechDefaults = {
     ...{ voice: config.voice, model: config.model, sampleRateHz: config.sampleRateHz },
@@ -141,10 +149,10 @@ export async function openEdge(
   };
   const speechCache =
     ground.cache &&
+    audioCache &&
     new SpeechCache({
-      ...{ cache: ground.cache.audio(observer.cache), flights: ground.cache.flights },
+      ...{ cache: audioCache, flights: ground.cache.flights, budget, observer: observer.sharing },
       ...{ streams: ground.streams, nodeId, background, logger },
-      ...{ budget: new ByteBudget(config.cacheMemoryBytes), observer: observer.sharing },
       provider: toProviderIdentity(config.elevenLabsUrl),
       ...{ streamTtlMs: config.streamTtlMs, maxEntryBytes: config.cacheMaxEntryBytes },
       replayBytes: config.resumeWindowMs > 0 ? config.replayBytes : 0,

@@ -1,4 +1,4 @@
-import type { CacheObserver, StoreRefusal } from "@tts-labs/core/cache/audio-cache";
+import type { CacheObserver, CacheSize, StoreRefusal } from "@tts-labs/core/cache/audio-cache";
 import type { ErrorCode } from "@tts-labs/core/errors";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { RefusalReason } from "./admission.ts";
@@ -22,11 +22,14 @@ export interface QueueDepth {
   readonly active: number;
 }
 
-/**
- * What the edge tells Prometheus. Every label's values are a closed set. `queueDepth` is asked at each scrape;
- * while it can't answer, the queue's gauge is left out rather than stale.
- */
-export function openMetrics(queueDepth: () => Promise<QueueDepth>): EdgeMetrics {
+/** What is asked at each scrape; while it can't be answered, its gauges are left out rather than stale. */
+export interface Sampled {
+  queueDepth(): Promise<QueueDepth>;
+  cacheSize(): Promise<CacheSize | undefined>;
+}
+
+/** What the edge tells Prometheus. Every label's values are a closed set. */
+export function openMetrics({ queueDepth, cacheSize }: Sampled): EdgeMetrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -119,11 +122,39 @@ export function openMetrics(queueDepth: () => Promise<QueueDepth>): EdgeMetrics 
   const cacheEvicted = new Counter({
     ...{ name: "tts_cache_evicted_total", help: "Utterances that had to make room.", registers },
   });
+  const sentences = new Counter({
+    ...{ name: "tts_edge_sentences_total", registers },
+    help: "Sentences made by themselves (sentence_cache), by what the cache had to do with them.",
+    labelNames: ["cache"],
+  });
+  const sentencesHeldBack = new Counter({
+    ...{ name: "tts_edge_sentences_held_back_total", registers },
+    help: "Times that sentences had to wait, since SENTENCES_AHEAD had been begun.",
+  });
   const outgrown = new Counter({
     ...{ name: "tts_cache_outgrown_total", registers },
     help: "Utterances that had become too long, for an entry or for this edge's memory, to be joined and kept.",
     labelNames: ["bound"],
   });
+  const cacheCutShort = new Counter({
+    ...{ name: "tts_cache_reads_cut_short_total", registers },
+    help: "Entries of the audio cache that went while they were heard.",
+  });
+  const cacheBytes = new Gauge({
+    ...{ name: "tts_cache_bytes", help: "What the audio cache takes in Redis, of all edges.", registers },
+  });
+  const cacheEntries = new Gauge({
+    ...{ name: "tts_cache_entries", help: "Utterances in the audio cache, of all edges.", registers },
+  });
+  const sampleCache = async () => {
+    const size = await cacheSize().catch(() => undefined);
+    if (size === undefined) {
+      for (const gauge of [cacheBytes, cacheEntries]) gauge.remove();
+      return;
+    }
+    cacheBytes.set(size.bytes);
+    cacheEntries.set(size.entries);
+  };
   const admission = new Gauge({
     ...{ name: "tts_edge_admission_closed", help: "1 while new sessions are refused.", registers },
     labelNames: ["reason"],
@@ -162,6 +193,7 @@ export function openMetrics(queueDepth: () => Promise<QueueDepth>): EdgeMetrics 
       },
       refused: (reason: StoreRefusal) => cacheRefused.inc({ reason }),
       evicted: (entries: number) => cacheEvicted.inc(entries),
+      cutShort: () => cacheCutShort.inc(),
     },
     sharing: { outgrown: (bound) => outgrown.inc({ bound }) },
     utteranceEnded: ({ outcome, code, firstAudioMs, latencyMs, cache }: UtteranceSummary) => {
@@ -172,6 +204,8 @@ export function openMetrics(queueDepth: () => Promise<QueueDepth>): EdgeMetrics 
       observePart("total", firstAudioMs);
       for (const [part, ms] of Object.entries(latencyMs)) observePart(part as LatencyPart, ms);
     },
+    sentenceRead: (cache) => sentences.inc({ cache }),
+    sentencesHeldBack: () => sentencesHeldBack.inc(),
     framesSent: (frames: number, bytes: number) => {
       framesSent.inc(frames);
       bytesSent.inc(bytes);
@@ -189,6 +223,9 @@ export function openMetrics(queueDepth: () => Promise<QueueDepth>): EdgeMetrics 
       errors.inc({ code });
       if (code.startsWith("protocol.")) protocolErrors.inc({ code });
     },
-    expose: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+    expose: async () => {
+      await sampleCache();
+      return { contentType: registry.contentType, text: await registry.metrics() };
+    },
   };
 }

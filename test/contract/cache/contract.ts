@@ -81,6 +81,8 @@ export function cacheContract(openCaches: OpenCaches): void {
     }
     const stats = await other.stats();
     expect(stats.entries).toBe(3);
+    const size = await one.size();
+    if (size !== undefined) expect(size).toEqual({ entries: 3, bytes: stats.bytes });
     expect(stats.voices.map(({ voice, entries }) => [voice, entries])).toEqual([
       ["grace", 2],
       ["max", 1],

@@ -7,7 +7,7 @@ import { closeRedis, openRedis, type RedisConnection } from "@tts-labs/core/redi
 import { Keys } from "@tts-labs/core/redis/keys";
 import { afterEach, beforeEach, describe, expect, inject, test } from "vitest";
 import { startPrivateRedis } from "../../../scripts/private-redis.ts";
-import { asRead, keyOf, readAll, speech } from "./speech.ts";
+import { asRead, keyOf, readAll, readRest, speech } from "./speech.ts";
 import { namesOf, recorder, TEST_LIMITS } from "./stores.ts";
 
 let keys: Keys;
@@ -67,8 +67,9 @@ describe("an entry that is not whole", () => {
     const cached = await cache.lookup(key);
     await cached?.next();
     await cache.purge();
-    await expect(readAll(cached)).rejects.toThrow();
+    await expect(readRest(cached)).rejects.toMatchObject({ code: "stream.lost" });
     expect(await cache.lookup(key)).toBeUndefined();
+    expect(seen).toEqual(["stored", "hit", "cut short", "miss"]);
   });
 });
 
@@ -84,6 +85,7 @@ describe("a Redis in trouble", () => {
       const cache = open({}, gone);
       expect(await cache.lookup(key)).toBeUndefined();
       expect(await cache.store(key, stored)).toBe("storage");
+      expect(await cache.size()).toBeUndefined();
       expect(seen).toEqual(["away", "refused: storage"]);
       await expect(cache.stats()).rejects.toMatchObject({ family: "storage" });
     } finally {

@@ -43,6 +43,11 @@ export async function readAll(cached: CachedSpeech | undefined) {
   return { pcm: Buffer.concat(parts), alignments };
 }
 
+/** What is left of it, to its end. */
+export async function readRest(cached: CachedSpeech | undefined): Promise<void> {
+  while ((await cached?.next()) !== undefined);
+}
+
 export const asRead = ({ pcm, captions }: Speech) => ({
   pcm: Buffer.from(pcm),
   alignments: captions.map(({ alignment }) => alignment),

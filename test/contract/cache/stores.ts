@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import type { AudioCache, CacheDesk, CacheLimits, CacheObserver } from "@tts-labs/core/cache/audio-cache";
 import { MemoryAudioCache } from "@tts-labs/core/cache/memory-audio-cache";
 import { openRedisAudioCache } from "@tts-labs/core/cache/redis-audio-cache";
@@ -29,6 +30,7 @@ export const recorder = (seen: string[]): CacheObserver => ({
   stored: () => seen.push("stored"),
   refused: (reason) => seen.push(`refused: ${reason}`),
   evicted: (entries) => seen.push(`evicted ${entries}`),
+  cutShort: () => seen.push("cut short"),
 });
 
 export const openMemoryCaches: OpenCaches = async (limits = {}) => {
@@ -46,6 +48,7 @@ export function redisCaches(url: string, eviction: "self" | "redis" = "self"): O
       const cache = openRedisAudioCache({
         ...{ redis, keys, eviction, logger: silentLogger, observer: recorder(seen) },
         limits: { ...TEST_LIMITS, ...limits },
+        memory: new ByteBudget(64 * 1024 * 1024),
         lookupTimeoutMs: 2_000,
       });
       return { redis, cache };

@@ -15,6 +15,8 @@ export interface AudioCache {
   lookup(key: string): Promise<CachedSpeech | undefined>;
   /** What is there already stays. Never throws. */
   store(key: string, speech: Speech): Promise<StoreOutcome>;
+  /** Of all processes together; `undefined` where nobody counts, or the cache is away. Cheap. Never throws. */
+  size(): Promise<CacheSize | undefined>;
   /** Sends what it still owes to the index, and lets go. May be called twice. */
   close(): Promise<void>;
 }
@@ -57,6 +59,8 @@ export interface CacheObserver {
   stored(bytes: number): void;
   refused(reason: StoreRefusal): void;
   evicted(entries: number): void;
+  /** An entry went before it was read to its end: its listener's utterance ends with `stream.lost`. */
+  cutShort(): void;
 }
 
 export const silentCacheObserver: CacheObserver = {
@@ -64,6 +68,7 @@ export const silentCacheObserver: CacheObserver = {
   stored: () => {},
   refused: () => {},
   evicted: () => {},
+  cutShort: () => {},
 };
 
 /** For operators. Both throw `storage.*`. */
@@ -73,9 +78,12 @@ export interface CacheDesk {
   purge(which?: { readonly voice: string }): Promise<number>;
 }
 
-export interface CacheStats {
+export interface CacheSize {
   readonly entries: number;
   readonly bytes: number;
+}
+
+export interface CacheStats extends CacheSize {
   /** The largest first. */
   readonly voices: readonly { readonly voice: string; readonly entries: number; readonly bytes: number }[];
 }

@@ -2,7 +2,7 @@ import type { RedisConnection } from "../redis/client.ts";
 import type { Keys } from "../redis/keys.ts";
 import { Script } from "../redis/script.ts";
 import { settleWithin } from "../redis/settle-within.ts";
-import { type CacheLimits, HALF_LIFE_MS } from "./audio-cache.ts";
+import { type CacheLimits, type CacheSize, HALF_LIFE_MS } from "./audio-cache.ts";
 
 /** An entry as the index knows it. */
 export interface IndexedEntry {
@@ -32,6 +32,8 @@ export interface CacheIndex {
   forget(keys: readonly string[]): Promise<void>;
   doom(keys: readonly string[]): Promise<void>;
   deleted(keys: readonly string[]): Promise<void>;
+  /** `undefined`: nobody counts. */
+  size(): Promise<CacheSize | undefined>;
   entries(): AsyncIterable<readonly IndexedEntry[]>;
 }
 
@@ -58,13 +60,15 @@ export class RedisCacheIndex implements CacheIndex {
   readonly #keys: readonly string[];
   readonly #scores: string;
   readonly #facts: string;
+  readonly #state: string;
 
   constructor(redis: RedisConnection, keys: Keys, limits: CacheLimits) {
     this.#redis = redis;
     this.#limits = limits;
     this.#scores = keys.cacheIndex("scores");
     this.#facts = keys.cacheIndex("facts");
-    const others = ["expiries", "doomed", "state"].map((part) => keys.cacheIndex(part));
+    this.#state = keys.cacheIndex("state");
+    const others = [keys.cacheIndex("expiries"), keys.cacheIndex("doomed"), this.#state];
     this.#keys = [this.#scores, this.#facts, ...others];
   }
 
@@ -90,6 +94,12 @@ export class RedisCacheIndex implements CacheIndex {
 
   deleted(keys: readonly string[]): Promise<void> {
     return this.#drop("deleted", keys);
+  }
+
+  async size(): Promise<CacheSize> {
+    const counted = Promise.all([this.#redis.hlen(this.#facts), this.#redis.hget(this.#state, "bytes")]);
+    const [entries, bytes] = await settleWithin(counted);
+    return { entries, bytes: Number(bytes ?? 0) };
   }
 
   async *entries(): AsyncIterable<readonly IndexedEntry[]> {
@@ -141,5 +151,6 @@ export class EvictionLeftToRedis implements CacheIndex {
   forget = async (): Promise<void> => {};
   doom = async (): Promise<void> => {};
   deleted = async (): Promise<void> => {};
+  size = async (): Promise<undefined> => undefined;
   entries = (): AsyncIterable<readonly IndexedEntry[]> => this.#list();
 }

@@ -5,6 +5,7 @@ import {
   type CachedSpeech,
   type CacheLimits,
   type CacheObserver,
+  type CacheSize,
   type CacheStats,
   HALF_LIFE_MS,
   type StoreOutcome,
@@ -52,6 +53,11 @@ export class MemoryAudioCache implements AudioCache, CacheDesk {
     const outcome = this.#store(key, speech);
     if (outcome !== "stored") this.#observer.refused(outcome);
     return outcome;
+  }
+
+  async size(): Promise<CacheSize> {
+    this.#expire();
+    return { entries: this.#entries.size, bytes: this.#bytes };
   }
 
   async stats(): Promise<CacheStats> {

@@ -1,3 +1,4 @@
+import { ByteBudget } from "../async/byte-budget.ts";
 import type { Logger } from "../logger.ts";
 import { isCluster, type RedisConnection } from "../redis/client.ts";
 import type { Keys } from "../redis/keys.ts";
@@ -9,6 +10,7 @@ import type {
   CachedSpeech,
   CacheLimits,
   CacheObserver,
+  CacheSize,
   CacheStats,
   StoreOutcome,
 } from "./audio-cache.ts";
@@ -35,11 +37,14 @@ export interface RedisAudioCacheOptions {
   readonly eviction: "self" | "redis";
   readonly observer: CacheObserver;
   readonly logger: Logger;
+  /** For entries that are read ahead of their listeners; absent: none is, and they are read as they are heard. */
+  readonly memory?: ByteBudget;
   /** Speech is made anew rather than waited for any longer. */
   readonly lookupTimeoutMs?: number;
 }
 
 const LOOKUP_TIMEOUT_MS = 100;
+const NO_MEMORY = new ByteBudget(0);
 /** What is being stored at once, of one process; the callers' memory bounds it further. */
 const UNLINK_AT_ONCE = 64;
 
@@ -65,8 +70,8 @@ export class RedisAudioCache implements AudioCache, CacheDesk {
   }
 
   async lookup(key: string): Promise<CachedSpeech | undefined> {
-    const { redis, observer, lookupTimeoutMs = LOOKUP_TIMEOUT_MS } = this.#options;
-    if (!isCluster(redis) && redis.status !== "ready") {
+    const { observer, memory = NO_MEMORY, lookupTimeoutMs = LOOKUP_TIMEOUT_MS } = this.#options;
+    if (this.#isAway) {
       observer.looked("away");
       return undefined;
     }
@@ -84,10 +89,14 @@ export class RedisAudioCache implements AudioCache, CacheDesk {
       }
       observer.looked("hit");
       this.#uses.count(key);
-      return new RedisCachedSpeech(facts, first, {
-        fetch: (from, count) => this.#entries.chunks(key, from, count),
-        onDamaged: () => void this.#remove(key),
-      });
+      const source = {
+        fetch: (from: number, count: number) => this.#entries.chunks(key, from, count),
+        onDamaged: () => {
+          observer.cutShort();
+          void this.#remove(key);
+        },
+      };
+      return new RedisCachedSpeech(facts, first, source, memory);
     } catch (err) {
       this.#options.logger.debug({ err }, "audio cache not asked");
       observer.looked("away");
@@ -105,6 +114,10 @@ export class RedisAudioCache implements AudioCache, CacheDesk {
     }
     if (outcome !== "stored") observer.refused(outcome);
     return outcome;
+  }
+
+  async size(): Promise<CacheSize | undefined> {
+    return this.#isAway ? undefined : this.#index.size().catch(() => undefined);
   }
 
   async stats(): Promise<CacheStats> {
@@ -135,6 +148,12 @@ export class RedisAudioCache implements AudioCache, CacheDesk {
 
   async close(): Promise<void> {
     await this.#uses.flush();
+  }
+
+  /** Known at once; a cluster is asked. */
+  get #isAway(): boolean {
+    const { redis } = this.#options;
+    return !isCluster(redis) && redis.status !== "ready";
   }
 
   async #store(key: string, speech: Speech): Promise<StoreOutcome> {
