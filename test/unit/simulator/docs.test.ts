@@ -1,6 +1,4 @@
 import { readFileSync } from "node:fs";
-import { describeEnvironment } from "@tts-labs/core/process/environment";
-import { simulatorEnvironment } from "@tts-labs/simulator/config";
 import { FAULTS } from "@tts-labs/simulator/faults";
 import { VOICES } from "@tts-labs/simulator/voices";
 import { describe, expect, it } from "vitest";
@@ -12,12 +10,6 @@ describe("docs/simulator.md", () => {
   it("has a row for every fault, in its own words", () => {
     for (const [name, sentence] of Object.entries(FAULTS))
       expect(rows).toContain(`| \`${name}\` | ${sentence} |`);
-  });
-
-  it("has a row for every variable, with its default", () => {
-    for (const { name, default: value, about } of describeEnvironment(simulatorEnvironment)) {
-      expect(rows).toContain(`| \`${name}\` | ${value} | ${about} |`);
-    }
   });
 
   it("names every voice", () => {
