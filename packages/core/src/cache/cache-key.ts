@@ -19,7 +19,10 @@ type Canonical = string | number | boolean | null | readonly Canonical[];
 /** One line per option, so that an option can't be added without saying how it is heard. */
 type Hearing<T> = { readonly [K in keyof Required<T>]: (options: T) => Canonical };
 
-/** An option left open is `null`: which default the provider takes is not ours to guess. */
+/**
+ * An option left open is `null`, and not in the key: which default the provider takes is not ours to guess, and an
+ * option that is added (dictionaries, a lexicon) leaves the keys of all who don't use it as they are.
+ */
 const VOICE_SETTINGS: Hearing<VoiceSettings> = {
   stability: (it) => it.stability ?? null,
   similarity_boost: (it) => it.similarity_boost ?? null,
@@ -68,5 +71,6 @@ export const toProviderIdentity = (url: string): string => new URL(url).host;
 
 function heard<T>(hearing: Hearing<T>, options: T): readonly Canonical[] {
   const names = (Object.keys(hearing) as (keyof T)[]).sort();
-  return names.map((name) => [String(name), hearing[name](options)]);
+  const values = names.map((name) => [String(name), hearing[name](options)] as const);
+  return values.filter(([, value]) => value !== null);
 }

@@ -151,7 +151,7 @@ describe("the key of cached speech", () => {
       text: "Hello World",
       speech: { voice: "v", model: "m", autoMode: false, sampleRateHz: 24_000, seed: 7 },
     });
-    expect(key).toBe("SZ4YaxseD_8n4QZy3-JbTE2ue8Lb2nX5xgk2LeGzHMc");
+    expect(key).toBe("OyFH0u-9AHzXUdJ0CzAWcLWzwGar2ZaI9R0ZnHev4-Q");
   });
 });
 
