@@ -155,8 +155,8 @@ export class SpeechCache {
     if (boarding.kind === "join") {
       const found = this.#flights.get(key);
       const isHere = found?.shared.utteranceId === boarding.utteranceId && found.shared.isJoinable;
-      const asJoiner = `shared-${nodeId}-${++this.#joins}`;
       if (isHere) return this.#join(found);
+      const asJoiner = `shared-${nodeId}-${++this.#joins}`;
       const joined = this.#fly(key, boarding.utteranceId, asJoiner, speech);
       joined.shared.heardElsewhere();
       return this.#join(joined);
@@ -197,9 +197,12 @@ export class SpeechCache {
     const { cache, provider, keeps } = this.#options;
     const { key, shared } = flight;
     clearInterval(flight.renewal);
-    const complete = keeps(shared, speech, provider);
-    if (complete !== undefined) await cache.store(key, complete);
-    this.#unlist(flight);
+    try {
+      const complete = keeps(shared, speech, provider);
+      if (complete !== undefined) await cache.store(key, complete);
+    } finally {
+      this.#unlist(flight);
+    }
     const isLeft = shared.listeners === 0 && shared.end === undefined;
     if (isLeft && flight.renewal !== undefined) await this.#landAlone(flight);
     // Whose stream has ended can't be joined any more, whoever notices it first.
