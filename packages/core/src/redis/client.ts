@@ -64,8 +64,21 @@ function connect(options: OpenRedisOptions, address: RedisAddress): RedisConnect
         failoverDetector: true,
       });
     case "cluster":
-      return new Cluster([...address.nodes], clusterOptions(options, address));
+      return keepMapped(new Cluster([...address.nodes], clusterOptions(options, address)));
   }
+}
+
+/**
+ * ioredis' own interval for this (`slotsRefreshInterval`) is set anew after the connection was closed, and then for
+ * ever, where closing falls together with a refresh or with the check of a connection just made.
+ */
+function keepMapped(cluster: Cluster): Cluster {
+  const refreshing = setInterval(() => {
+    if (cluster.status === "ready") cluster.refreshSlotsCache();
+  }, SLOTS_REFRESH_INTERVAL_MS);
+  refreshing.unref();
+  cluster.once("end", () => clearInterval(refreshing));
+  return cluster;
 }
 
 /** Waits for answers still owed, for at most a second, then cuts. May be called twice. */
@@ -131,7 +144,6 @@ function clusterOptions(options: OpenRedisOptions, address: ClusterAddress) {
     // A node that is gone is let go: its commands fail at once, which makes ioredis ask the others for the new map.
     // Retried node by node, they would wait for the dead until their timeout (BullMQ's: for ever).
     clusterNodeRetryStrategy: null,
-    slotsRefreshInterval: SLOTS_REFRESH_INTERVAL_MS,
     shardedSubscribers: options.purpose === "subscriber",
     // Our own callers repeat in order; ioredis would repeat each command on a timer of its own.
     ...(forCommands ? { maxRedirections: 4 } : {}),
