@@ -8,6 +8,7 @@ export interface SayOptions {
   readonly model?: string;
   readonly language?: string;
   readonly seed?: number;
+  readonly sentenceCache?: boolean;
   readonly speed?: number;
   /** "-" means standard output. */
   readonly out: string;
@@ -29,6 +30,7 @@ export function parseSayOptions(argv: readonly string[]): SayOptions {
     .option("--seed <number>", "the same seed and text sound the same", number(0, 4_294_967_295, true))
     .option("--speed <factor>", "0.7 to 1.2", number(0.7, 1.2, false))
     .option("-o, --out <file>", `file to write; "-" is standard output`, "speech.wav")
+    .option("--sentence-cache", "sentences that were said before come from the server's cache")
     .option("--raw", "bare 16-bit PCM, without a WAV header")
     .option("--json", "end with one JSON object on the last line")
     .option("-q, --quiet", "say nothing but errors")

@@ -55,7 +55,8 @@ interface Spoken {
 
 async function speak(options: SayOptions, { folder, interrupted }: SayContext): Promise<Spoken> {
   const voices = options.voice === undefined ? [] : await listVoices(options.url, 3_000);
-  const client = await SpeechClient.connect({ url: options.url });
+  const { url, sentenceCache = false } = options;
+  const client = await SpeechClient.connect({ url, sentenceCache });
   const progress = options.quiet === true || !process.stderr.isTTY ? noProgress : openProgress();
   let reconnects = 0;
   client.on("reconnecting", () => progress.link(false));

@@ -113,6 +113,7 @@ export class FakeSession {
       ...{ type: "connected", protocol: 1, session_id: this.id, resume_token: this.token },
       ...{ provider: "hum", model: "hum_v1", voice: "simEnglishGrace0000A", sample_rate: HUM_RATE_HZ },
       ...{ frame_samples: FAKE_FRAME_SAMPLES, adaptive_frames: false, delivery: "burst", overflow: "wait" },
+      sentence_cache: false,
       ...{ request_id: "req_fake", resumed },
       utterances: due
         .filter(({ state }) => state !== "cancelled")

@@ -136,6 +136,13 @@ export const edgeEnvironment = {
       "for the stall timeout, as tests do to show what that costs.",
     default: true,
   }),
+  sentencesAhead: integer("SENTENCES_AHEAD", {
+    about:
+      "Sentences begun beyond the one that is read, where a session asked for sentence_cache; each may take a slot.",
+    default: 3,
+    min: 0,
+    max: 16,
+  }),
   liveTtlMs: duration("LIVE_TTL_MS", {
     about: "Milliseconds a record stays in the live view when nobody refreshes it.",
     default: 30_000,

@@ -9,6 +9,8 @@ import { UtteranceText } from "./utterance-text.ts";
 export interface Detached {
   readonly record: SessionRecord;
   readonly utterances: readonly UtteranceRecord[];
+  /** What workers may be making for them. */
+  readonly streamIds: readonly string[];
   readonly hold: SessionHold;
 }
 
@@ -75,12 +77,13 @@ export class DetachedSession {
   }
 
   async #end(): Promise<void> {
-    const { hold, utterances, services } = this.#options;
+    const { hold, utterances, streamIds, services } = this.#options;
     const isOurs = await hold.remove();
     if (!isOurs) return;
     await Promise.all([
       services.registry.removeSession(this.sessionId),
-      ...utterances.map(({ utteranceId }) => this.#abandon(utteranceId)),
+      ...utterances.map(({ utteranceId }) => services.registry.removeUtterance(utteranceId)),
+      ...streamIds.map((streamId) => this.#abandon(streamId)),
     ]);
   }
 
@@ -96,7 +99,6 @@ export class DetachedSession {
       text.close();
     }
     await Promise.all([
-      services.registry.removeUtterance(utteranceId),
       streams.expire({ tag: utteranceId, name: "text" }, settings.endedStreamTtlMs),
       streams.expire({ tag: utteranceId, name: "audio" }, settings.endedStreamTtlMs),
     ]);

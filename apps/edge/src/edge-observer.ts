@@ -42,6 +42,10 @@ export interface EdgeObserver extends OutboundObserver, AdmissionObserver {
   /** A client came back: `resumed`, or why not. */
   resumeEnded(outcome: "resumed" | ErrorCode): void;
   utteranceEnded(summary: UtteranceSummary): void;
+  /** A sentence that was made by itself was read to its end. */
+  sentenceRead(cache: CacheUse): void;
+  /** Sentences wait as text: as many as may be begun ahead have been. */
+  sentencesHeldBack(): void;
   /** An utterance that nobody made was given to the workers again. */
   jobEnqueuedAgain(): void;
   /** An error was told to a client. */

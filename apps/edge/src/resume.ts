@@ -3,7 +3,7 @@ import type { StoredSession, StoredUtterance } from "@tts-labs/core/session/sess
 import type { StreamStore } from "@tts-labs/core/stream/stream";
 import { takeOverText } from "./stored-text.ts";
 import type { ClientPosition } from "./utterance-reader.ts";
-import type { RestoredText } from "./utterance-text.ts";
+import type { RestoredText, StoredText } from "./utterance-text.ts";
 
 /** An utterance of a resumed session, ready to go on. */
 export interface RestoredUtterance {
@@ -11,6 +11,8 @@ export interface RestoredUtterance {
   readonly from: ClientPosition;
   /** Absent where it has ended: nothing is added to it any more. */
   readonly text?: RestoredText;
+  /** Where it is made sentence by sentence, and more of it is to be read: its text so far. */
+  readonly said?: StoredText;
   /** Its complete text, where it has no audio of its own (yet): it was served from the cache, or had joined another. */
   readonly soundless?: string;
 }
@@ -47,7 +49,7 @@ export async function restoreUtterances(
   position: ResumePosition,
   roles: ResumeRoles,
 ): Promise<RestoredUtterance[]> {
-  const { utterances } = session;
+  const { utterances, settings } = session;
   const sample = position.sample ?? 0;
   const at = utterances.findIndex(({ utteranceId }) => utteranceId === position.utteranceId);
   if (at < 0 && sample > 0) throw positionGone("This session has no such utterance any more.");
@@ -59,6 +61,7 @@ export async function restoreUtterances(
       const from = isCurrent
         ? { sample, ...(position.seq === undefined ? {} : { seq: position.seq }) }
         : START;
+      if (settings.sentenceCache) return restoreSentences(stored, from, roles);
       return stored.end === undefined ? goOn(stored, from, roles) : tellAgain(stored, from, roles);
     }),
   );
@@ -102,6 +105,22 @@ async function goOn(
   if (text !== undefined) return { stored, from, text };
   if (isAudioThere) throw positionGone();
   return undefined;
+}
+
+/** Its sentences are looked for when they are read: how much of them the client has is known only then. */
+async function restoreSentences(
+  stored: StoredUtterance,
+  from: ClientPosition,
+  { streams, nodeId, streamTtlMs: ttlMs }: ResumeRoles,
+): Promise<RestoredUtterance | undefined> {
+  const { utteranceId, end } = stored;
+  if (end !== undefined && from.sample >= end.samples) return { stored, from };
+  const text = await takeOverText(streams, { nodeId, utteranceId, ttlMs });
+  if (text === undefined && (end !== undefined || from.sample > 0)) throw positionGone();
+  if (text === undefined) return undefined;
+  if (end === undefined) return { stored, from, text, said: text };
+  text.writer.close();
+  return { stored, from, said: text };
 }
 
 const hasAudio = async (streams: StreamStore, { utteranceId }: StoredUtterance): Promise<boolean> =>

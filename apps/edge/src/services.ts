@@ -47,4 +47,6 @@ export interface SessionSettings {
   readonly resumeWindowMs: number;
   /** Audio kept in Redis behind what was given to a client's socket. */
   readonly replayBytes: number;
+  /** Sentences begun beyond the one that is read, where an utterance is made sentence by sentence. */
+  readonly sentencesAhead: number;
 }

@@ -28,6 +28,8 @@ export interface SessionOptions {
   readonly settings: SessionSettings;
   /** Ends the connection that carries the session, telling the client why. */
   readonly disconnect: (reason: GatewayError) => void;
+  /** Its utterances are made sentence by sentence. */
+  readonly sentenceCache: boolean;
   /** Where it outlives its connection. */
   readonly hold?: SessionHold;
   /** What an earlier connection has left. */
@@ -197,7 +199,7 @@ export class Session {
       this.close(new GatewayError("cancelled.client_gone", reason.message));
       return;
     }
-    this.#leave(reason, { record: this.#toRecord("detached"), utterances: this.#line.records, hold });
+    this.#leave(reason, { record: this.#toRecord("detached"), hold, ...this.#line.left });
   }
 
   /** Lets everything go: unfinished utterances are cancelled, nothing more is sent. May be called twice. */

@@ -20,6 +20,7 @@ export async function takeOverText(
   // Named apart from the worker, whose place in the stream is its own.
   const reader = streams.reader(stream, { readerId: nodeId, ttlMs });
   let text = "";
+  const flushes: number[] = [];
   let isComplete = false;
   try {
     for (let seq = 0; seq < writer.lastSeq; ) {
@@ -28,12 +29,13 @@ export async function takeOverText(
       for (const stored of read.entries) {
         const entry = parseTextEntry(stored);
         if (entry.kind === "text") text += entry.text;
-        else if (entry.kind !== "flush") isComplete = true;
+        else if (entry.kind === "flush") flushes.push(text.length);
+        else isComplete = true;
         seq = stored.seq;
       }
     }
   } finally {
     await reader.close();
   }
-  return { writer, text, isComplete };
+  return { writer, text, flushes, isComplete };
 }

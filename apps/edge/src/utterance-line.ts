@@ -2,7 +2,7 @@ import { GatewayError } from "@tts-labs/core/errors";
 import { newUtteranceId } from "@tts-labs/core/ids";
 import { MAX_UTTERANCES_PER_SESSION } from "@tts-labs/core/limits";
 import { type RequestedOptions, toSpeechOptions } from "@tts-labs/core/protocol/speech-options";
-import type { UtteranceRecord } from "@tts-labs/core/session/live-registry";
+import type { Detached } from "./detached-session.ts";
 import type { RestoredUtterance } from "./resume.ts";
 import { Utterance, type UtteranceOptions } from "./utterance.ts";
 
@@ -40,9 +40,12 @@ export class UtteranceLine {
     return this.#unfinished;
   }
 
-  /** As the live view shows them. */
-  get records(): readonly UtteranceRecord[] {
-    return this.#unfinished.map(({ record }) => record).filter((it) => it !== undefined);
+  /** What stays of them when they are left: as the live view shows them, and what workers may be making. */
+  get left(): Pick<Detached, "utterances" | "streamIds"> {
+    return {
+      utterances: this.#unfinished.map(({ record }) => record).filter((it) => it !== undefined),
+      streamIds: this.#unfinished.flatMap(({ streamIds }) => streamIds),
+    };
   }
 
   /** @throws GatewayError `capacity.too_many_utterances`, `capacity.*` of the text; then nothing was opened */

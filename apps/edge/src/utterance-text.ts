@@ -24,9 +24,14 @@ export interface UtteranceTextOptions {
 }
 
 /** An utterance's text as it was found in Redis, with the writer that may go on with it. */
-export interface RestoredText {
+export interface RestoredText extends StoredText {
   readonly writer: StreamWriter;
+}
+
+export interface StoredText {
   readonly text: string;
+  /** Characters before each flush. */
+  readonly flushes: readonly number[];
   readonly isComplete: boolean;
 }
 

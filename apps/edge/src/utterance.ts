@@ -20,9 +20,11 @@ import { HeardText } from "./heard-text.ts";
 import type { RestoredUtterance } from "./resume.ts";
 import type { SessionServices, SessionSettings } from "./services.ts";
 import type { CacheUse } from "./speech-cache/speech-cache.ts";
+import { SentenceSpeech, type SentenceSpeechOptions } from "./speech-making/sentence-speech.ts";
 import type { SpeechMaking } from "./speech-making/speech-making.ts";
 import { WholeSpeech } from "./speech-making/whole-speech.ts";
 import { deliverUtterance } from "./utterance-delivery.ts";
+import type { StoredText } from "./utterance-text.ts";
 
 export interface UtteranceOptions {
   readonly utteranceId: string;
@@ -39,6 +41,8 @@ export interface UtteranceOptions {
   readonly settings: SessionSettings;
   /** Where the session outlives its connection: told of the utterance, and of its end. */
   readonly hold?: SessionHold;
+  /** It is made sentence by sentence. */
+  readonly sentenceCache: boolean;
   /** It was begun over an earlier connection. */
   readonly restored?: RestoredUtterance;
   /** All its audio has been read, or none more will be: the next may have its turn. */
@@ -48,6 +52,8 @@ export interface UtteranceOptions {
   /** What the client is missing of it is no longer held. */
   readonly onPositionGone: (error: GatewayError) => void;
 }
+
+const NOTHING_SAID: StoredText = { text: "", flushes: [], isComplete: true };
 
 type EndKind = UtteranceSummary["outcome"];
 
@@ -85,7 +91,10 @@ export class Utterance {
     this.requested = options.requested;
     this.speech = options.speech;
     this.tally = newTally(utteranceId, number, restored?.from.sample);
-    this.#making = newMaking(options, (error) => this.fail(error));
+    this.#making = newMaking(options, {
+      onFailed: (error) => this.fail(error),
+      onPassed: () => this.#note(),
+    });
   }
 
   /** What the cache had to do with it; `off` until its text is complete. */
@@ -149,6 +158,11 @@ export class Utterance {
       ...{ edgeId: services.nodeId, state: this.#state, createdAtMs: this.#createdAtMs },
       queuedFrames: outbound.queuedFrames,
     };
+  }
+
+  /** Of all that workers may be making for it. */
+  get streamIds(): readonly string[] {
+    return this.#making.streamIds;
   }
 
   /** Puts it into the live view, or keeps it there. */
@@ -313,6 +327,7 @@ export class Utterance {
       first_audio_ms: totalMs,
       latency_ms: { ...parts },
       cache: this.#making.cacheUse,
+      ...(this.#making.sentences && { sentences: this.#making.sentences }),
     };
   }
 
@@ -320,7 +335,11 @@ export class Utterance {
   #note(end?: StoredEnd): void {
     const { utteranceId, number, requested, hold, services } = this.#options;
     if (hold === undefined) return;
-    const stored = { utteranceId, number, requested, createdAtMs: this.#createdAtMs };
+    const { passed } = this.#making;
+    const stored = {
+      ...{ utteranceId, number, requested, createdAtMs: this.#createdAtMs },
+      ...(passed === undefined ? {} : { passed }),
+    };
     services.background.add("utterance held", hold.put(end === undefined ? stored : { ...stored, end }));
   }
 
@@ -375,9 +394,19 @@ export class Utterance {
   }
 }
 
-function newMaking(options: UtteranceOptions, onFailed: (error: GatewayError) => void): SpeechMaking {
+function newMaking(
+  options: UtteranceOptions,
+  events: Pick<SentenceSpeechOptions, "onFailed" | "onPassed">,
+): SpeechMaking {
   const { restored, ...rest } = options;
-  const own = { ...rest, onFailed, isHeld: options.hold !== undefined };
-  if (restored === undefined) return new WholeSpeech(own);
-  return new WholeSpeech({ ...own, restored: { ...restored, hasEnded: restored.stored.end !== undefined } });
+  const own = { ...rest, ...events, isHeld: options.hold !== undefined };
+  if (restored === undefined) return options.sentenceCache ? new SentenceSpeech(own) : new WholeSpeech(own);
+  const { said, stored } = restored;
+  const again = { ...restored, hasEnded: stored.end !== undefined };
+  if (!options.sentenceCache) return new WholeSpeech({ ...own, restored: again });
+  const { passed } = stored;
+  return new SentenceSpeech({
+    ...own,
+    restored: { ...again, said: said ?? NOTHING_SAID, ...(passed === undefined ? {} : { passed }) },
+  });
 }

@@ -21,6 +21,11 @@ export interface ConnectOptions {
   readonly delivery?: "burst" | "paced";
   readonly overflow?: "wait" | "drop-oldest";
   readonly frameSamples?: number;
+  /**
+   * Sentences that were said before come from the server's cache, also where the text comes token by token; each is
+   * then spoken by itself, without the tone of the one before. `session.sentence_cache` tells whether the server does.
+   */
+  readonly sentenceCache?: boolean;
   /** Audio kept for an iteration that is behind: by default 10 minutes (29 MB at 24 kHz). */
   readonly maxBufferedMs?: number;
   /**

@@ -5,6 +5,7 @@ export interface StreamParameters {
   readonly delivery?: "burst" | "paced";
   readonly overflow?: "wait" | "drop-oldest";
   readonly frameSamples?: number;
+  readonly sentenceCache?: boolean;
   /** The first message will be `resume`. */
   readonly resume?: boolean;
 }
@@ -16,11 +17,12 @@ export function toStreamUrl(server: string | URL, parameters: StreamParameters):
   if (url.protocol === "https:") url.protocol = "wss:";
   if (!url.pathname.endsWith(STREAM_PATH)) url.pathname = STREAM_PATH;
   url.hash = "";
-  const { sessionId, delivery, overflow, frameSamples, resume } = parameters;
+  const { sessionId, delivery, overflow, frameSamples, sentenceCache, resume } = parameters;
   if (sessionId !== undefined) url.searchParams.set("session_id", sessionId);
   if (delivery !== undefined) url.searchParams.set("delivery", delivery);
   if (overflow !== undefined) url.searchParams.set("overflow", overflow);
   if (frameSamples !== undefined) url.searchParams.set("frame_samples", String(frameSamples));
+  if (sentenceCache === true) url.searchParams.set("sentence_cache", "true");
   if (resume === true) url.searchParams.set("resume", "true");
   return url;
 }

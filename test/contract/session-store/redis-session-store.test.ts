@@ -13,7 +13,10 @@ const session = (sessionId: string): NewSession => ({
   sessionId,
   resumeToken: TOKEN,
   createdAtMs: 1_000,
-  settings: { delivery: "paced", overflow: "wait", frameSamples: 480, adaptiveFrames: false },
+  settings: {
+    ...{ delivery: "paced", overflow: "wait", frameSamples: 480, adaptiveFrames: false },
+    sentenceCache: true,
+  },
 });
 const utterance = (number: number, end?: StoredUtterance["end"]): StoredUtterance => ({
   utteranceId: `utt_${number}`,

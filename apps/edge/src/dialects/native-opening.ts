@@ -20,7 +20,11 @@ export interface NativeOpening {
 interface OpeningRoles {
   readonly query: NativeQuery;
   readonly registry: SessionRegistry;
-  readonly settings: { readonly frameSamples: number; readonly adaptiveFrames: boolean };
+  readonly settings: {
+    readonly frameSamples: number;
+    readonly adaptiveFrames: boolean;
+    readonly cache: boolean;
+  };
 }
 
 /** @throws GatewayError as `SessionRegistry.admit`, `storage.*` */
@@ -37,6 +41,7 @@ export async function openNewSession(
     overflow: query.overflow,
     frameSamples: query.frame_samples ?? settings.frameSamples,
     adaptiveFrames: query.adaptive === undefined ? isAdaptiveByDefault : query.adaptive === "true",
+    sentenceCache: settings.cache && query.sentence_cache === "true",
   };
   const opened = { sessionId, resumeToken, createdAtMs: Date.now(), settings: delivery };
   const hold = await registry.hold(opened, onSuperseded);

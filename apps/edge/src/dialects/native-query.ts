@@ -22,6 +22,13 @@ export const nativeQuerySchema = z.object({
     .enum(["wait", "drop-oldest"])
     .default("wait")
     .describe("For a client that reads too slowly: make the speech wait, or drop its oldest frames."),
+  sentence_cache: z
+    .enum(["true", "false"])
+    .default("false")
+    .describe(
+      "true: text is spoken sentence by sentence, and what was said before comes from the cache. The voice then does " +
+        "not carry its tone over from one sentence to the next. `connected` says whether it is on.",
+    ),
   frame_samples: z.coerce
     .number()
     .int()

@@ -30,6 +30,8 @@ export interface NativeSettings {
   readonly frameSamples: number;
   /** Frame sizes follow the round trip where the client says nothing. */
   readonly adaptiveFrames: boolean;
+  /** Speech is kept, so sentences may be looked up. */
+  readonly cache: boolean;
   readonly outboundFrames: number;
   readonly slowClientNoticeMs: number;
   readonly slowClientMs: number;
@@ -157,7 +159,7 @@ export class NativeConnection {
     const frameSize = new AdaptiveFrameSize(how.frameSamples);
     const outbound = this.#openOutbound(how, frameSize);
     const session: Session = registry.open({
-      ...{ sessionId, requestId, dialect: "native", frameSize, outbound },
+      ...{ sessionId, requestId, dialect: "native", frameSize, outbound, sentenceCache: how.sentenceCache },
       ...(hold === undefined ? {} : { hold }),
       ...(restored === undefined ? {} : { restored }),
       disconnect: (reason) => this.#disconnect(reason),
@@ -170,7 +172,8 @@ export class NativeConnection {
       ...{ type: "connected", protocol: 1, session_id: sessionId },
       ...{ resume_token: resumeToken, provider: settings.provider, model, voice },
       ...{ sample_rate: sampleRateHz, frame_samples: how.frameSamples, adaptive_frames: how.adaptiveFrames },
-      ...{ delivery: how.delivery, overflow: how.overflow, request_id: requestId },
+      ...{ delivery: how.delivery, overflow: how.overflow, sentence_cache: how.sentenceCache },
+      request_id: requestId,
       ...{ resumed: restored !== undefined, utterances: session.utterances.map(toResumedUtterance) },
     });
     for (const message of early) if (this.#stage === stage) conversation.take(message);

@@ -107,6 +107,7 @@ function openSession(exchange: HttpExchange, format: AudioFormat, services: Synt
   });
   const session: Session = registry.open({
     ...{ sessionId: newSessionId(), requestId: exchange.requestId, dialect: "synthesize", outbound },
+    sentenceCache: false,
     frameSize: { samples: settings.frameSamples },
     disconnect: (reason) => sink.fail(reason),
   });

@@ -18,6 +18,11 @@ const LONGEST_RETRY_MS = 8_000;
 /** A session that is lost, and can't be found again: a new one is as good. */
 const BEGIN_ANEW: ReadonlySet<string> = new Set(["session.unknown", "session.position_gone"]);
 
+/** What the page's own address asks for: `?sentence_cache=true`. */
+const toOptions = (query: string): { readonly sentenceCache: boolean } => ({
+  sentenceCache: new URLSearchParams(query).get("sentence_cache") === "true",
+});
+
 /**
  * Keeps a session with the server. The client replaces lost connections by itself; when it has to give a session up,
  * a new one is opened, with growing pauses while the server is away and at once when the network is back.
@@ -44,7 +49,7 @@ export class ServerLink {
   async open(): Promise<void> {
     this.#change({ kind: "connecting" });
     try {
-      const client = await SpeechClient.connect({ url: location.origin });
+      const client = await SpeechClient.connect({ url: location.origin, ...toOptions(location.search) });
       this.#failures = 0;
       this.#change({ kind: "open", client, resumed: false });
       client.on("reconnecting", () => this.#change({ kind: "reconnecting", client }));

@@ -1,3 +1,4 @@
+import type { PassedParts } from "@tts-labs/core/session/session-store";
 import type { StreamReader } from "@tts-labs/core/stream/stream";
 import type { CacheUse } from "../speech-cache/speech-cache.ts";
 import type { ClientPosition } from "../utterance-reader.ts";
@@ -17,6 +18,12 @@ export interface SpeechMaking {
   readonly isTextOpen: boolean;
   /** What the cache had to do with it; `off` until it was asked. */
   readonly cacheUse: CacheUse;
+  /** Where it is made sentence by sentence: how many so far, by what the cache had to do with them. */
+  readonly sentences?: SentenceCounts;
+  /** Where it is made sentence by sentence: what nobody asks for again. */
+  readonly passed?: PassedParts;
+  /** Of all utterances that workers may be making for it. */
+  readonly streamIds: readonly string[];
   /** @throws GatewayError `capacity.text_too_long`: this text is refused, the utterance goes on; `capacity.overloaded` */
   speak(text: string): void;
   /** @throws GatewayError `capacity.overloaded` */
@@ -40,6 +47,8 @@ export interface SpeechMaking {
   /** Lets everything go; what is in Redis once nobody needs it for `ttlMs`. Waits for `stop`. */
   release(ttlMs: number): Promise<void>;
 }
+
+export type SentenceCounts = Readonly<Record<CacheUse, number>>;
 
 export interface SpeechReading {
   readonly reader: StreamReader;

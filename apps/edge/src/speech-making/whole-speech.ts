@@ -85,6 +85,10 @@ export class WholeSpeech implements SpeechMaking {
     return this.#found.use;
   }
 
+  get streamIds(): readonly string[] {
+    return [this.#options.utteranceId];
+  }
+
   speak(text: string): void {
     this.#lastTextAtMs = performance.now();
     this.#text.speak(text);

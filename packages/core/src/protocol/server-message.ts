@@ -33,6 +33,11 @@ export const serverMessageSchemas = {
         .describe("Frames begin with `frame_samples` and then change their size with the round trip."),
       delivery: z.enum(["burst", "paced"]),
       overflow: z.enum(["wait", "drop-oldest"]),
+      sentence_cache: z
+        .boolean()
+        .describe(
+          "Text is spoken sentence by sentence; false where it was not asked for, or nothing is cached.",
+        ),
       request_id: z.string().describe("Names this connection in the logs of every process."),
       resumed: z.boolean().describe("This connection goes on with the session of an earlier one."),
       utterances: z
@@ -133,7 +138,13 @@ export const serverMessageSchemas = {
       cache: cacheUse
         .optional()
         .describe(
-          "hit: it had been spoken before; joined: another utterance was just saying the same; miss: it was spoken; off: the cache was not asked, as for text that came in pieces.",
+          "hit: it had been spoken before; joined: another utterance was just saying the same; miss: it was spoken; off: the cache was not asked, as for text that came in pieces. With `sentence_cache`, of all sentences: miss where one was spoken for this utterance.",
+        ),
+      sentences: z
+        .object({ hit: count, joined: count, miss: count, off: count })
+        .optional()
+        .describe(
+          "With `sentence_cache`: the sentences read over this connection, by what the cache had to do with each.",
         ),
     })
     .describe("The utterance is complete and all its audio has been sent."),

@@ -35,7 +35,9 @@ export function parseFields(flat: readonly string[]): SessionFields {
 /** @throws GatewayError `session.unknown` where what is stored can't be read */
 export function parseSession(sessionId: string, fields: SessionFields): StoredSession {
   try {
-    const { createdAtMs, settings } = JSON.parse(fields.get(ABOUT) ?? "") as About;
+    const { createdAtMs, settings: stored } = JSON.parse(fields.get(ABOUT) ?? "") as About;
+    // An edge of an older version has stored none.
+    const settings = { ...stored, sentenceCache: stored.sentenceCache ?? false };
     const utterances = [...fields]
       .filter(([name]) => name.startsWith(UTTERANCE))
       .map(([, value]) => JSON.parse(value) as StoredUtterance)

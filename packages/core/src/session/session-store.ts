@@ -36,6 +36,8 @@ export interface SessionDelivery {
   readonly overflow: "wait" | "drop-oldest";
   readonly frameSamples: number;
   readonly adaptiveFrames: boolean;
+  /** Its utterances are made sentence by sentence. */
+  readonly sentenceCache: boolean;
 }
 
 export interface StoredSession {
@@ -52,7 +54,17 @@ export interface StoredUtterance {
   readonly number: number;
   readonly requested: RequestedOptions;
   readonly createdAtMs: number;
+  /** Where it is made sentence by sentence. */
+  readonly passed?: PassedParts;
   readonly end?: StoredEnd;
+}
+
+/** So many parts of an utterance, from its beginning, can be asked for no more; what they were. */
+export interface PassedParts {
+  readonly parts: number;
+  readonly samples: number;
+  /** As the provider was given. */
+  readonly characters: number;
 }
 
 /** How an utterance ended, as the client was told, for it may not have arrived. */

@@ -1,0 +1,100 @@
+import type { ServerMessageOf } from "@tts-labs/core/protocol/server-message";
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
+import { joinedPcm, renderSentences, wordStarts } from "../../harness/joined-speech.ts";
+import { metric } from "../../harness/metrics.ts";
+import { NativeClient } from "../../harness/native-client.ts";
+import { type System, startSystem } from "../../harness/system.ts";
+
+const VOICE = "simEnglishGrace0000A";
+let system: System;
+/** Makes sentences that nobody has said before. */
+let number = 0;
+const fresh = (text: string) => `${text} number ${++number + 100}.`;
+
+beforeAll(async () => {
+  system = await startSystem({
+    redisUrl: inject("redisUrl"),
+    ...{ workers: 2, edges: 2, edge: { cache: true }, simulator: { timeScale: 0.2 } },
+  });
+});
+afterAll(() => system.close());
+beforeEach(() => system.simulator.reset());
+
+const connect = (edge = 0, query: Readonly<Record<string, string>> = {}) =>
+  NativeClient.connect(system.edges[edge]?.url ?? "", { sentence_cache: "true", ...query });
+
+/** As a language model writes. */
+async function dictate(client: NativeClient, text: string, utterance = 1) {
+  for (const token of text.match(/\s*\S{1,4}|\s+$/gu) ?? []) client.send({ type: "text", text: token });
+  client.send({ type: "stream_end" });
+  const spoken = await client.utterance(utterance);
+  const end = await client.next("stream_complete", (it) => it.utterance === utterance);
+  const words = client.messages
+    .filter(
+      (it): it is ServerMessageOf<"words"> => it.type === "words" && it.utterance_id === spoken.utteranceId,
+    )
+    .flatMap((it) => it.words);
+  return { ...spoken, end, words };
+}
+
+const stored = async () =>
+  (await Promise.all(system.edges.map(({ url }) => metric(url, "tts_cache_stored_total")))).reduce(
+    (a, b) => a + b,
+  );
+
+describe("a dialogue whose sentences repeat, token by token", () => {
+  test("has only the new ones spoken, on whichever edge, and sounds as each of them joined", async () => {
+    const known = [fresh("You are in the queue with"), fresh("Please hold the line, you have")];
+    const news = [fresh("The next free agent is"), fresh("Your call has the reference")];
+    const before = await stored();
+    const first = await connect(0);
+    expect(first.connected.sentence_cache).toBe(true);
+    const { pcm, end } = await dictate(first, known.join(" "));
+    expect(pcm.equals(joinedPcm((await renderSentences(known, VOICE)).map((it) => it.pcm)))).toBe(true);
+    expect(end).toMatchObject({ cache: "miss", sentences: { hit: 0, joined: 0, miss: 2, off: 0 } });
+    expect(system.simulator.report().ends).toBe(2);
+    await expect.poll(stored).toBe(before + 2);
+    await first.close();
+
+    system.simulator.reset();
+    const mixed = [known[0] ?? "", news[0] ?? "", known[1] ?? "", news[1] ?? ""];
+    const second = await connect(1);
+    const again = await dictate(second, mixed.join(" "));
+    const parts = await renderSentences(mixed, VOICE);
+    expect(again.pcm.equals(joinedPcm(parts.map((it) => it.pcm)))).toBe(true);
+    expect(system.simulator.report().ends).toBe(2);
+    expect(again.end).toMatchObject({ cache: "miss", sentences: { hit: 2, joined: 0, miss: 2, off: 0 } });
+    expect(again.end.samples).toBe(again.pcm.length / 2);
+    const expected = wordStarts(parts);
+    expect(again.words.map(({ text }) => text)).toEqual(mixed.join(" ").split(" "));
+    for (const [i, word] of again.words.entries()) {
+      expect(word.start_ms).toBeCloseTo(expected[i]?.startMs ?? Number.NaN, 3);
+      expect(word.end_ms).toBeCloseTo(expected[i]?.endMs ?? Number.NaN, 3);
+    }
+    system.simulator.reset();
+    const third = await dictate(second, mixed.join(" "), 2);
+    expect(third.end).toMatchObject({ cache: "hit", sentences: { hit: 4, joined: 0, miss: 0, off: 0 } });
+    expect(third.pcm.equals(again.pcm)).toBe(true);
+    expect(third.words).toEqual(again.words);
+    expect(system.simulator.report().ends).toBe(0);
+    await second.close();
+  });
+
+  test("without the option is spoken anew: the count sees it", async () => {
+    const text = [fresh("Nobody asked to keep this, sentence"), fresh("Nor to look this up, sentence")].join(
+      " ",
+    );
+    const client = await connect(0, { sentence_cache: "false" });
+    expect(client.connected.sentence_cache).toBe(false);
+    await dictate(client, text);
+    const { end } = await dictate(client, text, 2);
+    expect(end.cache).toBe("off");
+    expect(end.sentences).toBeUndefined();
+    expect(system.simulator.report().ends).toBe(2);
+    await client.close();
+  });
+});
+
+test("nothing stays in Redis for ever", async () => {
+  expect(await system.keysWithoutTtl()).toEqual([]);
+});
