@@ -20,6 +20,8 @@ const MAX_STALLED_COUNT = 1_000;
 const FETCH_RETRY_MS = 500;
 /** How long runs may take to wind up once they have been aborted. */
 const ABORT_LIMIT_MS = 3_000;
+/** The same without Redis, where they can tell nobody. */
+const ABORT_LIMIT_AWAY_MS = 500;
 
 export interface UtteranceConsumerOptions {
   /** Opened for queues; stays the caller's. BullMQ makes a second connection like it, for waiting. */
@@ -128,9 +130,15 @@ class BullmqUtteranceConsumer implements UtteranceConsumer {
     await this.#worker.pause(true);
     if (!(await this.#idleWithin(limitMs, hurry))) {
       for (const run of this.#runs) run.abort(new GatewayError("draining"));
-      await this.#idleWithin(ABORT_LIMIT_MS);
+      await this.#idleWithin(this.#isRedisThere ? ABORT_LIMIT_MS : ABORT_LIMIT_AWAY_MS);
     }
-    await this.#worker.close(this.#runs.size > 0);
+    // Without Redis BullMQ would wait for it, to say goodbye, for as long as it is away.
+    await this.#worker.close(this.#runs.size > 0 || !this.#isRedisThere);
+  }
+
+  /** Without it there is nobody who could be told anything. */
+  get #isRedisThere(): boolean {
+    return this.#options.redis.status === "ready";
   }
 
   async #idleWithin(limitMs: number, hurry?: AbortSignal): Promise<boolean> {

@@ -128,9 +128,9 @@ class RedisStreamStore implements StreamStore {
   }
 
   async inspect(stream: StreamRef): Promise<StreamInfo | undefined> {
-    const { batch, settings } = this.#streams;
+    const { batch, settings, closed } = this.#streams;
     const keys = new StreamKeys(this.#keys, stream);
-    return retryStorage(settings.storageRetryMs, undefined, async () => {
+    return retryStorage(settings.storageRetryMs, closed, async () => {
       const fields = ["life", "fence", "owner", "trimmedBytes", "endSeq", "endResult", "base"] as const;
       const meta = await batch.run(keys.slot, [{ name: "hmget", args: [keys.meta, ...fields] }]);
       const [life, fence, owner, trimmedBytes, endSeq, endResult, base] = replyAt(meta, 0) as (
@@ -157,9 +157,9 @@ class RedisStreamStore implements StreamStore {
   }
 
   async last(stream: StreamRef): Promise<StreamEntry | undefined> {
-    const { batch, settings } = this.#streams;
+    const { batch, settings, closed } = this.#streams;
     const keys = new StreamKeys(this.#keys, stream);
-    return retryStorage(settings.storageRetryMs, undefined, async () => {
+    return retryStorage(settings.storageRetryMs, closed, async () => {
       const newest = Number(
         replyAt(await batch.run(keys.slot, [{ name: "hget", args: [keys.meta, "fence"] }]), 0),
       );
@@ -201,10 +201,11 @@ class RedisStreamStore implements StreamStore {
 
   /** Runs a script that names keys by the fence it expects, until the fence is the one expected. */
   async #onFence(run: (expected: number) => Promise<readonly string[]>): Promise<readonly string[]> {
+    const { settings, closed } = this.#streams;
     let expected = 0;
     for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts += 1) {
       const fence = expected;
-      const answer = await retryStorage(this.#streams.settings.storageRetryMs, undefined, () => run(fence));
+      const answer = await retryStorage(settings.storageRetryMs, closed, () => run(fence));
       if (answer[0] !== "conflict") return answer;
       expected = Number(answer[1]);
     }
