@@ -22,6 +22,8 @@ export interface EdgeAloneOptions {
   readonly redisUrl: string;
   readonly edge?: Partial<EdgeConfig>;
   readonly worker?: Omit<FakeWorkerOptions, "streams">;
+  /** How long the worker bears a Redis that does not answer; default: as in production. */
+  readonly workerPatience?: { readonly commandTimeoutMs: number; readonly storageRetryMs: number };
   /** False: no worker takes jobs. */
   readonly hasWorker?: boolean;
   /** Utterances the worker speaks at once. */
@@ -30,16 +32,19 @@ export interface EdgeAloneOptions {
 }
 
 export async function startEdgeAlone(options: EdgeAloneOptions): Promise<EdgeAlone> {
-  const { redisUrl, logger = silentLogger } = options;
+  const { redisUrl, logger = silentLogger, workerPatience } = options;
   const keyPrefix = `edge-${newNodeId("edge").slice(5, 13).replace(/-/g, "x")}`;
   const keys = new Keys(keyPrefix);
   const nodeId = newNodeId("worker");
   const open = (purpose: "commands" | "queue" | "subscriber") =>
-    openRedis({ url: redisUrl, purpose, logger: silentLogger });
+    openRedis({ url: redisUrl, purpose, logger: silentLogger, ...workerPatience });
   const redis = open("commands");
   const connections = [redis, open("subscriber"), open("queue")] as const;
   const [, subscriber, queue] = connections;
-  const streams = await openRedisStreams({ redis, subscriber, keys, nodeId, logger: silentLogger });
+  const streams = await openRedisStreams({
+    ...{ redis, subscriber, keys, nodeId, logger: silentLogger },
+    ...(workerPatience === undefined ? {} : { settings: workerPatience }),
+  });
   const worker = new FakeWorker({ ...options.worker, streams });
   const consumer =
     options.hasWorker === false

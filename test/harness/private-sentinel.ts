@@ -14,11 +14,15 @@ import {
 export interface PrivateSentinel {
   readonly url: string;
   readonly primary: PrivateRedis;
+  /** Resolves when the replica has been put in the primary's place. */
+  promoted(): Promise<void>;
   stop(): Promise<void>;
 }
 
 const NAME = "main";
 const UP_WITHIN_MS = 15_000;
+/** A second until the primary counts as gone; 30 s more where the sentinel itself was paused (its "tilt" mode). */
+const PROMOTED_WITHIN_MS = 60_000;
 
 /** @throws Error when the sentinel does not know the replica within 15 s; nothing is left running then */
 export async function startPrivateSentinel(): Promise<PrivateSentinel> {
@@ -43,7 +47,8 @@ export async function startPrivateSentinel(): Promise<PrivateSentinel> {
     } finally {
       client.disconnect();
     }
-    return { url: `redis-sentinel://127.0.0.1:${port}/${NAME}`, primary, stop };
+    const promoted = () => untilPromoted(replica.port);
+    return { url: `redis-sentinel://127.0.0.1:${port}/${NAME}`, primary, promoted, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -84,4 +89,17 @@ async function knowsReplica(sentinel: Redis): Promise<boolean> {
     const at = fields.map(String);
     return at[at.indexOf("master-link-status") + 1] === "ok" && at[at.indexOf("flags") + 1] === "slave";
   });
+}
+
+async function untilPromoted(port: number): Promise<void> {
+  const client = new Redis({ host: "127.0.0.1", port });
+  try {
+    const deadlineMs = performance.now() + PROMOTED_WITHIN_MS;
+    while (!(await client.info("replication")).includes("role:master")) {
+      if (performance.now() > deadlineMs) throw new Error("the replica was not promoted in 60 s");
+      await sleep(50);
+    }
+  } finally {
+    client.disconnect();
+  }
 }

@@ -1,11 +1,11 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { slotOf } from "@tts-labs/core/redis/slot";
-import { afterAll, afterEach, expect, test } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { type EdgeAlone, startEdgeAlone } from "../../harness/edge-alone.ts";
 import { fakeSpeechOf } from "../../harness/fake-worker.ts";
 import { Gate } from "../../harness/gate.ts";
 import { NativeClient } from "../../harness/native-client.ts";
 import { startPrivateCluster } from "../../harness/private-cluster.ts";
+import { awaitPausesAtEnd } from "../../harness/redis-pauses.ts";
 
 /** No two alike, so that none is another's. */
 const textOf = (i: number) =>
@@ -22,15 +22,7 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-/** BullMQ's and ioredis' own pauses after a failed attempt end by themselves, closed or not; the longest takes 5 s. */
-const timers = () => process.getActiveResourcesInfo().filter((it) => it === "Timeout").length;
-const timersBefore = timers();
-afterAll(async () => {
-  const deadlineMs = performance.now() + 8_000;
-  // By a timer that Node does not list.
-  while (timers() > timersBefore && performance.now() < deadlineMs)
-    await sleep(20, undefined, { ref: false });
-});
+awaitPausesAtEnd();
 
 const start = async (gate: Gate) => {
   const cluster = await startPrivateCluster({ replicas: true });

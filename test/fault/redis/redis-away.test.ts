@@ -24,11 +24,16 @@ const opened = <T>(thing: T, close: (thing: T) => Promise<unknown>): T => {
   return thing;
 };
 
-const startAt = async (redisUrl: string, gate?: Gate): Promise<EdgeAlone> =>
+/** Of a worker that gives up at the first trouble. */
+const NO_PATIENCE = { commandTimeoutMs: 300, storageRetryMs: 0 };
+type Patience = typeof NO_PATIENCE;
+
+const startAt = async (redisUrl: string, gate?: Gate, workerPatience?: Patience): Promise<EdgeAlone> =>
   opened(
     await startEdgeAlone({
       redisUrl,
-      edge: { openTimeoutMs: 1_500 },
+      ...(workerPatience === undefined ? {} : { workerPatience }),
+      edge: { openTimeoutMs: 1_500, stallTimeoutMs: 5_000 },
       worker: gate === undefined ? {} : { beforeChunk: () => gate.passed() },
     }),
     (it) => it.close(),
@@ -39,17 +44,18 @@ const connectTo = async ({ edge }: EdgeAlone): Promise<NativeClient> =>
 /** Speaks, and does `hurt` when a part of it has been stored; the worker is held at `gate` from there. */
 const speakThrough = async (
   redisUrl: string,
-  hurt: (gate: Gate, stored: () => number) => Promise<unknown>,
+  hurt: (gate: Gate, stored: () => number, isSpeaking: () => boolean) => Promise<unknown>,
+  workerPatience?: Patience,
 ) => {
   const gate = new Gate();
-  const alone = await startAt(redisUrl, gate);
+  const alone = await startAt(redisUrl, gate, workerPatience);
   const client = await connectTo(alone);
   gate.limitTo(BEFORE);
   const speaking = client.speak(TEXT);
   await client.until("the beginning", () => (client.received(1).samples > 0 ? true : undefined));
   const stored = () => (alone.worker.runs[0]?.appendedSamples ?? 0) / SAMPLES_PER_CHARACTER / 8;
   await expect.poll(stored).toBe(BEFORE);
-  await hurt(gate, stored);
+  await hurt(gate, stored, () => alone.worker.running > 0);
   gate.open();
   return { alone, client, spoken: await speaking };
 };
@@ -82,21 +88,34 @@ describe("an utterance in flight", () => {
     expect(next.pcm.equals(fakeSpeechOf("And here we are again."))).toBe(true);
   });
 
-  test("goes on after Redis has stood still, byte for byte", async () => {
+  const standsStill = async (workerPatience?: Patience) => {
     const place = opened(await RedisPlace.open("forgotten"), (it) => it.close());
     const admin = opened(new Redis(place.url), async (it) => it.disconnect());
-    const { spoken } = await speakThrough(place.url, async (gate) => {
+    const hurt = async (gate: Gate) => {
       const sleeping = admin.call("DEBUG", "SLEEP", "1");
       gate.open();
       await sleeping;
-    });
-    expect(spoken.pcm.equals(fakeSpeechOf(TEXT))).toBe(true);
+    };
+    return (await speakThrough(place.url, hurt, workerPatience)).spoken;
+  };
+
+  test("goes on after Redis has stood still, byte for byte", async () => {
+    expect((await standsStill()).pcm.equals(fakeSpeechOf(TEXT))).toBe(true);
   });
 
-  test("goes on over connections that are reset again and again, byte for byte", async () => {
+  test("ends there with an error where the worker does not wait for the answer", async () => {
+    expect((await standsStill(NO_PATIENCE)).end).toMatchObject({ type: "error", retryable: true });
+  });
+
+  const openProxy = async () => {
     const place = opened(await RedisPlace.open("forgotten"), (it) => it.close());
     const proxy = opened(await new ChaosProxy().open(Number(new URL(place.url).port)), (it) => it.close());
-    const { spoken } = await speakThrough(`redis://127.0.0.1:${proxy.port}`, async (gate, stored) => {
+    return { proxy, url: `redis://127.0.0.1:${proxy.port}` };
+  };
+
+  test("goes on over connections that are reset again and again, byte for byte", async () => {
+    const { proxy, url } = await openProxy();
+    const { spoken } = await speakThrough(url, async (gate, stored) => {
       for (let reset = 1; reset <= 6; reset++) {
         const before = stored();
         gate.open();
@@ -106,6 +125,19 @@ describe("an utterance in flight", () => {
       }
     });
     expect(spoken.pcm.equals(fakeSpeechOf(TEXT))).toBe(true);
+  });
+
+  test("ends there with an error where what was cut off is not sent again", async () => {
+    const { proxy, url } = await openProxy();
+    const loseAnswers = async (gate: Gate, _stored: unknown, isSpeaking: () => boolean) => {
+      proxy.swallow = "answers";
+      gate.open();
+      await expect.poll(isSpeaking, { timeout: 5_000 }).toBe(false);
+      proxy.swallow = "nothing";
+      proxy.cut();
+    };
+    const { spoken } = await speakThrough(url, loseAnswers, NO_PATIENCE);
+    expect(spoken.end).toMatchObject({ type: "error", retryable: true });
   });
 });
 

@@ -2,7 +2,8 @@ import { afterEach, expect, test } from "vitest";
 import { startEdgeAlone } from "../../harness/edge-alone.ts";
 import { fakeSpeechOf } from "../../harness/fake-worker.ts";
 import { NativeClient } from "../../harness/native-client.ts";
-import { startPrivateSentinel } from "../../harness/private-sentinel.ts";
+import { type PrivateSentinel, startPrivateSentinel } from "../../harness/private-sentinel.ts";
+import { awaitPausesAtEnd } from "../../harness/redis-pauses.ts";
 
 /**
  * A second until the primary counts as gone, the promotion (again after 10 s where it failed), our own way back:
@@ -15,17 +16,27 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-test("a session speaks on after a sentinel has put the replica in the killed primary's place", async () => {
+awaitPausesAtEnd();
+
+const startAt = async (urlOf: (sentinel: PrivateSentinel) => string) => {
   const sentinel = await startPrivateSentinel();
   closers.push(() => sentinel.stop());
-  const alone = await startEdgeAlone({ redisUrl: sentinel.url });
+  const alone = await startEdgeAlone({ redisUrl: urlOf(sentinel) });
   closers.push(() => alone.close());
   const client = await NativeClient.connect(alone.edge.url, {}, { limitMs: 20_000 });
   closers.push(() => client.terminate());
   expect((await client.speak("Before.")).pcm.equals(fakeSpeechOf("Before."))).toBe(true);
+  const isReady = async () => (await fetch(new URL("/readyz", alone.edge.url))).status;
+  const killPrimary = async () => {
+    process.kill(sentinel.primary.pid, "SIGKILL");
+    await sentinel.primary.closed;
+  };
+  return { client, sentinel, isReady, killPrimary };
+};
 
-  process.kill(sentinel.primary.pid, "SIGKILL");
-  await sentinel.primary.closed;
+test("a session speaks on after a sentinel has put the replica in the killed primary's place", async () => {
+  const { client, isReady, killPrimary } = await startAt(({ url }) => url);
+  await killPrimary();
   const killedAtMs = performance.now();
   const failures: boolean[] = [];
   await expect
@@ -40,7 +51,15 @@ test("a session speaks on after a sentinel has put the replica in the killed pri
     .toBe(true);
   expect(performance.now() - killedAtMs).toBeLessThan(RECOVERY_LIMIT_MS);
   expect(failures.every(Boolean)).toBe(true);
-  await expect
-    .poll(async () => (await fetch(new URL("/readyz", alone.edge.url))).status, { timeout: 5_000 })
-    .toBe(200);
+  await expect.poll(isReady, { timeout: 5_000 }).toBe(200);
+}, 90_000);
+
+test("one that asks no sentinel knows only the dead primary: it speaks no more, and says so", async () => {
+  const { client, sentinel, isReady, killPrimary } = await startAt(
+    ({ primary }) => `redis://127.0.0.1:${primary.port}`,
+  );
+  await killPrimary();
+  await sentinel.promoted();
+  expect((await client.speak("After.")).end).toMatchObject({ type: "error", retryable: true });
+  expect(await isReady()).toBe(503);
 }, 90_000);
