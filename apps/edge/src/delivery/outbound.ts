@@ -1,6 +1,7 @@
 import { GatewayError } from "@tts-labs/core/errors";
 import type { ServerMessage } from "@tts-labs/core/protocol/server-message";
 import type { Frame } from "./frame.ts";
+import { Lane, type LaneItem } from "./lane.ts";
 import type { Pacer } from "./pacing.ts";
 import type { Sink } from "./sink.ts";
 import { type SlowClientLimits, SlowClientWatch } from "./slow-client.ts";
@@ -36,13 +37,6 @@ export interface OutboundOptions {
   readonly onOverflow: (error: GatewayError) => void;
 }
 
-type LaneItem =
-  | { readonly kind: "frame"; readonly frame: Frame; readonly of: DeliveryTally }
-  | { readonly kind: "caption"; readonly message: ServerMessage; readonly of: DeliveryTally }
-  | { readonly kind: "notice"; readonly message: ServerMessage; readonly of: DeliveryTally }
-  /** Made when it is sent: only then are the totals known. */
-  | { readonly kind: "end"; readonly toMessage: () => ServerMessage; readonly of: DeliveryTally };
-
 interface Waiter {
   readonly frames: number;
   readonly resolve: () => void;
@@ -60,11 +54,8 @@ interface Waiter {
  */
 export class Outbound {
   readonly #options: OutboundOptions;
-  readonly #lane: LaneItem[] = [];
+  readonly #lane: Lane;
   readonly #messages: ServerMessage[] = [];
-  /** Drops not told yet, by utterance. */
-  readonly #untold = new Map<DeliveryTally, { frames: number; samples: number }>();
-  #queuedFrames = 0;
   #waiter: Waiter | undefined;
   #flushScheduled = false;
   #pacingTimer: NodeJS.Timeout | undefined;
@@ -73,7 +64,8 @@ export class Outbound {
 
   constructor(options: OutboundOptions) {
     this.#options = options;
-    const { slowClient } = options;
+    const { slowClient, observer } = options;
+    this.#lane = new Lane((delta) => observer.queuedFrames(delta));
     if (slowClient === undefined) return;
     this.#slow = new SlowClientWatch({
       ...slowClient,
@@ -83,7 +75,7 @@ export class Outbound {
   }
 
   get queuedFrames(): number {
-    return this.#queuedFrames;
+    return this.#lane.frames;
   }
 
   /**
@@ -110,9 +102,9 @@ export class Outbound {
   /** In order with the other frames. The caller has asked for `room`. */
   frame(frame: Frame, of: DeliveryTally): void {
     if (this.#closed) return;
-    if (this.#queuedFrames >= this.#options.maxFrames) this.#dropOldestFrame();
+    const { maxFrames, observer } = this.#options;
+    if (this.queuedFrames >= maxFrames && this.#lane.dropOldestFrame()) observer.framesDropped(1);
     this.#lane.push({ kind: "frame", frame, of });
-    this.#countQueued(1);
     this.#scheduleFlush();
   }
 
@@ -143,24 +135,12 @@ export class Outbound {
 
   /** A splice: frames from `sample` on need not be sent any more. */
   takeBack(of: DeliveryTally, sample: number): void {
-    const isReplaced = (item: LaneItem) =>
-      item.kind === "frame" && item.of === of && item.frame.firstSample >= sample;
-    const kept = this.#lane.filter((item) => !isReplaced(item));
-    this.#countQueued(kept.length - this.#lane.length);
-    this.#lane.splice(0, this.#lane.length, ...kept);
+    this.#lane.takeBack(of, sample);
   }
 
   /** Throws away what waits of an utterance; nothing of it is sent after this. */
   discard(of: DeliveryTally): void {
-    let frames = 0;
-    for (let at = this.#lane.length - 1; at >= 0; at--) {
-      const item = this.#lane[at];
-      if (item?.of !== of) continue;
-      if (item.kind === "frame") frames++;
-      this.#lane.splice(at, 1);
-    }
-    this.#untold.delete(of);
-    this.#countQueued(-frames);
+    this.#lane.discard(of);
     this.#options.pacer?.reset();
     this.#scheduleFlush();
   }
@@ -177,10 +157,8 @@ export class Outbound {
     this.#closed = true;
     clearTimeout(this.#pacingTimer);
     this.#slow?.close();
-    this.#lane.length = 0;
+    this.#lane.clear();
     this.#messages.length = 0;
-    this.#untold.clear();
-    this.#countQueued(-this.#queuedFrames);
     this.#releaseWaiter();
   }
 
@@ -202,16 +180,16 @@ export class Outbound {
     const { sink, observer } = this.#options;
     const ms = { waited_ms: Math.round(waitedMs), cut_off_in_ms: Math.round(leftMs) };
     observer.slowClientTold();
-    sink.batch(() => sink.sendMessage({ type: "slow_client", queued_frames: this.#queuedFrames, ...ms }));
+    sink.batch(() => sink.sendMessage({ type: "slow_client", queued_frames: this.queuedFrames, ...ms }));
   }
 
   /** A paced lane that is full because of the clock is no reason to drop; a sink that does not take is. */
   #hasRoom(frames: number): boolean {
     const { maxFrames, overflow, sink } = this.#options;
     if (this.#closed) return true;
-    const waitingElse = this.#lane.length - this.#queuedFrames;
+    const waitingElse = this.#lane.length - this.queuedFrames;
     if (overflow === "drop-oldest" && !sink.writable) return waitingElse < MAX_LANE_ITEMS;
-    return this.#queuedFrames <= Math.max(0, maxFrames - frames) && waitingElse < MAX_LANE_ITEMS;
+    return this.queuedFrames <= Math.max(0, maxFrames - frames) && waitingElse < MAX_LANE_ITEMS;
   }
 
   #releaseWaiter(): void {
@@ -219,29 +197,6 @@ export class Outbound {
     if (waiter === undefined || !this.#hasRoom(waiter.frames)) return;
     this.#waiter = undefined;
     waiter.resolve();
-  }
-
-  /** With the captions before it; an utterance's last frame stays, and that of a splice, since they say what they are. */
-  #dropOldestFrame(): void {
-    const at = this.#lane.findIndex(
-      (item) => item.kind === "frame" && !item.frame.last && !item.frame.splice,
-    );
-    const dropped = this.#lane[at];
-    if (dropped?.kind !== "frame") return;
-    const { of, frame } = dropped;
-    const before = this.#lane.splice(0, at + 1);
-    this.#lane.unshift(...before.filter((it) => it !== dropped && !(it.kind === "caption" && it.of === of)));
-    const untold = this.#untold.get(of) ?? { frames: 0, samples: 0 };
-    this.#untold.set(of, { frames: untold.frames + 1, samples: untold.samples + frame.samples });
-    of.droppedFrames++;
-    this.#countQueued(-1);
-    this.#options.observer.framesDropped(1);
-  }
-
-  #countQueued(delta: number): void {
-    if (delta === 0) return;
-    this.#queuedFrames += delta;
-    this.#options.observer.queuedFrames(delta);
   }
 
   #scheduleFlush(): void {
@@ -270,7 +225,7 @@ export class Outbound {
 
   /** @returns whether there may be more to send now */
   #sendNextItem(): boolean {
-    const item = this.#lane[0];
+    const item = this.#lane.first;
     if (item === undefined) return false;
     if (item.kind === "frame" && !this.#isDue()) return false;
     this.#lane.shift();
@@ -285,7 +240,7 @@ export class Outbound {
   }
 
   #isDue(): boolean {
-    const delayMs = this.#options.pacer?.delayMs(this.#queuedFrames, performance.now()) ?? 0;
+    const delayMs = this.#options.pacer?.delayMs(this.queuedFrames, performance.now()) ?? 0;
     if (delayMs === 0) return true;
     clearTimeout(this.#pacingTimer);
     this.#pacingTimer = setTimeout(() => this.#flush(), Math.ceil(delayMs));
@@ -294,7 +249,6 @@ export class Outbound {
 
   #sendFrame(frame: Frame, of: DeliveryTally): void {
     const nowMs = performance.now();
-    this.#countQueued(-1);
     this.#options.pacer?.sent(frame.samples, nowMs);
     of.firstSentAtMs ??= nowMs;
     of.sentFrames++;
@@ -314,9 +268,8 @@ export class Outbound {
   }
 
   #tellDrops(of: DeliveryTally): void {
-    const untold = this.#untold.get(of);
-    if (untold === undefined) return;
-    this.#untold.delete(of);
-    this.#options.sink.sendMessage({ type: "frames_dropped", utterance_id: of.utteranceId, ...untold });
+    const drops = this.#lane.takeDrops(of);
+    if (drops === undefined) return;
+    this.#options.sink.sendMessage({ type: "frames_dropped", utterance_id: of.utteranceId, ...drops });
   }
 }
