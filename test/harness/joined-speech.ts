@@ -20,11 +20,11 @@ export function joinedPcm(parts: readonly Uint8Array[]): Buffer {
     parts.map((part, number) => {
       const samples = toSamples(part);
       const fade = Math.min(FADE_SAMPLES, samples.length);
-      for (let i = 0; i < fade; i++) {
-        const end = samples.length - 1 - i;
-        if (number > 0) samples[i] = Math.round((samples[i] ?? 0) * (RISING[i] ?? 1));
-        if (number < parts.length - 1) samples[end] = Math.round((samples[end] ?? 0) * (RISING[i] ?? 1));
-      }
+      const scale = (at: number, i: number) => {
+        samples[at] = Math.round((samples[at] ?? 0) * (RISING[i] ?? 1));
+      };
+      for (let i = 0; i < fade && number > 0; i++) scale(i, i);
+      for (let i = 0; i < fade && number < parts.length - 1; i++) scale(samples.length - 1 - i, i);
       return Buffer.from(samples.buffer);
     }),
   );
