@@ -9,7 +9,7 @@ import type { RestoredText, StoredText } from "./utterance-text.ts";
 export interface RestoredUtterance {
   readonly stored: StoredUtterance;
   readonly from: ClientPosition;
-  /** Absent where it has ended: nothing is added to it any more. */
+  /** Absent where it has ended, since nothing is added to it any more, and where its text was never in a stream. */
   readonly text?: RestoredText;
   /** Where it is made sentence by sentence, and more of it is to be read: its text so far. */
   readonly said?: StoredText;
@@ -86,8 +86,9 @@ async function tellAgain(
   const { nodeId, streamTtlMs: ttlMs } = roles;
   const text = await takeOverText(roles.streams, { nodeId, utteranceId: stored.utteranceId, ttlMs });
   text?.writer.close();
-  if (text?.isComplete !== true) throw positionGone();
-  return { stored, from, soundless: text.text };
+  const soundless = text?.isComplete === true ? text.text : stored.text;
+  if (soundless === undefined) throw positionGone();
+  return { stored, from, soundless };
 }
 
 async function goOn(
@@ -101,6 +102,8 @@ async function goOn(
     hasAudio(streams, stored),
   ]);
   if (!isAudioThere && text?.isComplete === true) return { stored, from, text, soundless: text.text };
+  if (!isAudioThere && text === undefined && stored.text !== undefined)
+    return { stored, from, soundless: stored.text };
   if (!isAudioThere && from.sample > 0) throw positionGone();
   if (text !== undefined) return { stored, from, text };
   if (isAudioThere) throw positionGone();

@@ -57,7 +57,7 @@ export async function deliverUtterance(
         outbound.notice(toSubstitutedMessage(tally.utteranceId, told), tally);
       }
       for (const frame of cutter.push(event.pcm, event.seq)) {
-        await outbound.room(1, signal);
+        if (!outbound.hasRoom(1)) await outbound.room(1, signal);
         outbound.frame(frame, tally);
       }
       reader.advance(event.seq);

@@ -70,12 +70,17 @@ export class UtteranceText {
   /** All of it, where it is complete, nothing of it is stored, and no flush has cut it. */
   get whole(): string | undefined {
     const [first, second] = this.#pending;
-    const isWhole = this.#claiming === undefined && first?.kind === "text" && second?.kind === "end";
+    const isWhole = !this.isClaimed && first?.kind === "text" && second?.kind === "end";
     return isWhole && this.#state === "ended" ? first.text : undefined;
   }
 
   get characters(): number {
     return this.#characters;
+  }
+
+  /** It has a stream, or soon will. */
+  get isClaimed(): boolean {
+    return this.#claiming !== undefined;
   }
 
   get isOpen(): boolean {

@@ -8,7 +8,7 @@ import {
 import type { RequestedOptions, SpeechOptions } from "@tts-labs/core/protocol/speech-options";
 import type { AudioEntry, LatencyParts } from "@tts-labs/core/session/entries";
 import type { UtteranceRecord } from "@tts-labs/core/session/live-registry";
-import type { SessionHold, StoredEnd } from "@tts-labs/core/session/session-store";
+import type { SessionHold } from "@tts-labs/core/session/session-store";
 import { toOutcomeError, type UtteranceResult } from "@tts-labs/core/session/utterance-result";
 import type { FrameSize } from "./delivery/frame-size.ts";
 import type { Outbound } from "./delivery/outbound.ts";
@@ -24,6 +24,8 @@ import { SentenceSpeech, type SentenceSpeechOptions } from "./speech-making/sent
 import type { SpeechMaking } from "./speech-making/speech-making.ts";
 import { WholeSpeech } from "./speech-making/whole-speech.ts";
 import { deliverUtterance } from "./utterance-delivery.ts";
+import { UtteranceListing } from "./utterance-listing.ts";
+import { UtteranceNote } from "./utterance-note.ts";
 import type { StoredText } from "./utterance-text.ts";
 
 export interface UtteranceOptions {
@@ -73,27 +75,34 @@ export class Utterance {
   readonly speech: SpeechOptions;
   readonly #options: UtteranceOptions;
   readonly #making: SpeechMaking;
+  readonly #note: UtteranceNote;
+  readonly #listing: UtteranceListing;
   readonly #heard = new HeardText();
   readonly #abort = new AbortController();
   readonly #openedAtMs = performance.now();
   readonly #createdAtMs: number;
   #state: "queued" | "speaking" | "delivering" | "ended" = "queued";
   #turnAtMs: number | undefined;
-  #listed: Promise<unknown> = Promise.resolve();
   #opened: Promise<void> = Promise.resolve();
   #workerLatency: LatencyParts | undefined;
   #result: UtteranceResult | undefined;
 
   constructor(options: UtteranceOptions) {
     this.#options = options;
-    const { utteranceId, number, restored } = options;
+    const { utteranceId, number, requested, restored, services, settings, hold } = options;
+    const { registry, background } = services;
     this.#createdAtMs = restored?.stored.createdAtMs ?? Date.now();
     this.requested = options.requested;
     this.speech = options.speech;
     this.tally = newTally(utteranceId, number, restored?.from.sample);
+    const begun = { utteranceId, number, requested, createdAtMs: this.#createdAtMs };
+    const utterance = restored?.stored ?? begun;
+    this.#note = new UtteranceNote({ hold, background, utterance, isNoted: restored !== undefined });
+    this.#listing = new UtteranceListing({ registry, background, utteranceId, ttlMs: settings.liveTtlMs });
     this.#making = newMaking(options, {
+      onFound: (text) => this.#onFound(text),
       onFailed: (error) => this.fail(error),
-      onPassed: () => this.#note(),
+      onPassed: (passed) => this.#note.passed(passed),
     });
   }
 
@@ -144,8 +153,7 @@ export class Utterance {
 
   /** Has it made. Failures come out as the utterance's. */
   open(): void {
-    this.refresh();
-    if (this.#options.restored === undefined) this.#note();
+    if (this.#options.restored !== undefined) this.refresh();
     this.#opened = this.#making.begin().catch((error: unknown) => this.fail(toGatewayError(error)));
   }
 
@@ -167,11 +175,8 @@ export class Utterance {
 
   /** Puts it into the live view, or keeps it there. */
   refresh(): void {
-    const { services, settings } = this.#options;
     const record = this.record;
-    if (record === undefined) return;
-    this.#listed = services.registry.putUtterance(record, settings.liveTtlMs);
-    services.background.add("utterance listed", this.#listed);
+    if (record !== undefined) this.#listing.put(record);
   }
 
   /** Its audio is next. May be called twice. */
@@ -206,7 +211,7 @@ export class Utterance {
       ...{ type: "cancelled", utterance_id: this.utteranceId, utterance: this.tally.number },
       ...{ sent_samples: this.tally.sentSamples, played_samples: this.playedSamples, ...heard },
     };
-    this.#note({ samples: 0, message, isTextOpen: false });
+    this.#note.ended({ samples: 0, message, isTextOpen: false });
     this.cancel(new GatewayError("cancelled.by_client"));
     return message;
   }
@@ -222,6 +227,7 @@ export class Utterance {
     const { outbound, services } = this.#options;
     outbound.discard(this.tally);
     services.observer.utteranceLeft();
+    this.#note.atLeast();
     services.background.add("utterance left", this.#making.leave());
   }
 
@@ -238,6 +244,15 @@ export class Utterance {
   #stop(reason: GatewayError): void {
     this.#abort.abort(reason);
     this.#making.stop();
+  }
+
+  /** What comes from the cache has mostly gone before anybody could look: first its frames, then the books. */
+  #onFound(text: string | undefined): void {
+    if (this.cacheUse === "hit" && text !== undefined) this.#note.begunSoon(text);
+    else {
+      this.#note.begun(text);
+      this.refresh();
+    }
   }
 
   async #deliver(): Promise<void> {
@@ -289,7 +304,7 @@ export class Utterance {
       const message = this.#toEndMessage(error);
       // Not what has been sent of it: what a client misses of it is read from the stream again.
       const samples = this.#result?.samples ?? this.tally.sentSamples;
-      this.#note({ samples, message, isTextOpen: this.#making.isTextOpen });
+      this.#note.ended({ samples, message, isTextOpen: this.#making.isTextOpen });
       this.#end(error === undefined ? "completed" : "failed", error);
       return message;
     });
@@ -331,18 +346,6 @@ export class Utterance {
     };
   }
 
-  /** So that another edge knows of it, and of its end. */
-  #note(end?: StoredEnd): void {
-    const { utteranceId, number, requested, hold, services } = this.#options;
-    if (hold === undefined) return;
-    const { passed } = this.#making;
-    const stored = {
-      ...{ utteranceId, number, requested, createdAtMs: this.#createdAtMs },
-      ...(passed === undefined ? {} : { passed }),
-    };
-    services.background.add("utterance held", hold.put(end === undefined ? stored : { ...stored, end }));
-  }
-
   /** Of an utterance begun over an earlier connection nobody knows it any more. */
   #firstAudio(): FirstAudio {
     if ((this.#options.restored?.from.sample ?? 0) > 0) return { totalMs: null, parts: {} };
@@ -377,29 +380,23 @@ export class Utterance {
   }
 
   async #release(): Promise<void> {
-    const { utteranceId, services, settings, hold } = this.#options;
-    await this.#listed.catch(() => undefined);
+    const { settings, hold } = this.#options;
     // A client that missed the end may come back for the rest.
     const ttlMs = Math.max(settings.endedStreamTtlMs, hold === undefined ? 0 : settings.resumeWindowMs);
-    await Promise.all([services.registry.removeUtterance(utteranceId), this.#making.release(ttlMs)]);
+    await Promise.all([this.#listing.remove(), this.#making.release(ttlMs)]);
   }
 
   #showState(): void {
-    const { services, utteranceId } = this.#options;
-    if (this.#state === "ended") return;
-    services.background.add(
-      "utterance's state shown",
-      services.registry.updateUtterance(utteranceId, { state: this.#state }),
-    );
+    if (this.#state !== "ended") this.#listing.show(this.#state);
   }
 }
 
 function newMaking(
   options: UtteranceOptions,
-  events: Pick<SentenceSpeechOptions, "onFailed" | "onPassed">,
+  events: Pick<SentenceSpeechOptions, "onFound" | "onFailed" | "onPassed">,
 ): SpeechMaking {
   const { restored, ...rest } = options;
-  const own = { ...rest, ...events, isHeld: options.hold !== undefined };
+  const own = { ...rest, ...events };
   if (restored === undefined) return options.sentenceCache ? new SentenceSpeech(own) : new WholeSpeech(own);
   const { said, stored } = restored;
   const again = { ...restored, hasEnded: stored.end !== undefined };

@@ -84,7 +84,7 @@ export class Outbound {
    */
   room(frames: number, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    if (this.#hasRoom(frames)) return Promise.resolve();
+    if (this.hasRoom(frames)) return Promise.resolve();
     return new Promise<void>((resolve, reject) => {
       const onAbort = () => {
         this.#waiter = undefined;
@@ -97,6 +97,18 @@ export class Outbound {
       signal.addEventListener("abort", onAbort, { once: true });
       this.#waiter = { frames, resolve: done };
     });
+  }
+
+  /**
+   * Whether `room` would resolve at once: who asks first pushes on within the tick, and all of it leaves as one.
+   * A paced lane that is full because of the clock is no reason to drop; a sink that does not take is.
+   */
+  hasRoom(frames: number): boolean {
+    const { maxFrames, overflow, sink } = this.#options;
+    if (this.#closed) return true;
+    const waitingElse = this.#lane.length - this.queuedFrames;
+    if (overflow === "drop-oldest" && !sink.writable) return waitingElse < MAX_LANE_ITEMS;
+    return this.queuedFrames <= Math.max(0, maxFrames - frames) && waitingElse < MAX_LANE_ITEMS;
   }
 
   /** In order with the other frames. The caller has asked for `room`. */
@@ -183,18 +195,9 @@ export class Outbound {
     sink.batch(() => sink.sendMessage({ type: "slow_client", queued_frames: this.queuedFrames, ...ms }));
   }
 
-  /** A paced lane that is full because of the clock is no reason to drop; a sink that does not take is. */
-  #hasRoom(frames: number): boolean {
-    const { maxFrames, overflow, sink } = this.#options;
-    if (this.#closed) return true;
-    const waitingElse = this.#lane.length - this.queuedFrames;
-    if (overflow === "drop-oldest" && !sink.writable) return waitingElse < MAX_LANE_ITEMS;
-    return this.queuedFrames <= Math.max(0, maxFrames - frames) && waitingElse < MAX_LANE_ITEMS;
-  }
-
   #releaseWaiter(): void {
     const waiter = this.#waiter;
-    if (waiter === undefined || !this.#hasRoom(waiter.frames)) return;
+    if (waiter === undefined || !this.hasRoom(waiter.frames)) return;
     this.#waiter = undefined;
     waiter.resolve();
   }

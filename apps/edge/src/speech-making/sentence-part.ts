@@ -11,7 +11,7 @@ export interface SentencePart {
   readonly begun: Promise<WholeSpeech>;
 }
 
-export interface SentencePartOptions extends Omit<WholeSpeechOptions, "isHeld" | "onFailed" | "restored"> {
+export interface SentencePartOptions extends Omit<WholeSpeechOptions, "onFound" | "onFailed" | "restored"> {
   readonly sentence: Sentence;
   /** Where an earlier connection may have begun it. */
   readonly restored?: {
@@ -68,5 +68,6 @@ async function restorePart(options: SentencePartOptions, partId: string): Promis
 function toWholeOptions({ sentence: _, restored: __, ...own }: SentencePartOptions, partId: string) {
   const onFailed = (error: GatewayError) =>
     own.services.logger.debug({ err: error, utteranceId: partId }, "a sentence's text not stored");
-  return { ...own, utteranceId: partId, isHeld: false, onFailed };
+  // The utterance's own text stream holds all sentences.
+  return { ...own, utteranceId: partId, onFound: () => {}, onFailed };
 }

@@ -9,10 +9,10 @@ import { SentenceText } from "./sentence-text.ts";
 import type { SentenceCounts, SpeechMaking, SpeechReading } from "./speech-making.ts";
 import type { WholeSpeech, WholeSpeechOptions } from "./whole-speech.ts";
 
-export interface SentenceSpeechOptions extends Omit<WholeSpeechOptions, "isHeld" | "restored"> {
+export interface SentenceSpeechOptions extends Omit<WholeSpeechOptions, "restored"> {
   readonly restored?: RestoredSentences;
   /** `passed` has risen. */
-  readonly onPassed: () => void;
+  readonly onPassed: (passed: PassedParts) => void;
 }
 
 export interface RestoredSentences {
@@ -125,9 +125,10 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
   }
 
   async begin(): Promise<void> {
-    const { restored, services } = this.#options;
+    const { restored, services, onFound } = this.#options;
     this.#mayBeginAhead = (restored?.from.sample ?? 0) <= this.#passed.samples && restored?.hasEnded !== true;
     if (restored === undefined) {
+      onFound();
       this.#held = this.#holdText();
       services.background.add("text held", this.#held);
     } else if (restored.from.sample < this.#passed.samples) throw new GatewayError("session.position_gone");
@@ -194,7 +195,7 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
   partsPassed(passed: PassedParts): void {
     const { services, settings, onPassed } = this.#options;
     this.#passed = passed;
-    onPassed();
+    onPassed(passed);
     const number = passed.parts - 1;
     const released = this.#parts.get(number)?.making.then((part) => part.release(settings.endedStreamTtlMs));
     this.#parts.delete(number);

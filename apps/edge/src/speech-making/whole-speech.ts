@@ -18,8 +18,11 @@ export interface WholeSpeechOptions {
   readonly speech: SpeechOptions;
   readonly services: SessionServices;
   readonly settings: Omit<SessionSettings, "defaults">;
-  /** Its text is stored also where no worker needs it: for whoever goes on with the session. */
-  readonly isHeld: boolean;
+  /**
+   * It is known where its audio comes from: called once, unless it was begun over an earlier connection.
+   * @param text where no stream will hold it
+   */
+  readonly onFound: (text?: string) => void;
   /** It was begun over an earlier connection. */
   readonly restored?: RestoredSpeech;
   /** Text that was taken can't be stored: it will never be complete. */
@@ -67,6 +70,9 @@ export class WholeSpeech implements SpeechMaking {
       },
       ...(restored?.text === undefined ? {} : { restored: restored.text }),
     });
+    if (restored?.text !== undefined || restored?.soundless === undefined) return;
+    this.#text.speak(restored.soundless);
+    this.#text.end();
   }
 
   get given(): string {
@@ -115,11 +121,17 @@ export class WholeSpeech implements SpeechMaking {
   read(replayBytes: number): SpeechReading {
     const { restored, settings } = this.#options;
     const { pickupTimeoutMs, stallTimeoutMs } = settings;
-    const reader = new WatchedReader(this.#open(replayBytes), {
-      ...{ pickupTimeoutMs, stallTimeoutMs, openedAtMs: this.#openedAtMs },
-      lastTextAtMs: () => this.#lastTextAtMs,
-      instead: async (error) => ((await this.#beginsAgain(error)) ? this.#open(replayBytes) : undefined),
-    });
+    const watched = this.#open(replayBytes);
+    // No worker is waited for, and none could be asked instead.
+    const reader =
+      this.#found.use === "hit"
+        ? watched.reader
+        : new WatchedReader(watched, {
+            ...{ pickupTimeoutMs, stallTimeoutMs, openedAtMs: this.#openedAtMs },
+            lastTextAtMs: () => this.#lastTextAtMs,
+            instead: async (error) =>
+              (await this.#beginsAgain(error)) ? this.#open(replayBytes) : undefined,
+          });
     if (restored === undefined) return { reader };
     // Entries of the cache have numbers of their own.
     const { sample } = restored.from;
@@ -139,10 +151,12 @@ export class WholeSpeech implements SpeechMaking {
   }
 
   async release(ttlMs: number): Promise<void> {
-    const { utteranceId, services } = this.#options;
+    const { utteranceId, services, restored } = this.#options;
     await this.#stopped;
     this.#found.close();
     this.#text.close();
+    // It has never been in Redis.
+    if (restored === undefined && !this.#text.isClaimed) return;
     await Promise.all([
       services.streams.expire({ tag: utteranceId, name: "text" }, ttlMs),
       services.streams.expire({ tag: utteranceId, name: "audio" }, ttlMs),
@@ -150,13 +164,13 @@ export class WholeSpeech implements SpeechMaking {
   }
 
   async #begin(): Promise<void> {
-    if (!this.#found.isCaching) return this.#storeInTime();
-    await this.#textPause.wait(() => this.#text.given);
+    const { onFound } = this.#options;
+    if (this.#found.isCaching) await this.#textPause.wait(() => this.#text.given);
     const { whole } = this.#text;
     const way = whole === undefined ? "speak" : await this.#found.find(whole);
     if (this.#isOver) return this.#found.abandon();
-    if (way === "speak") return this.#storeInTime();
-    if (this.#options.isHeld) this.#options.services.background.add("text held", this.#holdText());
+    onFound(way === "listen" ? whole : undefined);
+    if (way === "speak") await this.#storeInTime();
   }
 
   /** What has audio of its own needs nothing; else the text is looked up again. */
@@ -166,7 +180,9 @@ export class WholeSpeech implements SpeechMaking {
     if (!this.#isOver && way === "listen") return;
     // What it was heard from is gone: anew it could sound different, so only what was not begun is spoken.
     const isUnheard = from.sample === 0 && !hasEnded;
-    if (!this.#isOver && isUnheard) return this.#options.services.queue.add(this.#toJob());
+    if (!this.#isOver && isUnheard) {
+      return this.#text.isClaimed ? this.#options.services.queue.add(this.#toJob()) : this.#storeInTime();
+    }
     await this.#found.abandon();
     if (!this.#isOver) throw new GatewayError("session.position_gone");
   }
@@ -205,17 +221,6 @@ export class WholeSpeech implements SpeechMaking {
       logger.warn({ utteranceId, fence }, "an utterance that nobody made is enqueued again");
     };
     return { witness: new SecondWitness({ streams, queue, job: this.#toJob(), onEnqueued }) };
-  }
-
-  /** For whoever resumes it. It may be over before. */
-  async #holdText(): Promise<void> {
-    const { utteranceId, services } = this.#options;
-    try {
-      await this.#text.claim();
-      await this.#text.store();
-    } catch (err) {
-      services.logger.debug({ err, utteranceId }, "text not held");
-    }
   }
 
   async #storeInTime(): Promise<void> {

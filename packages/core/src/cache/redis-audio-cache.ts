@@ -76,7 +76,8 @@ export class RedisAudioCache implements AudioCache, CacheDesk {
       return undefined;
     }
     try {
-      const [head, captions, first] = await settleWithin(this.#entries.opening(key), lookupTimeoutMs);
+      const opening = this.#entries.opening(key);
+      const [head, captions, first] = await settleWithin(opening.first, lookupTimeoutMs);
       if (!head || !captions || !first) {
         observer.looked("miss");
         return undefined;
@@ -96,7 +97,7 @@ export class RedisAudioCache implements AudioCache, CacheDesk {
           void this.#remove(key);
         },
       };
-      return new RedisCachedSpeech(facts, first, source, memory);
+      return new RedisCachedSpeech(facts, { first, next: opening.next }, source, memory);
     } catch (err) {
       this.#options.logger.debug({ err }, "audio cache not asked");
       observer.looked("away");

@@ -16,9 +16,16 @@ export interface CachedSpeechSource {
 /** Chunks asked for at once: 256 KiB, 5 s of speech. */
 const CHUNKS_AT_ONCE = 8;
 
+export interface CachedBeginning {
+  readonly first: Buffer;
+  /** From chunk 1 on, asked for together with the first; `null` for what the entry does not have. @throws what Redis throws */
+  readonly next: Promise<readonly (Buffer | null)[]>;
+}
+
 /**
- * An entry being read: its first chunk is there. The others are fetched at once while there is memory for them, so
- * that whoever hears them slowly does not lose them when the entry goes meanwhile; else as they are wanted.
+ * An entry being read: its first chunk is there, the next few are on their way. The others are fetched at once while
+ * there is memory for them, so that whoever hears them slowly does not lose them when the entry goes meanwhile; else
+ * as they are wanted.
  */
 export class RedisCachedSpeech implements CachedSpeech {
   readonly sampleRateHz: number;
@@ -33,12 +40,18 @@ export class RedisCachedSpeech implements CachedSpeech {
   /** What is left of the chunk that is being given out. */
   #rest: Uint8Array;
   #nextChunk = 1;
+  #next: CachedBeginning["next"] | undefined;
   #fetching: Promise<void> | undefined;
   /** Of `memory`: for all that is fetched and will be, or 0. */
   #takenBytes = 0;
   #isClosed = false;
 
-  constructor(facts: SpeechFacts, first: Buffer, source: CachedSpeechSource, memory: ByteBudget) {
+  constructor(
+    facts: SpeechFacts,
+    { first, next }: CachedBeginning,
+    source: CachedSpeechSource,
+    memory: ByteBudget,
+  ) {
     this.sampleRateHz = facts.sampleRateHz;
     this.samples = facts.samples;
     this.characters = facts.characters;
@@ -47,6 +60,7 @@ export class RedisCachedSpeech implements CachedSpeech {
     this.#memory = memory;
     this.#pieces = new SpeechPieces(facts.samples, facts.captions);
     this.#rest = first;
+    this.#next = next;
     const bytes = facts.samples * BYTES_PER_SAMPLE - first.byteLength;
     if (bytes === 0 || !memory.tryTake(bytes)) return;
     this.#takenBytes = bytes;
@@ -64,6 +78,7 @@ export class RedisCachedSpeech implements CachedSpeech {
   close(): void {
     this.#isClosed = true;
     this.#chunks = [];
+    this.#next = undefined;
     this.#giveBack(this.#takenBytes);
   }
 
@@ -98,13 +113,13 @@ export class RedisCachedSpeech implements CachedSpeech {
 
   async #fetchSome(): Promise<void> {
     const left = this.#facts.checksums.length - this.#nextChunk;
-    const found = await this.#source
-      .fetch(this.#nextChunk, Math.min(CHUNKS_AT_ONCE, left))
-      .catch((error: unknown) => {
-        throw toStorageError(error);
-      });
+    const asked = this.#next ?? this.#source.fetch(this.#nextChunk, Math.min(CHUNKS_AT_ONCE, left));
+    this.#next = undefined;
+    const found = await asked.catch((error: unknown) => {
+      throw toStorageError(error);
+    });
     if (this.#isClosed) return;
-    for (const chunk of found) {
+    for (const chunk of found.slice(0, left)) {
       if (chunk === null || !isIntact(this.#facts, this.#nextChunk, chunk)) {
         throw new GatewayError("stream.lost", "The cached speech was removed while it was being read.");
       }

@@ -1,6 +1,7 @@
 import type { Redis } from "ioredis";
 import type { GatewayError } from "../errors.ts";
 import { isCluster, type RedisConnection } from "./client.ts";
+import { holdWrites } from "./hold-writes.ts";
 import { settleWithin } from "./settle-within.ts";
 import { toStorageError } from "./storage-error.ts";
 
@@ -110,7 +111,7 @@ export class TickBatch {
 }
 
 function sendOneByOne(redis: Redis, commands: readonly Command[]): Promise<readonly Reply[]> {
-  holdWrites(redis);
+  holdWrites(redis, "end-of-turn");
   return new Promise((resolve) => {
     const replies = new Array<Reply>(commands.length);
     let owed = commands.length;
@@ -127,11 +128,4 @@ function sendOneByOne(redis: Redis, commands: readonly Command[]): Promise<reado
       );
     }
   });
-}
-
-/** What is written from now until the end of this turn of the event loop leaves in one system call. */
-function holdWrites({ status, stream }: Redis): void {
-  if (status !== "ready" || stream.writableCorked > 0) return;
-  stream.cork();
-  setImmediate(() => stream.uncork());
 }

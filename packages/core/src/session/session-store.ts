@@ -56,6 +56,8 @@ export interface StoredUtterance {
   readonly createdAtMs: number;
   /** Where it is made sentence by sentence. */
   readonly passed?: PassedParts;
+  /** Its complete text, where no stream holds it: it was heard from the cache, or from another utterance. */
+  readonly text?: string;
   readonly end?: StoredEnd;
 }
 

@@ -6,6 +6,8 @@ import { asRead, readAll, readRest, speech } from "../../../contract/cache/speec
 
 /** More than is fetched at once, three times over. */
 const SPOKEN = speech("A long train.", 25 * CHUNK_BYTES);
+/** Asked for together with the first. */
+const OPENING_CHUNKS = 3;
 const REST_BYTES = 24 * CHUNK_BYTES;
 
 let fields: Map<string, Buffer>;
@@ -29,7 +31,8 @@ function read(memory: ByteBudget): RedisCachedSpeech {
     return Array.from({ length: count }, (_, i) => fields.get(String(first + i)) ?? null);
   };
   const source = { fetch, onDamaged: () => damaged++ };
-  return new RedisCachedSpeech(facts, fields.get("0") ?? Buffer.alloc(0), source, memory);
+  const beginning = { first: fields.get("0") ?? Buffer.alloc(0), next: fetch(1, OPENING_CHUNKS) };
+  return new RedisCachedSpeech(facts, beginning, source, memory);
 }
 
 test("an entry is read ahead of its listener: it may go while it is heard", async () => {
@@ -47,7 +50,7 @@ test("without memory for it, it is read as it is heard: its going is told, and i
   const memory = new ByteBudget(REST_BYTES - 1);
   const cached = read(memory);
   for (let i = 0; i < 4; i++) await cached.next();
-  expect(fetched).toBe(8);
+  expect(fetched).toBe(OPENING_CHUNKS);
   fields.clear();
   await expect(readRest(cached)).rejects.toMatchObject({ code: "stream.lost", retryable: true });
   expect(damaged).toBe(1);
