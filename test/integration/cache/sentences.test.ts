@@ -6,6 +6,8 @@ import { NativeClient } from "../../harness/native-client.ts";
 import { type System, startSystem } from "../../harness/system.ts";
 
 const VOICE = "simEnglishGrace0000A";
+/** A frame waits until it is full, or the last; 5 ms more until it is known whether another sentence follows. */
+const HELD_SAMPLES = 960 + 120;
 let system: System;
 /** Makes sentences that nobody has said before. */
 let number = 0;
@@ -91,6 +93,72 @@ describe("a dialogue whose sentences repeat, token by token", () => {
     expect(end.cache).toBe("off");
     expect(end.sentences).toBeUndefined();
     expect(system.simulator.report().ends).toBe(2);
+    await client.close();
+  });
+});
+
+describe("whoever hears sentences one by one", () => {
+  test("is told on a cancel what was heard, across them, and nobody goes on speaking", async () => {
+    const known = fresh("Good evening, this is the museum on line");
+    const before = await stored();
+    const client = await connect();
+    await dictate(client, known);
+    await expect.poll(stored).toBe(before + 1);
+    const second = fresh("Tonight we are open until nine, in room");
+    const text = `${known} ${second} And this one has no end`;
+    client.send({ type: "text", text });
+    const { utterance_id } = await client.next("utterance_started", (it) => it.utterance === 2);
+    const parts = await renderSentences([known, second], VOICE);
+    const [first, last] = parts.map(({ pcm }) => pcm.byteLength / 2);
+    if (first === undefined || last === undefined) throw new Error("nothing rendered");
+    const all = first + last - HELD_SAMPLES;
+    await client.until("both sentences", () => client.received(2).samples >= all || undefined);
+    const played = first + Math.floor(last / 2);
+    client.send({ type: "played", utterance_id, samples: played });
+    client.send({ type: "cancel" });
+    const cancelled = await client.next("cancelled");
+    const begun = wordStarts(parts).filter(({ startMs }) => startMs < played / 24);
+    expect(begun.length).toBeGreaterThan(known.split(" ").length + 2);
+    expect(cancelled).toMatchObject({ played_samples: played, estimated: false });
+    expect(cancelled.text_heard.trim().split(" ")).toEqual(begun.map((it) => it.text));
+    expect(cancelled.text_heard + cancelled.text_left).toBe(text);
+    await client.close();
+    await expect.poll(() => system.simulator.report().generating.now).toBe(0);
+    for (const edge of system.edges) {
+      await expect.poll(() => edge.counts()).toEqual({ sessions: 0, utterances: 0, backgroundWork: 0 });
+    }
+  });
+
+  test("joins those who are just being told the same, on either edge", async () => {
+    const shared = [
+      fresh("All who call now hear this, the lucky"),
+      fresh("And then they all hear, the second"),
+    ];
+    const clients = await Promise.all(Array.from({ length: 10 }, (_, i) => connect(i % 2)));
+    const all = await Promise.all(clients.map((client) => dictate(client, shared.join(" "))));
+    const rendered = joinedPcm((await renderSentences(shared, VOICE)).map(({ pcm }) => pcm));
+    for (const { pcm } of all) expect(pcm.equals(rendered)).toBe(true);
+    expect(system.simulator.report().ends).toBe(2);
+    const misses = all.map(({ end }) => end.sentences?.miss ?? 0).reduce((a, b) => a + b);
+    expect(misses).toBe(2);
+    for (const client of clients) await client.close();
+  });
+
+  test("hears at once what was flushed, and nothing where there is nothing to say", async () => {
+    const client = await connect();
+    client.send({ type: "text", text: "One moment" });
+    client.send({ type: "flush" });
+    const moment = (await renderSentences(["One moment"], VOICE))[0]?.pcm.byteLength ?? 0;
+    const heard = () => client.received(1).samples >= moment / 2 - HELD_SAMPLES || undefined;
+    await client.until("the flushed text", heard);
+    client.send({ type: "text", text: " please. " });
+    client.send({ type: "stream_end" });
+    const { pcm, words } = await client.utterance(1);
+    const parts = await renderSentences(["One moment", "please."], VOICE);
+    expect(pcm.equals(joinedPcm(parts.map((it) => it.pcm)))).toBe(true);
+    expect(words.map(({ text }) => text)).toEqual(["One", "moment", "please."]);
+    const { end } = await dictate(client, " ... \n", 2);
+    expect(end).toMatchObject({ samples: 0, characters: 0, cache: "off" });
     await client.close();
   });
 });
