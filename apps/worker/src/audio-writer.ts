@@ -12,9 +12,11 @@ import {
 } from "@tts-labs/core/session/entries";
 import type { StreamWriter } from "@tts-labs/core/stream/stream";
 import type { SynthesisAudio } from "./synthesizer.ts";
+import type { StartingPoint } from "./takeover.ts";
 
 /** Most that one append carries: some 1.4 s of speech at 24 kHz. */
 const MAX_APPEND_BYTES = 64 * 1024;
+const NO_PCM: Uint8Array = new Uint8Array(0);
 
 export interface AudioWriterObserver {
   appended(samples: number): void;
@@ -25,8 +27,8 @@ export interface AudioWriterOptions {
   readonly sampleRateHz: number;
   /** The utterance's whole text as far as it is known. */
   readonly text: () => string;
-  /** Samples that earlier workers have stored. */
-  readonly endSample: number;
+  /** What earlier workers have left. */
+  readonly start: StartingPoint;
   /** Longest wait for a reader to make room; then `stream.reader_gone`. */
   readonly readerTimeoutMs: number;
   /** Asked when the utterance's first sample is about to be appended. */
@@ -67,7 +69,7 @@ export interface SpokenPart {
 export class AudioWriter {
   readonly #options: AudioWriterOptions;
   readonly #pending: Pending[] = [];
-  #part: SpokenPart = { from: { char: 0, sample: 0 }, splice: false, continuations: 0 };
+  #part: SpokenPart;
   #words: WordTracker;
   /** Sample after the last one taken over. */
   #acceptedEnd = 0;
@@ -79,7 +81,9 @@ export class AudioWriter {
 
   constructor(options: AudioWriterOptions) {
     this.#options = options;
-    this.#appendedEnd = options.endSample;
+    const { endSample, resume: from, continuations, spokenBy: substitute } = options.start;
+    this.#appendedEnd = endSample;
+    this.#part = { from, splice: false, continuations, substitute };
     this.#words = this.#trackWords();
   }
 
@@ -118,6 +122,16 @@ export class AudioWriter {
   async discard(): Promise<void> {
     this.#pending.length = 0;
     await this.#pumping?.catch(() => {});
+  }
+
+  /** Says in the stream that this worker leaves of its own accord. @throws as `StreamWriter.append` */
+  async handOver(signal: AbortSignal): Promise<void> {
+    const { writer, start } = this.#options;
+    const entry: AudioEntry = {
+      ...{ firstSample: this.#appendedEnd, pcm: NO_PCM, resume: this.#resume ?? start.resume },
+      ...{ ...this.#history, handovers: start.handovers + 1, handedOver: true },
+    };
+    await writer.append([encodeAudioEntry(entry)], signal);
   }
 
   #accept(audio: SynthesisAudio): void {
@@ -214,16 +228,25 @@ export class AudioWriter {
     return batch;
   }
 
+  /** What whoever goes on has to know besides the place. */
+  get #history(): Pick<AudioEntry, "continuations" | "handovers" | "substitute"> {
+    const { continuations, substitute } = this.#part;
+    const { handovers } = this.#options.start;
+    return {
+      ...(continuations > 0 ? { continuations } : {}),
+      ...(handovers > 0 ? { handovers } : {}),
+      ...(substitute === undefined ? {} : { substitute }),
+    };
+  }
+
   #toEntry({ firstSample, pcm, alignment, bytes, splice }: Pending): AudioEntry {
     const [only] = pcm;
-    const { continuations, substitute } = this.#part;
     return {
       firstSample,
       pcm: pcm.length === 1 && only !== undefined ? only : Buffer.concat(pcm, bytes),
       resume: this.#words.at(firstSample + bytes / BYTES_PER_SAMPLE),
       ...(splice ? { splice } : {}),
-      ...(continuations > 0 ? { continuations } : {}),
-      ...(substitute === undefined ? {} : { substitute }),
+      ...this.#history,
       ...(alignment === undefined ? {} : { alignment }),
       ...(firstSample === 0 && bytes > 0 ? { latencyMs: this.#options.latency() } : {}),
     };

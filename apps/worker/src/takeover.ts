@@ -12,14 +12,18 @@ export interface StartingPoint {
   readonly heard: boolean;
   /** How often it has been continued, this time included. */
   readonly continuations: number;
+  /** How often it has been handed over, which is no continuation. */
+  readonly handovers: number;
   /** Who spoke last, if not the first choice. */
   readonly spokenBy?: Substitute;
 }
 
+const BEGINNING: ResumePoint = { char: 0, sample: 0 };
+
 /**
  * Where an utterance just claimed is to be begun, or continued: the last entry of the part that the claim has
  * sealed says it. The number of continuations travels with the entries, so that it counts across workers; that
- * of the claims counts those who died before they said anything.
+ * of the claims counts those who died before they said anything. Who was handed it over is not counted.
  * @throws GatewayError `worker.unavailable` when it can't be gone on with, `storage.*`
  */
 export async function findStart(
@@ -29,18 +33,18 @@ export async function findStart(
 ): Promise<StartingPoint> {
   const claims = writer.fence - 1;
   if (writer.lastSeq === 0) {
-    return { resume: { char: 0, sample: 0 }, endSample: 0, heard: false, continuations: claims };
+    return { resume: BEGINNING, endSample: 0, heard: false, continuations: claims, handovers: 0 };
   }
   const last = await streams.last(stream);
   const entry = last?.seq === writer.lastSeq ? parseAudioEntry(last) : undefined;
   if (entry?.resume === undefined) {
     throw new GatewayError("worker.unavailable", "The worker that spoke this utterance has gone.");
   }
+  const { handovers = 0, continuations = 0 } = entry;
+  const endSample = entry.firstSample + samplesOf(entry);
   return {
-    resume: entry.resume,
-    endSample: entry.firstSample + samplesOf(entry),
-    heard: true,
-    continuations: Math.max((entry.continuations ?? 0) + 1, claims),
+    ...{ resume: entry.resume, endSample, heard: endSample > 0, handovers },
+    continuations: Math.max(continuations + (entry.handedOver ? 0 : 1), claims - handovers),
     ...(entry.substitute === undefined ? {} : { spokenBy: entry.substitute }),
   };
 }

@@ -166,10 +166,10 @@ export class UtteranceRun {
     if (heard) this.#report.continued("worker.unavailable", resume);
   }
 
-  #openAudio(writer: StreamWriter, feed: TextFeed, { endSample }: StartingPoint): AudioWriter {
+  #openAudio(writer: StreamWriter, feed: TextFeed, start: StartingPoint): AudioWriter {
     const { limits, observer } = this.#roles;
     this.#audio = new AudioWriter({
-      ...{ writer, endSample, observer },
+      ...{ writer, start, observer },
       sampleRateHz: this.#job.speech.sampleRateHz,
       text: () => feed.text,
       readerTimeoutMs: limits.readerTimeoutMs,
@@ -289,12 +289,22 @@ export class UtteranceRun {
     }
   }
 
+  /** Else it would cost the utterance one of its continuations; where it can't be said in time, it does. */
+  async #handOver(): Promise<void> {
+    try {
+      await this.#audio?.handOver(AbortSignal.timeout(HANDOVER_LIMIT_MS));
+    } catch (err) {
+      this.#roles.logger.debug({ err }, "handover not told");
+    }
+  }
+
   /** Makes the outcome durable, unless it turns out that somebody else owns the utterance. */
   async #tell(characters: number): Promise<OverState> {
     const { provider } = this.#roles;
     const writer = this.#writer;
     if (!isOver(this.#state)) this.#on({ kind: "abort", error: RUN_IS_OVER });
     const over = this.#state as OverState;
+    if (over.kind === "handed-over") await this.#handOver();
     if (over.kind !== "ended" || writer === undefined) return over;
     const samples = this.#audio?.appendedSamples ?? 0;
     const ended = { outcome: over.outcome, samples, characters };
@@ -325,4 +335,6 @@ interface RunParts {
   readonly from: ResumePoint;
 }
 
+/** An append takes some milliseconds; without room it waits, and another worker is to have the job at once. */
+const HANDOVER_LIMIT_MS = 300;
 const RUN_IS_OVER = new GatewayError("internal", "The run is over.");

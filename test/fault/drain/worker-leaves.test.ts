@@ -16,7 +16,8 @@ afterEach(async () => {
 test("a worker that leaves in mid-utterance hands it to another at once, and no word is lost", async () => {
   const system = await startSystem({
     ...{ redisUrl: inject("redisUrl"), workers: 2 },
-    worker: { drainMs: 0 },
+    // A handover is no continuation.
+    worker: { drainMs: 0, continuationsMax: 0 },
     // Slower than real time is heard, so that the utterance lasts.
     simulator: { generationSpeed: 3 },
   });

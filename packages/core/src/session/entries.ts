@@ -29,6 +29,10 @@ export interface AudioEntry {
   readonly resume?: ResumePoint;
   /** How often the utterance has been continued until now; absent: never. */
   readonly continuations?: number;
+  /** How often a worker has left it to another of its own accord until now; absent: never. */
+  readonly handovers?: number;
+  /** The last of a worker that leaves: whoever goes on after it does so by agreement. Has no samples. */
+  readonly handedOver?: true;
   /** Not the first choice speaks here. On each of its chunks, so that whoever goes on in the middle knows it. */
   readonly substitute?: Substitute;
   /** On the first chunk: where the time until it went, see `LatencyParts`. */
@@ -81,6 +85,8 @@ interface AudioHead {
   /** Resume: character, sample, whether it is an estimate. */
   readonly r?: readonly [number, number, 1?];
   readonly n?: number;
+  readonly h?: number;
+  readonly o?: true;
   readonly a?: {
     readonly c: readonly string[];
     readonly s: readonly number[];
@@ -96,6 +102,8 @@ export function encodeAudioEntry(entry: AudioEntry): EntryData {
     ...(entry.splice === undefined ? {} : { x: entry.splice }),
     ...(entry.resume === undefined ? {} : { r: toShortResume(entry.resume) }),
     ...(entry.continuations === undefined ? {} : { n: entry.continuations }),
+    ...(entry.handovers === undefined ? {} : { h: entry.handovers }),
+    ...(entry.handedOver === undefined ? {} : { o: entry.handedOver }),
     ...(entry.alignment === undefined
       ? {}
       : { a: { c: entry.alignment.chars, s: entry.alignment.startMs, d: entry.alignment.durationMs } }),
@@ -117,6 +125,8 @@ export function parseAudioEntry(data: EntryData): AudioEntry {
     ...(head.x === undefined ? {} : { splice: head.x }),
     ...(head.r === undefined ? {} : { resume: parseShortResume(head.r) }),
     ...(head.n === undefined ? {} : { continuations: head.n }),
+    ...(head.h === undefined ? {} : { handovers: head.h }),
+    ...(head.o === undefined ? {} : { handedOver: head.o }),
     ...(head.u === undefined ? {} : { substitute: head.u }),
     ...(head.l === undefined ? {} : { latencyMs: head.l }),
   };

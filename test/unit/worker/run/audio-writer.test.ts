@@ -7,6 +7,7 @@ import { describe, expect, test, vi } from "vitest";
 import { countingSamples, ScriptedSynthesizer } from "../../../harness/scripted-synthesizer.ts";
 import { RunFixture, say } from "./run-fixture.ts";
 
+const START = { resume: { char: 0, sample: 0 }, endSample: 0, heard: false, continuations: 0, handovers: 0 };
 const LATENCY = { queue: 1, slot: 2, connect: 3, provider: 4 };
 const { signal } = new AbortController();
 
@@ -33,7 +34,7 @@ function heldWriter(freeBytes = 1_000_000) {
 const newAudioWriter = (writer: StreamWriter, readerTimeoutMs = 5_000) => {
   const failures: unknown[] = [];
   const audio = new AudioWriter({
-    ...{ writer, sampleRateHz: 24_000, text: () => "Hello there.", endSample: 0 },
+    ...{ writer, sampleRateHz: 24_000, text: () => "Hello there.", start: START },
     readerTimeoutMs,
     latency: () => LATENCY,
     onFailure: (error) => failures.push(error),

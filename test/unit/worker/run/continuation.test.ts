@@ -216,6 +216,36 @@ describe("an utterance taken over", () => {
     expect(sockets).toEqual([]);
   });
 
+  test("by agreement, however often, costs none of its continuations", async () => {
+    const begin = "Good morning, ";
+    const fixture = new RunFixture(
+      new ScriptedSynthesizer(
+        play(TEXT_END, { kind: "hang" }),
+        play(TEXT_END, spoken(begin), { kind: "hang" }),
+        play(TEXT_END, { kind: "hang" }),
+        play(TEXT_END, spoken(TEXT.slice(begin.length))),
+      ),
+      { limits: { continuationsMax: 0 } },
+    );
+    await fixture.send(...say(TEXT));
+    // What is heard before each leaves, the notes of those before it included.
+    for (const [worker, entries] of [0, 4, 5].entries()) {
+      const leaving = new AbortController();
+      const running = fixture.run(leaving.signal);
+      await vi.waitFor(async () => {
+        expect(fixture.synthesizer.sockets).toHaveLength(worker + 1);
+        expect((await fixture.streams.inspect(audio(fixture)))?.lastSeq).toBe(entries);
+      });
+      leaving.abort(new GatewayError("draining"));
+      expect((await running).kind).toBe("handed-over");
+    }
+    const { result, sockets, entries } = await run(fixture);
+    expect(result).toMatchObject({ outcome: { kind: "completed" }, samples: TEXT.length * CHAR_MS * MS });
+    expect(sockets[3]?.split("|")[0]).toBe("dear listeners. ");
+    expect([...new Set(entries.map(({ handovers }) => handovers))]).toEqual([1, 2, 3]);
+    expect(entries.some(({ continuations }) => continuations !== undefined)).toBe(false);
+  });
+
   test("goes on after the newest splice, however often it changes hands", async () => {
     const scripts = [play(TEXT_END, spoken("dear ", { cutMs: 20 }), { kind: "hang" } as const)];
     const fixture = new RunFixture(
