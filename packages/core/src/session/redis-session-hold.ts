@@ -19,8 +19,10 @@ export interface RedisSessions {
   readonly logger: Logger;
   /** Life of a session that nobody refreshes. */
   readonly windowMs: number;
-  /** A change is repeated for so long while Redis is away. */
+  /** A change is repeated for so long while Redis is away, */
   readonly storageRetryMs: number;
+  /** and no longer once the store is closed. */
+  readonly closed: AbortSignal;
 }
 
 export interface Held {
@@ -109,8 +111,8 @@ export class RedisSessionHold implements SessionHold {
   }
 
   async #tell(args: readonly (string | number)[]): Promise<string | undefined> {
-    const { redis, storageRetryMs } = this.#sessions;
-    const [status] = await retryStorage(storageRetryMs, undefined, () =>
+    const { redis, storageRetryMs, closed } = this.#sessions;
+    const [status] = await retryStorage(storageRetryMs, closed, () =>
       sessionScripts.change.run(redis, [this.#held.key], args),
     );
     return status;
@@ -119,9 +121,9 @@ export class RedisSessionHold implements SessionHold {
   /** Redis has lost it: forgotten in a restart, or expired while nobody could reach it. */
   async #storeAgain(): Promise<void> {
     if (!this.isCurrent) return;
-    const { redis, storageRetryMs, windowMs } = this.#sessions;
+    const { redis, storageRetryMs, closed, windowMs } = this.#sessions;
     const { key, tokenHash, fields } = this.#held;
-    await retryStorage(storageRetryMs, undefined, () =>
+    await retryStorage(storageRetryMs, closed, () =>
       sessionScripts.hold.run(
         redis,
         [key],

@@ -32,7 +32,9 @@ export async function openSessionStore(options: SessionStoreOptions): Promise<Se
   const bell = await retryStorage(storageRetryMs, undefined, () =>
     openBell({ redis, subscriber, keys, nodeId, logger }),
   );
-  return new RedisSessionStore({ redis, bell, logger, windowMs, storageRetryMs }, keys);
+  const closing = new AbortController();
+  const sessions = { redis, bell, logger, windowMs, storageRetryMs, closed: closing.signal };
+  return new RedisSessionStore(sessions, keys, closing);
 }
 
 /**
@@ -43,10 +45,12 @@ export async function openSessionStore(options: SessionStoreOptions): Promise<Se
 class RedisSessionStore implements SessionStore {
   readonly #sessions: RedisSessions;
   readonly #keys: Keys;
+  readonly #closing: AbortController;
 
-  constructor(sessions: RedisSessions, keys: Keys) {
+  constructor(sessions: RedisSessions, keys: Keys, closing: AbortController) {
     this.#sessions = sessions;
     this.#keys = keys;
+    this.#closing = closing;
   }
 
   async open(session: NewSession, onSuperseded: () => void): Promise<SessionHold> {
@@ -81,6 +85,7 @@ class RedisSessionStore implements SessionStore {
   }
 
   async close(): Promise<void> {
+    this.#closing.abort(new GatewayError("storage.unavailable", "The sessions are closed."));
     await this.#sessions.bell.close();
   }
 
@@ -89,10 +94,10 @@ class RedisSessionStore implements SessionStore {
     held: Held,
     fields: readonly string[],
   ): Promise<{ readonly hold: RedisSessionHold; readonly found: readonly string[] }> {
-    const { redis, bell, windowMs, storageRetryMs } = this.#sessions;
+    const { redis, bell, windowMs, storageRetryMs, closed } = this.#sessions;
     const hold = new RedisSessionHold(this.#sessions, held);
     try {
-      const [status, epoch, before = "", ...found] = await retryStorage(storageRetryMs, undefined, () =>
+      const [status, epoch, before = "", ...found] = await retryStorage(storageRetryMs, closed, () =>
         sessionScripts.hold.run(redis, [held.key], [mode, held.tokenHash, hold.member, windowMs, ...fields]),
       );
       if (status === "unknown") throw new GatewayError("session.unknown");
