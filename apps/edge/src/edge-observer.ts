@@ -44,8 +44,8 @@ export interface EdgeObserver extends OutboundObserver, AdmissionObserver {
   utteranceEnded(summary: UtteranceSummary): void;
   /** A sentence that was made by itself was read to its end. */
   sentenceRead(cache: CacheUse): void;
-  /** Sentences wait as text: as many as may be begun ahead have been. */
-  sentencesHeldBack(): void;
+  /** So many more wait as text: as many as may be begun ahead have been. */
+  sentencesHeldBack(count: number): void;
   /** An utterance that nobody made was given to the workers again. */
   jobEnqueuedAgain(): void;
   /** An error was told to a client. */

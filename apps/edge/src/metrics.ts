@@ -129,7 +129,7 @@ export function openMetrics({ queueDepth, cacheSize }: Sampled): EdgeMetrics {
   });
   const sentencesHeldBack = new Counter({
     ...{ name: "tts_edge_sentences_held_back_total", registers },
-    help: "Times that sentences had to wait, since SENTENCES_AHEAD had been begun.",
+    help: "Sentences that had to wait as text, since SENTENCES_AHEAD had been begun.",
   });
   const outgrown = new Counter({
     ...{ name: "tts_cache_outgrown_total", registers },
@@ -205,7 +205,7 @@ export function openMetrics({ queueDepth, cacheSize }: Sampled): EdgeMetrics {
       for (const [part, ms] of Object.entries(latencyMs)) observePart(part as LatencyPart, ms);
     },
     sentenceRead: (cache) => sentences.inc({ cache }),
-    sentencesHeldBack: () => sentencesHeldBack.inc(),
+    sentencesHeldBack: (count) => sentencesHeldBack.inc(count),
     framesSent: (frames: number, bytes: number) => {
       framesSent.inc(frames);
       bytesSent.inc(bytes);

@@ -48,6 +48,8 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
   #reading: number;
   /** None is begun before it is read while the client may have heard of it. */
   #mayBeginAhead = false;
+  /** Those before this have been counted, if they had to wait. */
+  #heldBackTo = 0;
   #isTextOver = false;
   #held: Promise<void> = Promise.resolve();
   #stopped: Promise<unknown> | undefined;
@@ -225,7 +227,10 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
     const count = this.#sentences.sentences.length;
     const end = this.#reading + settings.sentencesAhead + 1;
     for (let number = this.#reading; number < Math.min(count, end); number++) this.#begin(number, 0);
-    if (count > end) services.observer.sentencesHeldBack();
+    if (count > Math.max(end, this.#heldBackTo)) {
+      services.observer.sentencesHeldBack(count - Math.max(end, this.#heldBackTo));
+      this.#heldBackTo = count;
+    }
   }
 
   #begin(number: number, heardSamples: number): void {
