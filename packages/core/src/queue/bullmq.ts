@@ -4,9 +4,9 @@ import { GatewayError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { RedisConnection } from "../redis/client.ts";
 import type { Keys } from "../redis/keys.ts";
+import { logQuietly } from "../redis/quiet-errors.ts";
 import { toStorageError } from "../redis/storage-error.ts";
 import { assertHashTag, QUEUE_NAME, STANDING_KEYS_TTL_MS, standingKeys } from "./queue-name.ts";
-import { logQuietly } from "./quiet-errors.ts";
 import type { UtteranceJob, UtteranceQueue } from "./utterance-job.ts";
 
 /** Longest an answer of Redis is awaited, a reconnect included. */
@@ -51,7 +51,7 @@ class BullmqUtteranceQueue implements UtteranceQueue {
       streams: { events: { maxLen: MAX_EVENTS } },
       defaultJobOptions: { attempts: 1, removeOnComplete: true, removeOnFail: true },
     });
-    this.#queue.on("error", logQuietly(options.logger, "producer"));
+    this.#queue.on("error", logQuietly(options.logger, "queue failed", { part: "producer" }));
   }
 
   async add(job: UtteranceJob, fence = 1): Promise<void> {

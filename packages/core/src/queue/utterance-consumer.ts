@@ -4,8 +4,8 @@ import { GatewayError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { RedisConnection } from "../redis/client.ts";
 import type { Keys } from "../redis/keys.ts";
+import { logQuietly } from "../redis/quiet-errors.ts";
 import { assertHashTag, QUEUE_NAME } from "./queue-name.ts";
-import { logQuietly } from "./quiet-errors.ts";
 import type { RunUtteranceJob, UtteranceJob } from "./utterance-job.ts";
 
 /**
@@ -79,7 +79,7 @@ class BullmqUtteranceConsumer implements UtteranceConsumer {
         removeOnFail: { count: 0 },
       },
     );
-    this.#worker.on("error", logQuietly(options.logger, "consumer"));
+    this.#worker.on("error", logQuietly(options.logger, "queue failed", { part: "consumer" }));
     // BullMQ says so, and lets the processor go on.
     this.#worker.on("lockRenewalFailed", (jobIds) => {
       for (const jobId of jobIds) this.#worker.cancelJob(jobId, "lock lost");

@@ -1,6 +1,7 @@
 import { Cluster, Redis, type RedisOptions } from "ioredis";
 import { GatewayError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
+import { logQuietly } from "./quiet-errors.ts";
 
 export { Cluster };
 export type RedisConnection = Redis | Cluster;
@@ -22,8 +23,6 @@ const CONNECT_TIMEOUT_MS = 5_000;
 /** A cluster's map is asked for so often even when nobody is redirected. */
 const SLOTS_REFRESH_INTERVAL_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 1_000;
-/** One line per connection and interval, however often it fails. */
-const ERROR_LOG_INTERVAL_MS = 10_000;
 
 export interface OpenRedisOptions {
   /**
@@ -43,7 +42,9 @@ export interface OpenRedisOptions {
 export function openRedis(options: OpenRedisOptions): RedisConnection {
   const address = parseRedisUrl(options.url);
   const connection = connect(options, address);
-  logErrors(connection, options);
+  const onError = logQuietly(options.logger, "redis connection failed", { purpose: options.purpose });
+  connection.on("error", onError);
+  connection.on("node error", onError);
   return connection;
 }
 
@@ -199,22 +200,4 @@ export function parseRedisUrl(url: string): RedisAddress {
   const [username, password] = (credentials ?? "").split(":", 2).map(decodeURIComponent);
   const common = { nodes, ...(username ? { username } : {}), ...(password ? { password } : {}) };
   return kind === "sentinel" ? { kind: "sentinel", name, ...common } : { kind: "cluster", ...common };
-}
-
-/** Without a listener ioredis writes to the console; while Redis is away it fails several times a second. */
-function logErrors(connection: RedisConnection, { logger, purpose }: OpenRedisOptions): void {
-  let loggedAtMs = Number.NEGATIVE_INFINITY;
-  let unlogged = 0;
-  const onError = (error: Error) => {
-    const nowMs = performance.now();
-    if (nowMs - loggedAtMs < ERROR_LOG_INTERVAL_MS) {
-      unlogged += 1;
-      return;
-    }
-    logger.warn({ err: error, purpose, unlogged }, "redis connection failed");
-    loggedAtMs = nowMs;
-    unlogged = 0;
-  };
-  connection.on("error", onError);
-  connection.on("node error", onError);
 }
