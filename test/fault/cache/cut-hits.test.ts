@@ -69,5 +69,8 @@ test("so does one who asked first, while it is being spoken", async () => {
   client.on("resumed", () => resumed++);
   expect((await hear(client.speak(text, { voice: VOICE }), 60_000)).equals(uncut)).toBe(true);
   expect(resumed).toBeGreaterThan(1);
+  // Whoever reads it first for the cache was left, and has read on.
+  const stored = await Promise.all(system.edges.map(({ url }) => metric(url, "tts_cache_stored_total")));
+  expect(stored.reduce((sum, it) => sum + it)).toBe(2);
   await client.close();
 });

@@ -38,13 +38,13 @@ class PeakBudget extends ByteBudget {
   }
 }
 
-function share(maxBytes = 2 * ENTRIES * ENTRY_BYTES, replayBytes = 0) {
+function share(maxBytes = 2 * ENTRIES * ENTRY_BYTES, replayBytes = 0, ttlMs = 60_000) {
   const shared = new SharedSpeech({
     ...{
       streams,
       utteranceId: STREAM.tag,
       readerId: "session",
-      ttlMs: 60_000,
+      ttlMs,
       replayBytes,
       maxBytes,
       budget,
@@ -221,4 +221,50 @@ test("when the last seat is left nothing more is read, and nothing kept", async 
   expect(shared.isJoinable).toBe(false);
   expect(shared.end).toBeUndefined();
   expect(budget.takenBytes).toBe(0);
+});
+
+describe("a listener who may come back", () => {
+  test("lets it be read on, and what he had not taken stays in the stream for him", async () => {
+    const { shared, over } = share();
+    const seat = shared.seat();
+    const spoken = speak();
+    expect(await listen(seat.reader(), 2)).toEqual([1, 2]);
+    seat.leave();
+    await expect.poll(() => shared.entries.length).toBeGreaterThanOrEqual(ROOM);
+    expect(shared.isJoinable).toBe(true);
+    const again = streams.reader(STREAM, { readerId: "session", ttlMs: 60_000, from: "oldest" });
+    expect((await listen(again, 1))[0]).toBeLessThanOrEqual(3);
+    await again.close();
+    shared.close(new GatewayError("draining"));
+    await over;
+    writer.close();
+    await spoken.catch(() => undefined);
+  });
+
+  test("is not waited for any longer than its stream lives", async () => {
+    const { shared, over } = share(undefined, 0, 50);
+    shared.seat().leave();
+    await over;
+    expect(shared.isJoinable).toBe(false);
+  });
+
+  test("keeps nobody on other edges meanwhile", async () => {
+    const { shared, over } = share();
+    shared.heardElsewhere();
+    shared.seat().leave();
+    await speak();
+    await over;
+    expect(kept).toBe(ENTRIES);
+  });
+
+  test("is not waited for by speech that can't be kept", async () => {
+    const { shared, over } = share(5 * ENTRY_BYTES);
+    shared.seat().leave();
+    const spoken = speak();
+    await over;
+    expect(shared.isJoinable).toBe(false);
+    expect(budget.takenBytes).toBe(0);
+    writer.close();
+    await spoken.catch(() => undefined);
+  });
 });

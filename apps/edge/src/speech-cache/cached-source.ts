@@ -14,6 +14,7 @@ export const cachedSource = (speech: CachedSpeech): HeldSource => ({
   reader: () => new CachedReader(speech),
   inspect: async () => undefined,
   close: () => speech.close(),
+  leave: () => speech.close(),
 });
 
 class CachedReader implements StreamReader {

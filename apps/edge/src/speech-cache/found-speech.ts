@@ -1,6 +1,12 @@
 import type { GatewayError } from "@tts-labs/core/errors";
 import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
-import { type CacheUse, type Found, NOT_CACHED, type SpeechCache } from "./speech-cache.ts";
+import {
+  type CacheUse,
+  type Found,
+  NOT_CACHED,
+  type SpeechCache,
+  type SpeechRequest,
+} from "./speech-cache.ts";
 import type { SpeechSource } from "./speech-source.ts";
 
 /** Leaders that one utterance joins one after the other; then it tells what the last one failed with. */
@@ -43,9 +49,9 @@ export class FoundSpeech {
     return "source" in this.#found ? this.#found.source : own;
   }
 
-  /** Never throws. */
-  find(text: string): Promise<Way> {
-    return this.#find(text, undefined);
+  /** @param isBegun it was heard in part, from another who spoke the same. Never throws. */
+  find(text: string, isBegun = false): Promise<Way> {
+    return this.#find(text, { isBegun });
   }
 
   /** The leader failed before anything of it was heard: one of those who joined speaks in its place. Never throws. */
@@ -53,12 +59,12 @@ export class FoundSpeech {
     const { use } = this.#found;
     const mayHelp = error.retryable || error.family === "cancelled" || error.code === "stream.lost";
     if (use !== "joined" || !mayHelp || this.#leaders >= MAX_LEADERS) return "give-up";
-    return this.#find(text, this.#found.leaderId);
+    return this.#find(text, { replacing: this.#found.leaderId });
   }
 
   /** It is wanted no more. `joined`: others hear it, so it must be spoken to its end. Never throws. */
-  leave(): Promise<"alone" | "joined"> {
-    return this.#found.use === "miss" ? this.#found.leave() : Promise.resolve("alone");
+  cancel(): Promise<"alone" | "joined"> {
+    return this.#found.use === "miss" ? this.#found.cancel() : Promise.resolve("alone");
   }
 
   /** It is wanted no more before it was begun: who has joined must not wait for it. Never throws. */
@@ -72,11 +78,16 @@ export class FoundSpeech {
     if ("source" in this.#found) this.#found.source.close();
   }
 
-  async #find(text: string, replacing: string | undefined): Promise<Way> {
+  /** As `close`, by a client that may come back. */
+  leave(): void {
+    this.#isClosed = true;
+    if ("source" in this.#found) this.#found.source.leave();
+  }
+
+  async #find(text: string, how: Pick<SpeechRequest, "isBegun" | "replacing">): Promise<Way> {
     if (this.#cache === undefined) return "speak";
     if ("source" in this.#found) this.#found.source.close();
-    const request = { ...this.#options, text, ...(replacing === undefined ? {} : { replacing }) };
-    this.#found = await this.#cache.find(request);
+    this.#found = await this.#cache.find({ ...this.#options, text, ...how });
     // It was closed meanwhile; who has joined must not wait for what is never spoken.
     if (this.#isClosed) {
       this.close();

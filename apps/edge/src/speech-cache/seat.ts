@@ -22,8 +22,8 @@ export interface SeatEvents {
   /** `takenSeq` has risen to this. */
   readonly onAdvance: (seq: number) => void;
   readonly onForget: (seq: number) => void;
-  /** Called once. */
-  readonly onClose: () => void;
+  /** Called once. `mayComeBack`: not for good. */
+  readonly onLeft: (mayComeBack: boolean) => void;
 }
 
 /** One listener's place in shared speech, kept for him until he closes it: it may be long until his turn to read. */
@@ -75,16 +75,24 @@ export class Seat implements HeldSource {
   }
 
   close(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#events.onClose();
-    this.wake();
+    this.#leave(false);
+  }
+
+  leave(): void {
+    this.#leave(true);
   }
 
   /** There is more to read, or will never be. */
   wake(): void {
     this.#wake?.();
     this.#wake = undefined;
+  }
+
+  #leave(mayComeBack: boolean): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#events.onLeft(mayComeBack);
+    this.wake();
   }
 
   async #read(maxEntries: number, signal: AbortSignal | undefined): Promise<ReadResult> {

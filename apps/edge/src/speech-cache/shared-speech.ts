@@ -17,7 +17,7 @@ export interface SharedSpeechOptions {
   /** Whose audio stream is read. */
   readonly utteranceId: string;
   readonly readerId: string;
-  /** Of the stream's keys. */
+  /** Of the stream's keys; so long it is read for one who may come back. */
   readonly ttlMs: number;
   /** Bytes behind the listeners that stay in the stream, for one that comes back on another edge. */
   readonly replayBytes: number;
@@ -43,7 +43,8 @@ export interface SharedSpeechOptions {
  * - *Passing*, nobody comes any more, and only what lies before the slowest listener is let go, here and in the
  *   stream: its bound is ours now, and nobody loses a word for want of memory.
  *
- * When the last seat is left, nothing more is read.
+ * When the last seat is left for good, nothing more is read. One who may come back lets it be read on while it is
+ * whole: he then finds it in the cache.
  */
 export class SharedSpeech implements ReadTogether {
   readonly utteranceId: string;
@@ -59,6 +60,8 @@ export class SharedSpeech implements ReadTogether {
   #epoch = "";
   #isWhole = true;
   #isHeardElsewhere = false;
+  /** Runs while somebody who has left may come back for it. */
+  #awaiting: NodeJS.Timeout | undefined;
   /** What the fastest listener has. */
   #fastestSeq = 0;
   /** The beginning has been held long enough; what is released stays so. */
@@ -112,6 +115,7 @@ export class SharedSpeech implements ReadTogether {
     } catch (error) {
       this.#error = toGatewayError(error);
     }
+    clearTimeout(this.#awaiting);
     for (const seat of this.#seats) seat.wake();
     try {
       await Promise.all([this.#reader.close().catch(() => undefined), this.#options.onOver()]);
@@ -134,7 +138,7 @@ export class SharedSpeech implements ReadTogether {
         this.#release();
       },
       onForget: (seq) => this.#forget(seq),
-      onClose: () => this.#leave(seat),
+      onLeft: (mayComeBack) => this.#leave(seat, mayComeBack),
     });
     this.#seats.add(seat);
     return seat;
@@ -195,19 +199,18 @@ export class SharedSpeech implements ReadTogether {
     this.#isWhole = false;
     this.#mayRelease = true;
     this.#options.onOutgrown(bound);
+    this.#closeUnheard();
     this.#drop();
   }
 
   /** Gives the writer room. */
   #release(): void {
-    if (!this.#mayRelease || this.isOver || this.#seats.size === 0) return;
-    if (!this.#isWhole) {
+    if (!this.#mayRelease || this.isOver) return;
+    if (!this.#isWhole && this.#seats.size > 0) {
       this.#reader.advance(Math.min(...[...this.#seats].map((seat) => seat.takenSeq)));
       this.#drop();
-    } else if (this.#isHeardElsewhere) {
-      this.#reader.advance(this.#entries.at(-1)?.seq ?? 0);
-    } else {
-      this.#reader.advance(this.#fastestSeq);
+    } else if (this.#isWhole) {
+      this.#reader.advance(this.#isHeardElsewhere ? (this.#entries.at(-1)?.seq ?? 0) : this.#fastestSeq);
     }
   }
 
@@ -227,10 +230,23 @@ export class SharedSpeech implements ReadTogether {
     this.#options.budget.giveBack(bytes);
   }
 
-  #leave(seat: Seat): void {
+  #leave(seat: Seat, mayComeBack: boolean): void {
     this.#seats.delete(seat);
-    if (this.#seats.size === 0) this.close(new GatewayError("cancelled.by_client"));
-    else this.#release();
+    if (mayComeBack && !this.isOver) {
+      this.#awaiting ??= setTimeout(() => this.#giveUp(), this.#options.ttlMs);
+    }
+    this.#closeUnheard();
+    this.#release();
     this.#drop();
+  }
+
+  #giveUp(): void {
+    this.#awaiting = undefined;
+    this.#closeUnheard();
+  }
+
+  #closeUnheard(): void {
+    const isWanted = this.#seats.size > 0 || (this.#awaiting !== undefined && this.#isWhole);
+    if (!isWanted) this.close(new GatewayError("cancelled.by_client"));
   }
 }

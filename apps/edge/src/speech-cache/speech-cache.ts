@@ -9,6 +9,7 @@ import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
 import type { StreamStore } from "@tts-labs/core/stream/stream";
 import type { BackgroundWork } from "../background-work.ts";
 import { cachedSource } from "./cached-source.ts";
+import { leaderSource } from "./leader-source.ts";
 import { SharedSpeech, type SharingBound } from "./shared-speech.ts";
 import type { HeldSource } from "./speech-source.ts";
 
@@ -27,7 +28,7 @@ export type Found =
       readonly use: "miss";
       readonly source: HeldSource;
       /** It is wanted no more: says whether it may be cancelled, once nobody on this edge hears it. */
-      leave(): Promise<"alone" | "joined">;
+      cancel(): Promise<"alone" | "joined">;
       /** It will never be spoken. */
       abandon(): Promise<void>;
     };
@@ -43,6 +44,8 @@ export interface SpeechRequest {
   readonly speech: SpeechOptions;
   /** The leader that was joined, and has failed. */
   readonly replacing?: string;
+  /** Of it so much was heard that its beginning is not needed: a leader may have let go of that. */
+  readonly isBegun?: boolean;
 }
 
 export interface SpeechCacheOptions {
@@ -149,15 +152,18 @@ export class SpeechCache {
     }
   }
 
-  async #board(key: string, { utteranceId, readerId, speech, replacing }: SpeechRequest): Promise<Found> {
-    const { flights, cache, nodeId } = this.#options;
+  async #board(key: string, request: SpeechRequest): Promise<Found> {
+    const { flights, cache, nodeId, streams } = this.#options;
+    const { utteranceId, readerId, speech, replacing, isBegun } = request;
     const boarding = await flights.board(key, utteranceId, replacing);
     if (boarding.kind === "join") {
       const found = this.#flights.get(key);
       const isHere = found?.shared.utteranceId === boarding.utteranceId && found.shared.isJoinable;
       if (isHere) return this.#join(found);
+      const { utteranceId: leaderId } = boarding;
+      if (isBegun) return { use: "joined", source: leaderSource(streams, leaderId), leaderId };
       const asJoiner = `shared-${nodeId}-${++this.#joins}`;
-      const joined = this.#fly(key, boarding.utteranceId, asJoiner, speech);
+      const joined = this.#fly(key, leaderId, asJoiner, speech);
       joined.shared.heardElsewhere();
       return this.#join(joined);
     }
@@ -170,8 +176,8 @@ export class SpeechCache {
     const flight = this.#fly(key, utteranceId, readerId, speech);
     flight.renewal = setInterval(() => this.#renew(flight), RENEW_MS);
     const seat = flight.shared.seat();
-    const leave = () => this.#leave(flight, seat);
-    return { use: "miss", source: seat, leave, abandon: () => this.#abandon(flight) };
+    const cancel = () => this.#cancel(flight, seat);
+    return { use: "miss", source: seat, cancel, abandon: () => this.#abandon(flight) };
   }
 
   #join({ shared }: Flight): Found {
@@ -180,16 +186,21 @@ export class SpeechCache {
 
   /** Reads the leader's audio, once for all on this edge. */
   #fly(key: string, utteranceId: string, readerId: string, speech: SpeechOptions): Flight {
-    const { streams, streamTtlMs: ttlMs, replayBytes, maxEntryBytes: maxBytes, budget } = this.#options;
+    const { streams, streamTtlMs: ttlMs, replayBytes, budget, background } = this.#options;
+    const { maxEntryBytes: maxBytes } = this.#options;
     const shared = new SharedSpeech({
       ...{ streams, utteranceId, readerId, ttlMs, replayBytes, maxBytes, budget },
       onOutgrown: (bound) => this.#outgrown(flight, bound),
-      onOver: () => this.#keep(flight, speech),
+      onOver: () => {
+        const kept = this.#keep(flight, speech);
+        background.add("speech kept", kept);
+        return kept;
+      },
     });
     const flight: Flight = { key, shared, over: Promise.resolve() };
     this.#flights.set(key, flight);
-    flight.over = shared.run();
-    this.#options.background.add("speech shared", flight.over);
+    // What could not be kept is told there.
+    flight.over = shared.run().catch(() => undefined);
     return flight;
   }
 
@@ -232,7 +243,7 @@ export class SpeechCache {
     await this.#land(flight);
   }
 
-  async #leave(flight: Flight, seat: HeldSource): Promise<"alone" | "joined"> {
+  async #cancel(flight: Flight, seat: HeldSource): Promise<"alone" | "joined"> {
     seat.close();
     await flight.over;
     return flight.shared.end === undefined ? this.#landAlone(flight) : "joined";

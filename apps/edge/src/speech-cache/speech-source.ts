@@ -7,4 +7,6 @@ export type SpeechSource = Pick<StreamStore, "reader" | "inspect">;
 export interface HeldSource extends SpeechSource {
   /** Not wanted any more, read or unread. May be called twice. */
   close(): void;
+  /** As `close`, by a client that may come back for the rest: what is on its way to the cache still gets there. */
+  leave(): void;
 }

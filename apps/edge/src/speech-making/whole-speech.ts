@@ -145,7 +145,7 @@ export class WholeSpeech implements SpeechMaking {
 
   async leave(): Promise<void> {
     this.#isOver = true;
-    this.#found.close();
+    this.#found.leave();
     await this.#begun;
     await this.#text.leave();
   }
@@ -176,7 +176,7 @@ export class WholeSpeech implements SpeechMaking {
   /** What has audio of its own needs nothing; else the text is looked up again. */
   async #beginAgain({ soundless, from, hasEnded }: RestoredSpeech): Promise<void> {
     if (soundless === undefined || !this.#found.isCaching) return;
-    const way = await this.#found.find(soundless);
+    const way = await this.#found.find(soundless, from.sample > 0);
     if (!this.#isOver && way === "listen") return;
     // What it was heard from is gone: anew it could sound different, so only what was not begun is spoken.
     const isUnheard = from.sample === 0 && !hasEnded;
@@ -243,7 +243,7 @@ export class WholeSpeech implements SpeechMaking {
   }
 
   async #stopUnlessShared(): Promise<void> {
-    if ((await this.#found.leave()) === "alone") await this.#takeBack();
+    if ((await this.#found.cancel()) === "alone") await this.#takeBack();
   }
 
   /** The worker is told to stop; a job that none has taken is no longer one. */
