@@ -53,9 +53,9 @@ export async function deliverUtterance(
         if (rest !== undefined) outbound.frame(rest, tally);
       }
       if (event.substitute !== undefined && !isSame(event.substitute, told)) {
-        told = event.substitute;
-        outbound.notice(toSubstitutedMessage(tally.utteranceId, told), tally);
+        outbound.notice(toSubstitutedMessage(tally.utteranceId, event.substitute), tally);
       }
+      told = event.substitute;
       for (const frame of cutter.push(event.pcm, event.seq)) {
         if (!outbound.hasRoom(1)) await outbound.room(1, signal);
         outbound.frame(frame, tally);

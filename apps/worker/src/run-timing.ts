@@ -7,7 +7,7 @@ export class RunTiming {
   readonly #beganAtMs = performance.now();
   readonly #queueMs: number;
   #wordsAtMs = this.#beganAtMs;
-  #slotAtMs = this.#beganAtMs;
+  #slotAtMs: number | undefined;
   #socketAtMs = this.#beganAtMs;
   #latency: LatencyParts | undefined;
 
@@ -20,8 +20,9 @@ export class RunTiming {
     this.#wordsAtMs = performance.now();
   }
 
+  /** Called again for another choice's slot, which counts as connecting too. */
   slot(): void {
-    this.#slotAtMs = performance.now();
+    this.#slotAtMs ??= performance.now();
   }
 
   /** Called again for a second socket. */
@@ -30,10 +31,11 @@ export class RunTiming {
   }
 
   firstAudio(): LatencyParts {
+    const slotAtMs = this.#slotAtMs ?? this.#wordsAtMs;
     this.#latency = {
       queue: toTenths(this.#queueMs),
-      slot: toTenths(this.#slotAtMs - this.#wordsAtMs),
-      connect: toTenths(this.#socketAtMs - this.#slotAtMs),
+      slot: toTenths(slotAtMs - this.#wordsAtMs),
+      connect: toTenths(this.#socketAtMs - slotAtMs),
       provider: toTenths(performance.now() - this.#socketAtMs),
     };
     return this.#latency;

@@ -23,8 +23,9 @@ import { TextFeed } from "./text-feed.ts";
  * One utterance, from its job to the end of its audio.
  *
  *   starting ──words──▶ waiting-slot ──▶ waiting-socket ──▶ speaking ──▶ finishing ──▶ ended
- *                                              ▲                │            │
- *                                              └──── on a fresh socket
+ *                          ▲                   ▲                │            │
+ *                          │                   └──── on a fresh socket
+ *                          └──── by another choice ─────────┘────────────┘
  *
  * *Starting*: the audio stream is claimed, which seals an earlier worker's part: its last entry says from which
  * word on it is to be continued here. Meanwhile the text feed begins to read from the start; white space alone ends here, completed, without asking the provider. Then a *slot*, then a *socket*
@@ -44,6 +45,9 @@ import { TextFeed } from "./text-feed.ts";
  * a fresh socket, whose first entry is spliced in at that word's first sample. Where every word has been spoken
  * and the text is complete, there is nothing to go on with, and the utterance is complete. So often and no more
  * (`continuationsMax`, counted across workers); then the fault ends it, with the audio there is.
+ *
+ * What the first choice can't do in all these ways is another choice's, where one is configured that may help
+ * (`choices.ts`): with a slot of its own, from the start or at the next word. Should none, the first fault ends it.
  */
 export class UtteranceRun {
   readonly #job: UtteranceJob;

@@ -23,13 +23,17 @@ const ENTRIES: readonly AudioEntry[] = [
 ];
 
 /** What a client is sent, in order: frames as their first sample. */
-async function deliver(options: { from?: ClientPosition; overflow?: "drop-oldest" } = {}) {
-  const { from, overflow = "wait" } = options;
+async function deliver(
+  options: { entries?: readonly AudioEntry[]; from?: ClientPosition; overflow?: "drop-oldest" } = {},
+) {
+  const { entries = ENTRIES, from, overflow = "wait" } = options;
   const streams = openMemoryStreams();
   const stream = { tag: "utt", name: "audio" } as const;
   const writer = await streams.claim(stream, { owner: "w", maxBytes: 100_000, ttlMs: 10_000 });
-  await writer.append(ENTRIES.map(encodeAudioEntry));
-  await writer.end(encodeUtteranceResult({ outcome: { kind: "completed" }, samples: 700, characters: 9 }));
+  await writer.append(entries.map(encodeAudioEntry));
+  const { firstSample = 0, pcm = silence(0) } = entries.at(-1) ?? {};
+  const samples = firstSample + pcm.byteLength / 2;
+  await writer.end(encodeUtteranceResult({ outcome: { kind: "completed" }, samples, characters: 9 }));
   const sent: (string | number)[] = [];
   let takes = overflow === "wait";
   const sink: Sink = {
@@ -66,6 +70,14 @@ async function deliver(options: { from?: ClientPosition; overflow?: "drop-oldest
 
 test("who speaks instead is told once, before the first frame of it", async () => {
   expect(await deliver()).toEqual([0, 100, 200, "henry", 300, 400, 500, "emil second", 600]);
+});
+
+test("where sentences are spoken one by one, it is told again when the first choice has spoken between", async () => {
+  const entries = [HENRY, HENRY, {}, HENRY].map((by, i) => ({
+    ...{ firstSample: i * 100, pcm: silence(100), ...by },
+  }));
+  // The newest frame waits in the cutter: it may turn out to be the last.
+  expect(await deliver({ entries })).toEqual(["henry", 0, 100, "henry", 200, 300]);
 });
 
 test("a client that comes back within it is told again, one that comes back behind it of the next alone", async () => {

@@ -93,7 +93,7 @@ export const serverMessageSchemas = {
       reason: errorCode.describe("What the first choice failed with."),
     })
     .describe(
-      "The rest of the utterance is spoken by this voice and model, since the first choice failed. Comes before the first frame of it, and again on a connection that resumes within it.",
+      "The rest of the utterance, or with `sentence_cache` of the sentence, is spoken by this voice and model, since the first choice failed. Comes before the first frame of it, and again on a connection that resumes within it.",
     ),
   frames_dropped: z
     .object({
