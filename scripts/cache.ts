@@ -1,4 +1,4 @@
-import { parseCacheCommand } from "./cache/options.ts";
+import { parseCacheCommand } from "./cache/command.ts";
 
 /**
  * `npm run cache -- stats|purge|warm FILE`: what the audio cache holds, emptying it, filling it ahead of time.
