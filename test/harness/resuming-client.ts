@@ -109,6 +109,11 @@ export class ResumingTestClient {
     this.#socket?.send(JSON.stringify(message));
   }
 
+  /** Reads no more over this connection; the network holds what it can. */
+  pause(): void {
+    this.#socket?.pause();
+  }
+
   /** The TCP connection ends without a word; what has not been read by now is lost. */
   cut(): void {
     const socket = this.#socket;

@@ -63,6 +63,13 @@ export const edgeEnvironment = {
     min: 1_024,
     max: 16 * 1024 * 1024,
   }),
+  unconfirmedBytes: integer("SOCKET_UNCONFIRMED_BYTES", {
+    about:
+      "Bytes of audio given to a client's socket beyond what it has confirmed by pongs; with half of AUDIO_REPLAY_BYTES " +
+      "or less, what is lost with a connection is still held. 0: as many as the socket takes.",
+    default: 131_072,
+    min: 0,
+  }),
   slowClientNoticeMs: duration("SLOW_CLIENT_NOTICE_MS", {
     about: "Milliseconds a client may take nothing of what waits for it before it is told (slow_client).",
     default: 5_000,

@@ -6,6 +6,8 @@ import { ResumingTestClient } from "../../harness/resuming-client.ts";
 import { startTwoEdges, type TwoEdges } from "../../harness/two-edges.ts";
 
 const TEXT = "Somebody walks into a tunnel in the middle of this sentence, and out of it again. ";
+/** Less than a socket's buffers hold on this machine. */
+const UNREAD = TEXT.repeat(20);
 const nothing = { sessions: 0, utterances: 0, backgroundWork: 0 };
 
 /** The worker's: passed freely for the first chunks of an utterance. */
@@ -34,6 +36,32 @@ async function open(options: Partial<Parameters<typeof startTwoEdges>[0]> = {}):
     await edges.close();
   });
   return edges;
+}
+
+/** Waits until the worker appends nothing more. @returns the samples it has appended */
+async function standing({ runs }: TwoEdges["worker"]): Promise<number> {
+  let before = -1;
+  const stands = () => {
+    const now = runs[0]?.appendedSamples ?? 0;
+    const isStanding = now > 0 && now === before;
+    before = now;
+    return isStanding;
+  };
+  await expect.poll(stands, { interval: 200, timeout: 10_000 }).toBe(true);
+  return before;
+}
+
+/** Speaks 1.7 MB to a client that does not read, which is cut when the network has taken what it takes. */
+async function cutUnread({ urls, worker }: TwoEdges): Promise<ResumingTestClient> {
+  const client = await ResumingTestClient.connect(urls[0]);
+  holdAfter(1);
+  speak(client, UNREAD);
+  await client.until("the beginning", () => client.bytes > 0 || undefined);
+  client.pause();
+  gate.open();
+  await standing(worker);
+  client.cut();
+  return client;
 }
 
 const speak = (client: ResumingTestClient, text: string) => {
@@ -150,22 +178,17 @@ describe("a client whose connection is cut", () => {
     const text = TEXT.repeat(4);
     speak(client, text);
     await client.until("audio", () => client.bytes > 0 || undefined);
-    let before = -1;
-    await expect
-      .poll(
-        () => {
-          const now = worker.runs[0]?.appendedSamples ?? 0;
-          const stands = now > 0 && now === before;
-          before = now;
-          return stands;
-        },
-        { interval: 100 },
-      )
-      .toBe(true);
-    expect(before * 2).toBeLessThan(fakeSpeechOf(text).length);
+    expect((await standing(worker)) * 2).toBeLessThan(fakeSpeechOf(text).length);
     client.cut();
     await client.resume(urls[1]);
     expect((await client.ended(1)).pcm.equals(fakeSpeechOf(text))).toBe(true);
+  });
+
+  test("having read nothing for long loses nothing of what the network was holding for it", async () => {
+    const edges = await open();
+    const client = await cutUnread(edges);
+    await client.resume(edges.urls[1]);
+    expect((await client.ended(1)).pcm.equals(fakeSpeechOf(UNREAD))).toBe(true);
   });
 
   test("and does not come back has everything ended when the window is over, at edges and worker", async () => {
@@ -209,6 +232,14 @@ describe("without its protection the same cut loses speech, and says so", () => 
     gate.open();
     await expect.poll(() => worker.runs[0]?.state).toBe("cancelled");
     expect(client.received(1).pcm.length).toBeLessThan(fakeSpeechOf(TEXT).length);
+  });
+
+  test("where as much is handed over as the network takes, more is lost than is held", async () => {
+    const edges = await open({ edge: { unconfirmedBytes: 0 } });
+    const client = await cutUnread(edges);
+    await client.resume(edges.urls[1]).catch(() => undefined);
+    await client.until("the close", () => client.closeCode);
+    expect(client.errors.at(-1)?.code).toBe("session.position_gone");
   });
 
   test("without a replay window what was on its way is gone, and the position with it", async () => {

@@ -57,6 +57,11 @@ export class SocketSink<UserData> implements Sink {
     if (this.writable) this.#socket.ping(payload);
   }
 
+  /** A few bytes behind what is buffered, which uWS' own bound has room for. */
+  ask(payload: string): void {
+    if (this.#state === "open") this.#socket.ping(payload);
+  }
+
   /**
    * Ends the connection with a close frame, behind what is buffered: a client that reads again learns why. Who
    * never does is let go by the idle timeout. Near uWS' own bound without one, since there uWS would drop the

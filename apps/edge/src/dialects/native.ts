@@ -3,11 +3,11 @@ import type { Logger } from "@tts-labs/core/logger";
 import type { ClientMessage, ResumeMessage } from "@tts-labs/core/protocol/client-message";
 import type { SpeechDefaults } from "@tts-labs/core/protocol/speech-options";
 import type { SessionDelivery } from "@tts-labs/core/session/session-store";
+import { type AskingSink, ConfirmedSink } from "../delivery/confirmed-sink.ts";
 import { AdaptiveFrameSize, type FrameSize } from "../delivery/frame-size.ts";
 import { Outbound } from "../delivery/outbound.ts";
 import { Pacer } from "../delivery/pacing.ts";
 import { RoundTrip } from "../delivery/round-trip.ts";
-import type { Sink } from "../delivery/sink.ts";
 import type { EdgeObserver } from "../edge-observer.ts";
 import type { Session } from "../session.ts";
 import type { SessionRegistry } from "../session-registry.ts";
@@ -17,7 +17,7 @@ import { type NativeOpening, openNewSession, resumeSession } from "./native-open
 import type { NativeQuery } from "./native-query.ts";
 
 /** A sink that is a connection of its own. */
-export interface ConnectionSink extends Sink {
+export interface ConnectionSink extends AskingSink {
   /** Asks the client for a pong with the same payload. */
   ping(payload: string): void;
   /** Tells why, past all that waits, and closes with the code that belongs to the error. May be called twice. */
@@ -33,6 +33,8 @@ export interface NativeSettings {
   /** Speech is kept, so sentences may be looked up. */
   readonly cache: boolean;
   readonly outboundFrames: number;
+  /** Audio handed over beyond what the client is known to have; 0: as much as its socket takes. */
+  readonly unconfirmedBytes: number;
   readonly slowClientNoticeMs: number;
   readonly slowClientMs: number;
 }
@@ -77,10 +79,14 @@ export class NativeConnection {
   #stage: Stage;
   #session: Session | undefined;
   #roundTrip: RoundTrip | undefined;
+  /** What the outbound ends in. */
+  readonly #confirmed: ConfirmedSink;
 
   /** Will say `connected`, or why not. */
   constructor(options: NativeConnectionOptions) {
     this.#options = options;
+    const { unconfirmedBytes } = options.settings;
+    this.#confirmed = new ConfirmedSink(options.sink, unconfirmedBytes || Number.POSITIVE_INFINITY);
     if (options.query.resume === "true") {
       const timer = setTimeout(() => this.#disconnect(noResume()), RESUME_LIMIT_MS);
       this.#stage = { kind: "awaiting-resume", timer };
@@ -103,7 +109,8 @@ export class NativeConnection {
 
   /** The client answers a ping. */
   onPong(payload: string): void {
-    this.#roundTrip?.onPong(payload);
+    if (this.#confirmed.onPong(payload)) this.onDrain();
+    else this.#roundTrip?.onPong(payload);
   }
 
   /** The socket takes more again. */
@@ -185,10 +192,10 @@ export class NativeConnection {
   }
 
   #openOutbound({ delivery, overflow }: SessionDelivery, frameSize: FrameSize): Outbound {
-    const { sink, settings, observer } = this.#options;
+    const { settings, observer } = this.#options;
     const { sampleRateHz } = settings.defaults;
     return new Outbound({
-      ...{ sink, observer, maxFrames: settings.outboundFrames, overflow },
+      ...{ sink: this.#confirmed, observer, maxFrames: settings.outboundFrames, overflow },
       ...(delivery === "paced" ? { pacer: new Pacer({ sampleRateHz, frameSize }) } : {}),
       slowClient: { noticeAfterMs: settings.slowClientNoticeMs, cutAfterMs: settings.slowClientMs },
       onOverflow: (error) => this.#session?.disconnect(error),
