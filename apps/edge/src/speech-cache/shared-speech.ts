@@ -55,7 +55,6 @@ export class SharedSpeech implements ReadTogether {
   /** From number `#dropped + 1` on. */
   #entries: StreamEntry[] = [];
   #dropped = 0;
-  #heldBytes = 0;
   #readBytes = 0;
   #epoch = "";
   #isWhole = true;
@@ -190,7 +189,6 @@ export class SharedSpeech implements ReadTogether {
     if (this.#isWhole && !budget.tryTake(bytes)) this.#outgrow("edge");
     // What passes is within the stream's own bound.
     if (!this.#isWhole) budget.take(bytes);
-    this.#heldBytes += bytes;
     // A copy: the body may be a view into a larger buffer.
     this.#entries.push({ seq, head, body: body.slice() });
   }
@@ -225,9 +223,7 @@ export class SharedSpeech implements ReadTogether {
     const count = Math.min(...read, this.#dropped + this.#entries.length) - this.#dropped;
     const dropped = this.#entries.splice(0, count);
     this.#dropped += dropped.length;
-    const bytes = dropped.reduce((sum, { body }) => sum + body.byteLength, 0);
-    this.#heldBytes -= bytes;
-    this.#options.budget.giveBack(bytes);
+    this.#options.budget.giveBack(dropped.reduce((sum, { body }) => sum + body.byteLength, 0));
   }
 
   #leave(seat: Seat, mayComeBack: boolean): void {
