@@ -3,7 +3,7 @@ import { openProgress } from "./chaos/progress.ts";
 import { type RunResult, runScenario } from "./chaos/run-scenario.ts";
 import type { Scenario } from "./chaos/scenario.ts";
 import { SCENARIOS } from "./chaos/scenarios.ts";
-import { verdictTable } from "./chaos/verdict-table.ts";
+import { markdownTable, verdictTable } from "./chaos/verdict-table.ts";
 
 /**
  * `npm run chaos -- [scenario…] [options]`: a real system of many processes, load, and one named harm after the
@@ -15,6 +15,7 @@ interface Options {
   readonly sessions?: number;
   readonly seed: number;
   readonly json: boolean;
+  readonly markdown: boolean;
   readonly unprotected: boolean;
   readonly cache: boolean;
   readonly verbose: boolean;
@@ -39,6 +40,7 @@ const program = new Command("chaos")
   .option("--unprotected", "take away what protects, to see that the run would notice", false)
   .option("--cache", "with the speech cache on: texts said again are hits, or join", false)
   .option("--verbose", "show what the programs log", false)
+  .option("--markdown", "end in the table of docs/chaos.md on standard output", false)
   .option("--json", "end in one JSON object on standard output", false)
   .on("option:list", () => {
     const width = Math.max(...SCENARIOS.map(({ name }) => name.length));
@@ -78,6 +80,7 @@ async function runAll(scenarios: readonly Scenario[], options: Options): Promise
     if (runs.length > 0) process.stderr.write(`${verdictTable(runs)}\n`);
   }
   const held = runs.every((run) => run.broken.length === 0);
+  if (options.markdown) process.stdout.write(`${markdownTable(runs)}\n`);
   if (options.json) process.stdout.write(`${JSON.stringify({ chaos: { seed, held, runs } })}\n`);
   if (!held) process.exitCode = 1;
 }

@@ -22,6 +22,20 @@ const COLUMNS: readonly (readonly [heading: string, cell: (run: RunResult) => st
   ["held", (run) => (run.broken.length === 0 ? "yes" : "NO")],
 ];
 
+/** What docs/chaos.md shows: the rest is 0 there, or told beside it. */
+const DOCUMENTED: ReadonlySet<string> = new Set(
+  "scenario,utterances,strikes,splices,silence,recovery,takeover p50/p99,held".split(","),
+);
+
+/** For docs/chaos.md. */
+export function markdownTable(runs: readonly RunResult[]): string {
+  const columns = COLUMNS.filter(([heading]) => DOCUMENTED.has(heading));
+  const rows = runs.map((run) => columns.map(([, cell]) => cell(run)));
+  return [columns.map(([heading]) => heading), columns.map(() => "---"), ...rows]
+    .map((row) => `| ${row.join(" | ")} |`)
+    .join("\n");
+}
+
 /** For people: one line per run, then what did not hold. */
 export function verdictTable(runs: readonly RunResult[]): string {
   const rows = [
