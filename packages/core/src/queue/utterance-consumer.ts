@@ -112,7 +112,7 @@ class BullmqUtteranceConsumer implements UtteranceConsumer {
     }
     const run = new AbortController();
     const onLockLost = () => run.abort(new GatewayError("lease.lost"));
-    lock?.addEventListener("abort", onLockLost, { once: true });
+    const unwatch = job.attemptsStarted > 1 ? renew(job, token, onLockLost) : obey(lock, onLockLost);
     this.#runs.add(run);
     try {
       await this.#options.run(job.data, run.signal);
@@ -120,7 +120,7 @@ class BullmqUtteranceConsumer implements UtteranceConsumer {
       if (err instanceof GatewayError && err.code === "draining") await giveBack(job, token);
       this.#options.logger.error({ err, jobId: job.id }, "job failed");
     } finally {
-      lock?.removeEventListener("abort", onLockLost);
+      unwatch();
       this.#runs.delete(run);
       if (this.#runs.size === 0) this.#onIdle();
     }
@@ -153,6 +153,29 @@ class BullmqUtteranceConsumer implements UtteranceConsumer {
     hurry?.removeEventListener("abort", onHurry);
     return this.#runs.size === 0;
   }
+}
+
+function obey(lock: AbortSignal | undefined, onLost: () => void): () => void {
+  lock?.addEventListener("abort", onLost, { once: true });
+  return () => lock?.removeEventListener("abort", onLost);
+}
+
+/**
+ * BullMQ knows the jobs whose locks it renews by their ids alone. An older run of the same job that winds up in this
+ * process would end the newer one's renewal, so that it stalls in turn, and so on; and the older one's lost lock would
+ * be taken for the newer one's. So what has been begun before has its lock renewed here.
+ */
+function renew(job: Job<UtteranceJob>, token: string | undefined, onLost: () => void): () => void {
+  let asking = false;
+  const timer = setInterval(async () => {
+    if (asking || token === undefined) return;
+    asking = true;
+    // While Redis can't be asked nothing is known.
+    const held = await job.extendLock(token, LOCK_DURATION_MS).catch(() => undefined);
+    asking = false;
+    if (held === 0) onLost();
+  }, LOCK_DURATION_MS / 4);
+  return () => clearInterval(timer);
 }
 
 /** To the head of the queue, without its lock: another worker has it at once, not when the lock has run out. */
