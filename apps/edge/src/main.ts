@@ -7,6 +7,7 @@ import { RedisFlights } from "@tts-labs/core/cache/redis-flights";
 import { toGatewayError } from "@tts-labs/core/errors";
 import { newNodeId } from "@tts-labs/core/ids";
 import type { Logger } from "@tts-labs/core/logger";
+import { giveHeapRoom } from "@tts-labs/core/process/heap";
 import { Lifecycle, shutDownOnSignal } from "@tts-labs/core/process/lifecycle";
 import { openLogger } from "@tts-labs/core/process/logger";
 import type { SpeechDefaults } from "@tts-labs/core/protocol/speech-options";
@@ -236,6 +237,7 @@ const toCacheLimits = ({ cacheMaxBytes, cacheMaxEntryBytes, cacheTtlMs }: EdgeCo
 });
 
 if (process.argv[1] === import.meta.filename) {
+  giveHeapRoom();
   const logger = openLogger({ name: "edge", level: process.env["LOG_LEVEL"] || "info" });
   try {
     const edge = await startEdge(parseEdgeConfig(process.env), logger);
