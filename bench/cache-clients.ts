@@ -28,6 +28,8 @@ export interface Phrase {
 /** What does not count as measured is named for what it was. */
 export interface Answers {
   readonly firstFramesMs: readonly number[];
+  /** Asked for after each answer: what this machine, under this load, takes to answer anything. */
+  readonly pongsMs: readonly number[];
   readonly failed: number;
   readonly otherBytes: number;
   /** Spoken anew. */
@@ -82,6 +84,7 @@ async function ask({ edgeUrl, voice, rate, seconds, phrases }: Asking): Promise<
   const endsAtMs = measuredFromMs + seconds * 1_000;
   const periodMs = (CLIENTS * 1_000) / rate;
   const firstFramesMs: number[] = [];
+  const pongsMs: number[] = [];
   let [failed, otherBytes, notCached] = [0, 0, 0];
   const client = async (speaker: SessionSpeaker, index: number) => {
     for (let turn = 0; ; turn++) {
@@ -95,6 +98,7 @@ async function ask({ edgeUrl, voice, rate, seconds, phrases }: Asking): Promise<
       else if (heard.digest !== "as due") otherBytes += 1;
       else if (speaker.cache !== "hit") notCached += 1;
       else if (startsAtMs >= measuredFromMs) firstFramesMs.push(heard.firstAudioMs);
+      pongsMs.push(await speaker.ping());
     }
   };
   const lag = monitorEventLoopDelay({ resolution: 1 });
@@ -106,7 +110,7 @@ async function ask({ edgeUrl, voice, rate, seconds, phrases }: Asking): Promise<
   // In nanoseconds, and its own resolution of a millisecond is in each of them.
   const lagP99Ms = round(Math.max(0, lag.percentile(99) / 1e6 - 1));
   return {
-    ...{ firstFramesMs, failed, otherBytes, notCached },
+    ...{ firstFramesMs, pongsMs, failed, otherBytes, notCached },
     clients: { busyPercent: Math.round(utilization * 100), lagP99Ms },
   };
 }

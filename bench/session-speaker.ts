@@ -13,6 +13,8 @@ export class SessionSpeaker {
   #ear: Ear | undefined;
   #settle: { resolve(heard: HeardUtterance): void; reject(error: Error): void } | undefined;
 
+  #onPong: () => void = () => {};
+
   static async open(edgeUrl: string, options: { readonly voice: string }): Promise<SessionSpeaker> {
     const socket = new WebSocket(new URL("/api/v1/stream", edgeUrl.replace(/^http/, "ws")), {
       perMessageDeflate: false,
@@ -52,6 +54,16 @@ export class SessionSpeaker {
     return within(LIMIT_MS, "speaking through the edge", spoken);
   }
 
+  /** There and back over the same connection, with nothing to be done; milliseconds. */
+  async ping(): Promise<number> {
+    const startedAtMs = performance.now();
+    const pong = new Promise<number>((resolve) => {
+      this.#onPong = () => resolve(performance.now() - startedAtMs);
+    });
+    this.#send({ type: "ping" });
+    return within(LIMIT_MS, "a pong", pong);
+  }
+
   close(): void {
     this.#socket.close(1000);
   }
@@ -65,6 +77,7 @@ export class SessionSpeaker {
       this.cache = message.cache;
       this.#settle?.resolve(this.#ear.finish(message.latency_ms));
     }
+    if (message.type === "pong") this.#onPong();
     if (message.type === "error") this.#settle?.reject(new Error(`${message.code}: ${message.message}`));
   }
 }
