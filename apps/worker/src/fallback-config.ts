@@ -1,6 +1,17 @@
 import { GatewayError } from "@tts-labs/core/errors";
-import type { WorkerConfig } from "./config.ts";
 import { type ProviderKey, toProviderKeys } from "./elevenlabs/provider-keys.ts";
+
+/** As configured. */
+export interface FallbackSettings {
+  /** The first provider's address. */
+  readonly elevenLabsUrl: string;
+  readonly fallbackVoice: string | undefined;
+  readonly fallbackModel: string | undefined;
+  readonly fallbackUrl: string | undefined;
+  readonly fallbackApiKey: string | undefined;
+  readonly fallbackApiKeys: string | undefined;
+  readonly fallbackSlots: number;
+}
 
 export interface FallbackProvider {
   readonly url: string;
@@ -13,7 +24,7 @@ export interface FallbackProvider {
  * @throws GatewayError `config.invalid`, which names the variable and shows no key
  */
 export function toFallbackProvider(
-  config: WorkerConfig,
+  config: FallbackSettings,
   first: readonly ProviderKey[],
 ): FallbackProvider | undefined {
   const { fallbackUrl: url, fallbackApiKey: apiKey, fallbackApiKeys: apiKeys } = config;

@@ -19,7 +19,13 @@ import { toFallbackProvider } from "./fallback-config.ts";
 import { utteranceRunner } from "./job-consumer.ts";
 import { openMetrics } from "./metrics.ts";
 import { type NotReady, openOpsServer } from "./ops-server.ts";
-import { openProvider, type Provider, type ProviderParts, toCircuitName } from "./provider.ts";
+import {
+  openProvider,
+  type Provider,
+  type ProviderParts,
+  type ProviderSettings,
+  toCircuitName,
+} from "./provider.ts";
 import { publishVoices } from "./voices.ts";
 import { followWantedRoutes } from "./wanted-routes.ts";
 
@@ -85,8 +91,11 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
       observer: metrics.breaker,
     });
     lifecycle.add("breaker", breaker, (it) => it.close());
-    const parts = { breaker, nodeId, redis, subscriber, redisKeys: keys, lifecycle, metrics, logger };
-    const provider = await openProvider(config, { ...parts, ...first, name: "elevenlabs" });
+    const parts = {
+      ...{ breaker, nodeId, redis, subscriber, redisKeys: keys, lifecycle, logger },
+      ...{ settings: toProviderSettings(config), observers: metrics },
+    };
+    const provider = await openProvider({ ...parts, ...first, name: "elevenlabs" });
     const fallbacks = await openFallbacks(
       config,
       provider,
@@ -149,9 +158,36 @@ async function openFallbacks(
   const { fallbackVoice: voice, fallbackModel: model } = config;
   const here = voice === undefined && model === undefined ? [] : [{ voice, model, synthesizer, slots }];
   if (second === undefined) return here;
-  const other = await openProvider(config, second);
+  const other = await openProvider(second);
   const there = { synthesizer: other.synthesizer, slots: other.slots, provider: config.fallbackProvider };
   return [...here, { ...there, voice, model }];
+}
+
+function toProviderSettings(config: WorkerConfig): ProviderSettings {
+  return {
+    slotWaitMs: config.slotWaitMs,
+    deadlines: {
+      connectMs: config.connectTimeoutMs,
+      firstAudioMs: config.firstAudioTimeoutMs,
+      // Where no other socket will be tried, the first one has all the time.
+      silenceMs: config.retriesMax === 0 ? config.firstAudioTimeoutMs : config.silenceMs,
+      gapMs: config.gapTimeoutMs,
+      finalMs: config.finalTimeoutMs,
+      finalGraceMs: config.finalGraceMs,
+      forcedCloseMs: config.forcedCloseMs,
+      pingEveryMs: config.pingEveryMs,
+      pongMs: config.pongTimeoutMs,
+      closeWaitMs: config.closeWaitMs,
+    },
+    pool: {
+      warmPerRoute: config.poolWarm,
+      maxIdleMs: config.poolMaxIdleMs,
+      staggerMs: config.poolStaggerMs,
+      keepRouteMs: config.poolKeepRouteMs,
+      maxRoutes: config.poolMaxRoutes,
+      maxSockets: config.poolMaxSockets,
+    },
+  };
 }
 
 async function answers(redis: RedisConnection): Promise<boolean> {

@@ -1,18 +1,20 @@
 import type { Breaker } from "@tts-labs/core/breaker/breaker";
 import { SlotGovernor } from "@tts-labs/core/governor/governor";
+import type { GovernorObserver } from "@tts-labs/core/governor/observer";
 import type { Logger } from "@tts-labs/core/logger";
 import type { Lifecycle } from "@tts-labs/core/process/lifecycle";
 import { openBell } from "@tts-labs/core/redis/bell";
 import type { RedisConnection } from "@tts-labs/core/redis/client";
 import type { Keys } from "@tts-labs/core/redis/keys";
-import type { WorkerConfig } from "./config.ts";
+import type { ProviderDeadlines } from "./elevenlabs/deadlines.ts";
 import {
   type ElevenLabsSynthesizer,
   openElevenLabsSynthesizer,
 } from "./elevenlabs/elevenlabs-synthesizer.ts";
+import type { ProviderObserver } from "./elevenlabs/observer.ts";
+import type { PoolOptions } from "./elevenlabs/pool.ts";
 import type { ProviderKey } from "./elevenlabs/provider-keys.ts";
 import { guardSynthesizer } from "./guarded-synthesizer.ts";
-import type { WorkerMetrics } from "./metrics.ts";
 import { ProviderHealth } from "./provider-health.ts";
 import { type LeaseSource, localLeases, ProviderSlots } from "./provider-slots.ts";
 import type { Slots } from "./slots.ts";
@@ -30,11 +32,20 @@ export interface Provider {
   readonly sockets: ElevenLabsSynthesizer;
 }
 
+/** The same for all providers of a process. */
+export interface ProviderSettings {
+  readonly slotWaitMs: number;
+  readonly deadlines: Partial<ProviderDeadlines>;
+  readonly pool: Partial<PoolOptions>;
+}
+
 export interface ProviderParts {
   /** Of its slots in Redis, and of its bell. */
   readonly name: "elevenlabs" | "fallback";
   readonly url: string;
   readonly keys: readonly ProviderKey[];
+  readonly settings: ProviderSettings;
+  readonly observers: { provider(): ProviderObserver; governor(): GovernorObserver };
   readonly breaker: Breaker;
   readonly nodeId: string;
   readonly redis: RedisConnection;
@@ -42,7 +53,6 @@ export interface ProviderParts {
   readonly redisKeys: Keys;
   /** Owns what is opened here. */
   readonly lifecycle: Lifecycle;
-  readonly metrics: WorkerMetrics;
   readonly logger: Logger;
 }
 
@@ -51,12 +61,12 @@ export const toCircuitName = (url: string, { keyId }: ProviderKey): string =>
   `${URL.parse(url)?.host} ${keyId}`;
 
 /** @throws GatewayError `config.invalid`, or `storage.*` */
-export async function openProvider(config: WorkerConfig, parts: ProviderParts): Promise<Provider> {
+export async function openProvider(parts: ProviderParts): Promise<Provider> {
   const { name, url, keys, breaker, lifecycle } = parts;
   const circuits = keys.map((key) => [key.keyId, breaker.circuit(toCircuitName(url, key))] as const);
   const health = new ProviderHealth(new Map(circuits), REFUSED_KEY_REST_MS);
-  const source = await openLeases(config, parts, health);
-  const sockets = openSockets(config, parts, health);
+  const source = await openLeases(parts, health);
+  const sockets = openSockets(parts, health);
   lifecycle.add(`${name} sockets`, sockets, (it) => it.close());
   const slots = new ProviderSlots({
     ...{ source, health, expect: (speech, count) => sockets.expect(speech, count) },
@@ -66,11 +76,7 @@ export async function openProvider(config: WorkerConfig, parts: ProviderParts): 
   return { synthesizer: guardSynthesizer(sockets, health), slots, sockets };
 }
 
-async function openLeases(
-  config: WorkerConfig,
-  parts: ProviderParts,
-  health: ProviderHealth,
-): Promise<LeaseSource> {
+async function openLeases(parts: ProviderParts, health: ProviderHealth): Promise<LeaseSource> {
   const { name, keys: keySlots, redisKeys: keys, redis, subscriber, nodeId, lifecycle, logger } = parts;
   const mayServe = (keyId: string) => health.mayServe(keyId);
   if (keySlots.every(({ slots }) => slots === 0)) {
@@ -83,45 +89,21 @@ async function openLeases(
   lifecycle.add(`${name} bell`, bell, (it) => it.close());
   const governor = new SlotGovernor({
     ...{ redis, bell, keys, provider: name, keySlots, logger, mayServe },
-    settings: { waitMs: config.slotWaitMs },
-    observer: parts.metrics.governor(),
+    settings: { waitMs: parts.settings.slotWaitMs },
+    observer: parts.observers.governor(),
   });
   return lifecycle.add(`${name} governor`, governor, (it) => it.close());
 }
 
 function openSockets(
-  config: WorkerConfig,
-  { url, keys, metrics, logger }: ProviderParts,
+  { url, keys, settings, observers, logger }: ProviderParts,
   health: ProviderHealth,
 ): ElevenLabsSynthesizer {
   const [first, ...further] = keys.map(({ secret }) => secret);
   return openElevenLabsSynthesizer({
-    url,
-    apiKey: first,
-    furtherKeys: further.filter((secret) => secret !== undefined),
+    ...{ url, apiKey: first, furtherKeys: further.filter((secret) => secret !== undefined) },
     mayWarm: (keyId) => health.mayWarm(keyId),
-    deadlines: {
-      connectMs: config.connectTimeoutMs,
-      firstAudioMs: config.firstAudioTimeoutMs,
-      // Where no other socket will be tried, the first one has all the time.
-      silenceMs: config.retriesMax === 0 ? config.firstAudioTimeoutMs : config.silenceMs,
-      gapMs: config.gapTimeoutMs,
-      finalMs: config.finalTimeoutMs,
-      finalGraceMs: config.finalGraceMs,
-      forcedCloseMs: config.forcedCloseMs,
-      pingEveryMs: config.pingEveryMs,
-      pongMs: config.pongTimeoutMs,
-      closeWaitMs: config.closeWaitMs,
-    },
-    pool: {
-      warmPerRoute: config.poolWarm,
-      maxIdleMs: config.poolMaxIdleMs,
-      staggerMs: config.poolStaggerMs,
-      keepRouteMs: config.poolKeepRouteMs,
-      maxRoutes: config.poolMaxRoutes,
-      maxSockets: config.poolMaxSockets,
-    },
-    logger,
-    observer: metrics.provider(),
+    ...{ deadlines: settings.deadlines, pool: settings.pool, logger },
+    observer: observers.provider(),
   });
 }
