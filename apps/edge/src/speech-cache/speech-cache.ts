@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import type { AudioCache } from "@tts-labs/core/cache/audio-cache";
 import { toCacheKey } from "@tts-labs/core/cache/cache-key";
@@ -78,6 +79,9 @@ export interface SharingObserver {
 
 /** Often enough that those on other edges don't wait for a leader who does not listen: see `heardElsewhere`. */
 const RENEW_MS = 1_000;
+
+/** Pauses before each look for a leader's text: it comes within milliseconds, unless its edge meets a crowd. */
+const LEADER_LOOKS_MS = [0, 100, 400, 1_500] as const;
 
 interface Flight {
   readonly key: string;
@@ -161,6 +165,8 @@ export class SpeechCache {
       const isHere = found?.shared.utteranceId === boarding.utteranceId && found.shared.isJoinable;
       if (isHere) return this.#join(found);
       const { utteranceId: leaderId } = boarding;
+      const isGhost = replacing === undefined && !(await this.#isWanted(leaderId));
+      if (isGhost) return this.#board(key, { ...request, replacing: leaderId });
       if (isBegun) return { use: "joined", source: leaderSource(streams, leaderId), leaderId };
       const asJoiner = `shared-${nodeId}-${++this.#joins}`;
       const joined = this.#fly(key, leaderId, asJoiner, speech);
@@ -178,6 +184,17 @@ export class SpeechCache {
     const seat = flight.shared.seat();
     const cancel = () => this.#cancel(flight, seat);
     return { use: "miss", source: seat, cancel, abandon: () => this.#abandon(flight) };
+  }
+
+  /** A leader's text is stored right after it has boarded; where its edge died in between, it never will be. */
+  async #isWanted(leaderId: string): Promise<boolean> {
+    const { streams } = this.#options;
+    for (const pauseMs of LEADER_LOOKS_MS) {
+      await sleep(pauseMs);
+      const text = await streams.inspect({ tag: leaderId, name: "text" });
+      if ((text ?? (await streams.inspect({ tag: leaderId, name: "audio" }))) !== undefined) return true;
+    }
+    return false;
   }
 
   #join({ shared }: Flight): Found {
