@@ -56,7 +56,7 @@ export interface Scenario {
     readonly harm?: Scenario["harm"];
     readonly before?: NonNullable<Scenario["before"]>;
   };
-  /** What the sessions say; default: texts of 3 to 10 s, half of them word by word. */
+  /** What the sessions say; default: texts of 3 to 12 s, half of them word by word. */
   readonly text?: (session: number, turn: number) => SpokenText;
   /** Done right before an utterance is asked for. */
   readonly before?: (stage: Stage, session: number, turn: number, spoken: SpokenText) => Promise<void>;

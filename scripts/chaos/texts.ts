@@ -39,7 +39,7 @@ const SENTENCES = {
   ],
 } as const;
 
-/** A text of one or two sentences, 3 to 10 s of speech; half of them come word by word. */
+/** A text of one or two sentences, 3 to 12 s of speech; half of them come word by word. */
 export function pickText(random: Random): SpokenText {
   const language = random.pick(["en", "de"] as const);
   const sentences = SENTENCES[language];

@@ -1,4 +1,4 @@
-import { type RunResult, runScenario } from "../../scripts/chaos/run-scenario.ts";
+import { type RunOptions, type RunResult, runScenario } from "../../scripts/chaos/run-scenario.ts";
 import type { Scenario } from "../../scripts/chaos/scenario.ts";
 
 /** The same seed each time: a failure can be had again by `npm run chaos -- <name> --utterances 10 --sessions 10`. */
@@ -9,5 +9,5 @@ export const LIMIT_MS = 120_000;
 /** A scenario of `npm run chaos`, smaller: ten sessions of at least two utterances each, the last words included. */
 export const runSmall = (
   scenario: Scenario,
-  { unprotected = false }: { readonly unprotected?: boolean } = {},
-): Promise<RunResult> => runScenario(scenario, { utterances: 10, sessions: 10, seed: SEED, unprotected });
+  how: Pick<RunOptions, "unprotected" | "cache"> = {},
+): Promise<RunResult> => runScenario(scenario, { utterances: 10, sessions: 10, seed: SEED, ...how });
