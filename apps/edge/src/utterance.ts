@@ -20,13 +20,11 @@ import { HeardText } from "./heard-text.ts";
 import type { RestoredUtterance } from "./resume.ts";
 import type { SessionServices, SessionSettings } from "./services.ts";
 import type { CacheUse } from "./speech-cache/speech-cache.ts";
-import { SentenceSpeech, type SentenceSpeechOptions } from "./speech-making/sentence-speech.ts";
+import { openMaking } from "./speech-making/open-making.ts";
 import type { SpeechMaking } from "./speech-making/speech-making.ts";
-import { WholeSpeech } from "./speech-making/whole-speech.ts";
 import { deliverUtterance } from "./utterance-delivery.ts";
 import { UtteranceListing } from "./utterance-listing.ts";
 import { UtteranceNote } from "./utterance-note.ts";
-import type { StoredText } from "./utterance-text.ts";
 
 export interface UtteranceOptions {
   readonly utteranceId: string;
@@ -54,8 +52,6 @@ export interface UtteranceOptions {
   /** What the client is missing of it is no longer held. */
   readonly onPositionGone: (error: GatewayError) => void;
 }
-
-const NOTHING_SAID: StoredText = { text: "", flushes: [], isComplete: true };
 
 type EndKind = UtteranceSummary["outcome"];
 
@@ -99,7 +95,8 @@ export class Utterance {
     const utterance = restored?.stored ?? begun;
     this.#note = new UtteranceNote({ hold, background, utterance, isNoted: restored !== undefined });
     this.#listing = new UtteranceListing({ registry, background, utteranceId, ttlMs: settings.liveTtlMs });
-    this.#making = newMaking(options, {
+    this.#making = openMaking({
+      ...options,
       onFound: (text) => this.#onFound(text),
       onFailed: (error) => this.fail(error),
       onPassed: (passed) => this.#note.passed(passed),
@@ -389,21 +386,4 @@ export class Utterance {
   #showState(): void {
     if (this.#state !== "ended") this.#listing.show(this.#state);
   }
-}
-
-function newMaking(
-  options: UtteranceOptions,
-  events: Pick<SentenceSpeechOptions, "onFound" | "onFailed" | "onPassed">,
-): SpeechMaking {
-  const { restored, ...rest } = options;
-  const own = { ...rest, ...events };
-  if (restored === undefined) return options.sentenceCache ? new SentenceSpeech(own) : new WholeSpeech(own);
-  const { said, stored } = restored;
-  const again = { ...restored, hasEnded: stored.end !== undefined };
-  if (!options.sentenceCache) return new WholeSpeech({ ...own, restored: again });
-  const { passed } = stored;
-  return new SentenceSpeech({
-    ...own,
-    restored: { ...again, said: said ?? NOTHING_SAID, ...(passed === undefined ? {} : { passed }) },
-  });
 }

@@ -50,11 +50,9 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
   #mayBeginAhead = false;
   /** Those before this have been counted, if they had to wait. */
   #heldBackTo = 0;
-  #isTextOver = false;
   #held: Promise<void> = Promise.resolve();
   #stopped: Promise<unknown> | undefined;
   #isOver = false;
-  #wake: () => void = () => {};
 
   constructor(options: SentenceSpeechOptions) {
     this.#options = options;
@@ -71,7 +69,10 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
       },
       ...(restored?.text === undefined ? {} : { restored: restored.text }),
     });
-    if (restored !== undefined) this.#recall(restored.said, restored.hasEnded);
+    if (restored === undefined) return;
+    const { said, hasEnded } = restored;
+    // Nothing is added to it any more, whether or not its client had ended it.
+    this.#sentences.recall({ ...said, isComplete: said.isComplete || hasEnded });
   }
 
   get given(): string {
@@ -110,20 +111,19 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
   speak(text: string): void {
     this.#text.speak(text);
     this.#sentences.push(text);
-    this.#onText();
+    this.#beginAhead();
   }
 
   flush(): void {
     this.#text.flush();
     this.#sentences.flush();
-    this.#onText();
+    this.#beginAhead();
   }
 
   endText(): void {
     this.#text.end();
-    this.#sentences.flush();
-    this.#isTextOver = true;
-    this.#onText();
+    this.#sentences.end();
+    this.#beginAhead();
   }
 
   async begin(): Promise<void> {
@@ -172,14 +172,11 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
     firstSample: number,
     signal: AbortSignal | undefined,
   ): Promise<SpokenPart | undefined> {
-    while (this.#sentences.sentences.length <= number) {
-      if (this.#isTextOver) return undefined;
-      await this.#change(signal);
-    }
-    const sentence = this.#sentences.sentences[number];
-    if (sentence === undefined || this.#isOver) throw new GatewayError("cancelled.client_gone");
+    const { settings, restored } = this.#options;
+    const sentence = await this.#sentences.sentence(number, settings.stallTimeoutMs, signal);
+    if (sentence === undefined || this.#isOver) return undefined;
     this.#reading = number;
-    const { from, hasEnded } = this.#options.restored ?? { from: { sample: 0 }, hasEnded: false };
+    const { from, hasEnded } = restored ?? { from: { sample: 0 }, hasEnded: false };
     this.#begin(number, Math.max(0, from.sample - firstSample));
     this.#mayBeginAhead = firstSample >= from.sample && !hasEnded;
     this.#beginAhead();
@@ -202,23 +199,6 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
     const released = this.#parts.get(number)?.making.then((part) => part.release(settings.endedStreamTtlMs));
     this.#parts.delete(number);
     services.background.add("sentence released", released ?? Promise.resolve());
-  }
-
-  #recall({ text, flushes, isComplete }: StoredText, hasEnded: boolean): void {
-    let from = 0;
-    for (const at of flushes) {
-      this.#sentences.push(text.slice(from, at));
-      this.#sentences.flush();
-      from = at;
-    }
-    this.#sentences.push(text.slice(from));
-    if (isComplete || hasEnded) this.#sentences.flush();
-    this.#isTextOver = isComplete || hasEnded;
-  }
-
-  #onText(): void {
-    this.#beginAhead();
-    this.#wake();
   }
 
   #beginAhead(): void {
@@ -255,23 +235,5 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
   /** Those that could not even be looked for have nothing to let go. */
   async #withParts(act: (part: WholeSpeech) => Promise<void>): Promise<void> {
     await Promise.all([...this.#parts.values()].map(({ making }) => making.then(act, () => undefined)));
-  }
-
-  /** Until there is more text. @throws GatewayError `session.text_timeout`, or the signal's reason */
-  async #change(signal: AbortSignal | undefined): Promise<void> {
-    const { stallTimeoutMs } = this.#options.settings;
-    await new Promise<void>((resolve, reject) => {
-      const over = (end: () => void) => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", onAbort);
-        this.#wake = () => {};
-        end();
-      };
-      const onAbort = () => over(() => reject(signal?.reason));
-      const onLate = () => over(() => reject(new GatewayError("session.text_timeout")));
-      const timer = setTimeout(onLate, stallTimeoutMs);
-      this.#wake = () => over(resolve);
-      signal?.addEventListener("abort", onAbort, { once: true });
-    });
   }
 }

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
+import { GatewayError } from "@tts-labs/core/errors";
 import { isSpeakable, SentenceCutter } from "@tts-labs/core/text/sentence-cutter";
+import type { StoredText } from "../utterance-text.ts";
 
 /** A sentence of an utterance that is made by itself. */
 export interface Sentence {
@@ -13,11 +15,14 @@ export interface Sentence {
   readonly spaceAfter: boolean;
 }
 
-/** An utterance's sentences, as they become complete. */
+/** An utterance's sentences, as they become complete; one at a time waits for the next. */
 export class SentenceText {
   readonly #cutter = new SentenceCutter();
+  /** At most as many as the text has words. */
   readonly #sentences: Sentence[] = [];
   #characters = 0;
+  #isOver = false;
+  #wake: () => void = () => {};
 
   /** Those known so far: as many as the text allows. */
   get sentences(): readonly Sentence[] {
@@ -33,6 +38,54 @@ export class SentenceText {
     this.#take(this.#cutter.flush());
   }
 
+  /** So is the text. */
+  end(): void {
+    this.#isOver = true;
+    this.flush();
+  }
+
+  /** What an earlier connection was given. */
+  recall({ text, flushes, isComplete }: StoredText): void {
+    let from = 0;
+    for (const at of flushes) {
+      this.push(text.slice(from, at));
+      this.flush();
+      from = at;
+    }
+    this.push(text.slice(from));
+    if (isComplete) this.end();
+  }
+
+  /**
+   * Once it is complete; `undefined`: the text ended before.
+   * @param limitMs of a wait without any text
+   * @throws GatewayError `session.text_timeout`, or the signal's reason
+   */
+  async sentence(
+    number: number,
+    limitMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Sentence | undefined> {
+    while (this.#sentences.length <= number && !this.#isOver) await this.#change(limitMs, signal);
+    return this.#sentences[number];
+  }
+
+  #change(limitMs: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const over = (end: () => void) => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", onAbort);
+        this.#wake = () => {};
+        end();
+      };
+      const onAbort = () => over(() => reject(signal?.reason));
+      const onLate = () => over(() => reject(new GatewayError("session.text_timeout")));
+      const timer = setTimeout(onLate, limitMs);
+      this.#wake = () => over(resolve);
+      signal?.addEventListener("abort", onAbort, { once: true });
+    });
+  }
+
   #take(texts: readonly string[]): void {
     for (const whole of texts) {
       const text = whole.trim();
@@ -45,6 +98,7 @@ export class SentenceText {
         spaceAfter: /\s$/.test(whole),
       });
     }
+    this.#wake();
   }
 }
 

@@ -1,5 +1,7 @@
 /**
- * Whether a mark ends its sentence. Where the text does not say yet, the answer is "wait"; more text than a word
+ * Whether a mark ends its sentence, as far as the cache is concerned: two sentences taken for one are only found less
+ * often, so it may wait for what follows. (A worker, which flushes at sentence ends, has rules of its own: it can't
+ * wait.) Where the text does not say yet, the answer is "wait"; more text than a word
  * behind the mark is never asked for.
  */
 export type Verdict = "ends" | "goes-on" | "wait";
