@@ -35,6 +35,7 @@ export async function deliverUtterance(
   const firstSample = options.reader.from?.sample ?? 0;
   const reader = new UtteranceReader(options.reader);
   const cutter = new FrameCutter(tally.number, frameSize, firstSample);
+  let isBegun = false;
   const entryFrames = () => Math.ceil(MAX_ENTRY_BYTES / BYTES_PER_SAMPLE / frameSize.samples) + 1;
   let told: Substitute | undefined;
   try {
@@ -61,6 +62,9 @@ export async function deliverUtterance(
         outbound.frame(frame, tally);
       }
       reader.advance(event.seq);
+      // What is there already may be long: the first frames of others who came meanwhile go before the rest of it.
+      if (!isBegun) await nextTurn();
+      isBegun = true;
       if (cutter.samples >= untilSample) {
         await finish(cutter, outbound, tally, signal);
         return undefined;
@@ -70,6 +74,8 @@ export async function deliverUtterance(
     await reader.close();
   }
 }
+
+const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 async function finish(
   cutter: FrameCutter,

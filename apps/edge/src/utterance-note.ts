@@ -33,10 +33,13 @@ export class UtteranceNote {
     this.#put();
   }
 
-  /** As `begun`, once what is to be sent in this turn of the event loop has gone; if it has ended by then, that says it all. */
+  /**
+   * As `begun`, once what is there of its audio has gone: its first frames in this turn of the event loop, the rest in
+   * the next. If it has ended by then, that says it all.
+   */
   begunSoon(text: string): void {
     this.#utterance = { ...this.#utterance, text };
-    setImmediate(() => this.atLeast());
+    setImmediate(() => setImmediate(() => this.atLeast()));
   }
 
   passed(passed: PassedParts): void {
