@@ -8,7 +8,7 @@ export interface Verdict {
   readonly lost: number;
   /** Never came, but the utterance ended with a typed error. */
   readonly lostTold: number;
-  /** Of the silence behind the last word: a new owner who finds every word spoken has nothing to say. */
+  /** Behind the last letter: a new owner who finds every word spoken has nothing to say. */
   readonly pauseCut: number;
   readonly duplicated: number;
   /** Speech of the same text from another place. */
@@ -26,6 +26,8 @@ export interface Verdict {
 
 /** A splice's sample comes from an alignment in whole milliseconds, of a rendering cut at a word. */
 const WORD_TOLERANCE_SAMPLES = 40 * 24;
+/** Alignments are in whole milliseconds. */
+const ROUNDING_SAMPLES = 24;
 /** So much of a segment tells which rendering it is of. */
 const PROBE_BYTES = 4_800 * BYTES_PER_SAMPLE;
 /** Words to either side of the expected one at which a continuation may have begun, for telling how far off it is. */
@@ -70,7 +72,7 @@ export async function judge(heard: HeardUtterance, truths: Truths): Promise<Verd
     if (next === undefined) break;
   }
   const told = end?.kind === "failed";
-  const isPause = left > 0 && isSilent(place.truth.pcm.subarray(-left * BYTES_PER_SAMPLE));
+  const isPause = left > 0 && place.truth.samples - left >= place.truth.saidSample - ROUNDING_SAMPLES;
   return {
     ...sum,
     wrong: sum.wrong + (extra > 0 && sum.wrong === 0 ? extra : 0),

@@ -35,7 +35,7 @@ export function broken(tally: Tally, promises: Promises): string[] {
   }
   if (promises.unspliced === true) {
     zero(tally.splices, "splices in what should be byte-identical");
-    zero(tally.pauseCut, "samples of closing silence missing in what should be byte-identical");
+    zero(tally.pauseCut, "samples behind the last letter missing in what should be byte-identical");
   }
   const { takeoverP99Ms } = promises;
   if (takeoverP99Ms !== undefined) {

@@ -23,7 +23,7 @@ export interface Tally {
   readonly lost: number;
   /** But for those of refused utterances. */
   readonly lostTold: number;
-  /** Samples of silence behind a last word that did not come; see the judge. */
+  /** Samples behind a last letter that did not come; see the judge. */
   readonly pauseCut: number;
   readonly duplicated: number;
   readonly reordered: number;

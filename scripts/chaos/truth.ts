@@ -13,6 +13,8 @@ export interface Truth {
   readonly pcm: Buffer;
   readonly samples: number;
   readonly words: readonly TrueWord[];
+  /** Where the last letter ends: what follows is its ringing out, and a pause. */
+  readonly saidSample: number;
 }
 
 const SAMPLES_PER_MS = 24;
@@ -30,18 +32,23 @@ export class Truths {
 }
 
 async function render(text: string, voice: string): Promise<Truth> {
-  if (text.trim() === "") return { pcm: Buffer.alloc(0), samples: 0, words: [] };
+  if (text.trim() === "") return { pcm: Buffer.alloc(0), samples: 0, words: [], saidSample: 0 };
   const { pcm, alignment } = await renderSpeech({ text, voice, sampleRateHz: SAMPLES_PER_MS * 1000 });
   const words: TrueWord[] = [];
   let char = 0;
   let inWord = false;
+  let saidMs = 0;
   for (const [i, aligned] of alignment.chars.entries()) {
     const isSpace = aligned.trim() === "";
     if (!isSpace && !inWord) {
       words.push({ char, firstSample: Math.round((alignment.startMs[i] ?? 0) * SAMPLES_PER_MS) });
     }
     inWord = !isSpace;
+    if (/[\p{L}\p{N}]/u.test(aligned)) {
+      saidMs = (alignment.startMs[i] ?? 0) + (alignment.durationMs[i] ?? 0);
+    }
     char += aligned.length;
   }
-  return { pcm, samples: pcm.byteLength / BYTES_PER_SAMPLE, words };
+  const saidSample = Math.round(saidMs * SAMPLES_PER_MS);
+  return { pcm, samples: pcm.byteLength / BYTES_PER_SAMPLE, words, saidSample };
 }

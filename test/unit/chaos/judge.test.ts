@@ -64,10 +64,16 @@ describe("the judge", () => {
     expect(await judge(stuck, truths)).toMatchObject({ lost: truth.samples - half });
   });
 
-  it("tells the silence behind the last word from speech", async () => {
-    const heard = listener();
-    feed(heard, slice(truth.pcm, 0, truth.samples - 240), 0);
-    expect(await judge(complete(heard), truths)).toMatchObject({ lost: 0, pauseCut: 240 });
+  it("tells what rings out behind the last letter from speech", async () => {
+    const verdictUpTo = async (sample: number) => {
+      const heard = listener();
+      feed(heard, slice(truth.pcm, 0, sample), 0);
+      return judge(complete(heard), truths);
+    };
+    const { saidSample, samples } = truth;
+    expect(await verdictUpTo(samples - 240)).toMatchObject({ lost: 0, pauseCut: 240 });
+    expect(await verdictUpTo(saidSample)).toMatchObject({ lost: 0, pauseCut: samples - saidSample });
+    expect(await verdictUpTo(saidSample - 100)).toMatchObject({ lost: samples - saidSample + 100 });
   });
 
   it("counts a gap in the middle, a frame that came twice, and frames that changed places", async () => {
