@@ -70,6 +70,10 @@ export async function deliverUtterance(
         return undefined;
       }
     }
+  } catch (error) {
+    // What came before a failure is heard to its end, also what fills no frame. After a cancel nothing is.
+    if (!signal.aborted) await finish(cutter, outbound, tally, signal);
+    throw error;
   } finally {
     await reader.close();
   }

@@ -94,6 +94,16 @@ describe("a client cut off while it hears sentences, some cached and some live",
   }, 60_000);
 });
 
+test("who gives no more text, and does not end it, is told so after all that was said", async () => {
+  const edge = { cache: true, stallTimeoutMs: 300 };
+  const edges = later(await startTwoEdges({ redisUrl: inject("redisUrl"), edge }));
+  const client = later(await NativeClient.connect(edges.urls[0], { sentence_cache: "true" }));
+  client.send({ type: "text", text: "This is said. This has no end" });
+  const { end, pcm } = await client.utterance(1);
+  expect(end).toMatchObject({ type: "error", code: "session.text_timeout" });
+  expect(pcm.equals(fakeSpeechOf("This is said."))).toBe(true);
+});
+
 describe("while the provider is left alone", () => {
   test("a dialogue of known sentences is spoken; the first that is not known ends it, after all before it", async () => {
     const system = later(

@@ -100,10 +100,6 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
     return { ...this.#counts };
   }
 
-  get passed(): PassedParts {
-    return this.#passed;
-  }
-
   get streamIds(): readonly string[] {
     return [this.#options.utteranceId, ...[...this.#parts.values()].map(({ partId }) => partId)];
   }

@@ -1,4 +1,3 @@
-import type { PassedParts } from "@tts-labs/core/session/session-store";
 import type { StreamReader } from "@tts-labs/core/stream/stream";
 import type { CacheUse } from "../speech-cache/speech-cache.ts";
 import type { ClientPosition } from "../utterance-reader.ts";
@@ -20,8 +19,6 @@ export interface SpeechMaking {
   readonly cacheUse: CacheUse;
   /** Where it is made sentence by sentence: how many so far, by what the cache had to do with them. */
   readonly sentences?: SentenceCounts;
-  /** Where it is made sentence by sentence: what nobody asks for again. */
-  readonly passed?: PassedParts;
   /** Of all utterances that workers may be making for it. */
   readonly streamIds: readonly string[];
   /** @throws GatewayError `capacity.text_too_long`: this text is refused, the utterance goes on; `capacity.overloaded` */
