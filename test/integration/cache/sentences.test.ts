@@ -1,3 +1,5 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
 import type { ServerMessageOf } from "@tts-labs/core/protocol/server-message";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 import { joinedPcm, renderSentences, wordStarts } from "../../harness/joined-speech.ts";
@@ -5,6 +7,7 @@ import { metric } from "../../harness/metrics.ts";
 import { NativeClient } from "../../harness/native-client.ts";
 import { type System, startSystem } from "../../harness/system.ts";
 
+const SAY = join(import.meta.dirname, "../../../scripts/say.ts");
 const VOICE = "simEnglishGrace0000A";
 /** A frame waits until it is full, or the last; 5 ms more until it is known whether another sentence follows. */
 const HELD_SAMPLES = 960 + 120;
@@ -95,6 +98,26 @@ describe("a dialogue whose sentences repeat, token by token", () => {
     expect(system.simulator.report().ends).toBe(2);
     await client.close();
   });
+});
+
+test("npm run say -- --sentence-cache speaks a piped text, its known sentences from the cache", async () => {
+  const sentences = [fresh("This came through a pipe, as"), fresh("And this came after it, as")];
+  const say = () =>
+    new Promise<Buffer>((resolve, reject) => {
+      const args = [SAY, "-", "-u", system.url, "-v", VOICE, "-q", "--sentence-cache", "--raw", "-o", "-"];
+      const options = { encoding: "buffer" as const, maxBuffer: 16 * 1024 * 1024 };
+      const child = execFile(process.execPath, args, options, (error, stdout) =>
+        error === null ? resolve(stdout) : reject(error),
+      );
+      child.stdin?.end(sentences.join(" "));
+    });
+  const expected = joinedPcm((await renderSentences(sentences, VOICE)).map(({ pcm }) => pcm));
+  const before = await stored();
+  expect((await say()).equals(expected)).toBe(true);
+  await expect.poll(stored).toBe(before + 2);
+  system.simulator.reset();
+  expect((await say()).equals(expected)).toBe(true);
+  expect(system.simulator.report().ends).toBe(0);
 });
 
 describe("whoever hears sentences one by one", () => {
