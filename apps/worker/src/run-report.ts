@@ -6,26 +6,29 @@ import type { LiveRegistry } from "@tts-labs/core/session/live-registry";
 import type { RunOutcome, RunRoles } from "./run-roles.ts";
 import type { RunSockets } from "./run-sockets.ts";
 import type { OverState } from "./run-state.ts";
+import { RunTiming } from "./run-timing.ts";
 
 /** What is said of a run when it is over. */
 export interface RunFacts {
   readonly samples: number;
   readonly characters: number;
-  readonly sockets: RunSockets;
-  readonly latencyMs: LatencyParts | undefined;
-  readonly durationMs: number;
+  /** Absent where nobody was asked to speak. */
+  readonly sockets: RunSockets | undefined;
   /** What it failed of, with its cause. */
   readonly error: GatewayError | undefined;
 }
 
 /** What metrics, the live view and the log learn of one run. Never fails, and never tells spoken text. */
 export class RunReport {
+  /** Told by the run as it goes. */
+  readonly timing: RunTiming;
   readonly #job: UtteranceJob;
   readonly #roles: Pick<RunRoles, "live" | "observer" | "logger">;
   /** Changes to the live view, in order; none fails. */
   #noted: Promise<void> = Promise.resolve();
 
   constructor(job: UtteranceJob, roles: Pick<RunRoles, "live" | "observer" | "logger">) {
+    this.timing = new RunTiming(job.enqueuedAtMs);
     this.#job = job;
     this.#roles = roles;
   }
@@ -41,8 +44,10 @@ export class RunReport {
       .catch((err: unknown) => logger.debug({ err }, "live view not updated"));
   }
 
-  firstAudio(latency: LatencyParts): void {
+  firstAudio(): LatencyParts {
+    const latency = this.timing.firstAudio();
     this.#roles.observer.firstAudio(latency);
+    return latency;
   }
 
   retried(after: ErrorCode): void {
@@ -66,18 +71,19 @@ export class RunReport {
   }
 
   async ended(over: OverState, facts: RunFacts): Promise<void> {
+    const durationMs = this.timing.totalMs();
     await this.#noted;
     const { observer, logger } = this.#roles;
     const { utteranceId, sessionId, requestId } = this.#job;
     const outcome = toRunOutcome(over);
-    const { samples, characters, sockets, latencyMs, durationMs, error } = facts;
+    const { samples, characters, sockets, error } = facts;
     observer.ended(outcome);
     logger.info(
       {
         ...{ utteranceId, sessionId, requestId, outcome, characters, samples },
-        sockets: sockets.tried,
-        warm: sockets.opening?.warm,
-        ...{ latencyMs, durationMs },
+        sockets: sockets?.tried ?? 0,
+        warm: sockets?.opening?.warm,
+        ...{ latencyMs: this.timing.latency, durationMs },
         ...(over.kind === "ended" && over.outcome.kind === "failed" ? { err: error } : {}),
       },
       "utterance ended",

@@ -3,7 +3,7 @@ import { type Outcome, toOutcome } from "@tts-labs/core/session/utterance-result
 
 /**
  * Where the run of an utterance stands. `attempt` counts provider sockets: all but the first are fresh.
- * Its story is told in `utterance-run.ts`.
+ * Its story is told in `utterance-run.ts` and `run-attempts.ts`.
  */
 export type RunState =
   /** The audio stream is being claimed and the first word awaited. */
