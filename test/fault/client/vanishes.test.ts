@@ -41,7 +41,8 @@ describe("clients that vanish", () => {
     const client = await NativeClient.connect(alone.edge.url);
     client.pause();
     for (let i = 0; i < 4; i++) {
-      client.send({ type: "text", text: TEXT.repeat(20) });
+      // Each its own: the same text would be made once for all of them.
+      client.send({ type: "text", text: `${i}. ${TEXT.repeat(20)}` });
       client.send({ type: "stream_end" });
     }
     client.send({ type: "text", text: "and one whose text is still open" });
