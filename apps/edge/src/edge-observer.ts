@@ -2,7 +2,7 @@ import type { ErrorCode } from "@tts-labs/core/errors";
 import type { SessionRecord } from "@tts-labs/core/session/live-registry";
 import type { AdmissionObserver } from "./admission.ts";
 import type { OutboundObserver } from "./delivery/outbound.ts";
-import type { CacheUse } from "./speech-cache/speech-cache.ts";
+import type { CacheUse } from "./speech-cache/cache-use.ts";
 
 export type Dialect = SessionRecord["dialect"];
 

@@ -19,7 +19,7 @@ import { toHeard } from "./heard.ts";
 import { HeardText } from "./heard-text.ts";
 import type { RestoredUtterance } from "./resume.ts";
 import type { SessionServices, SessionSettings } from "./services.ts";
-import type { CacheUse } from "./speech-cache/speech-cache.ts";
+import type { CacheUse } from "./speech-cache/cache-use.ts";
 import { openMaking } from "./speech-making/open-making.ts";
 import type { SpeechMaking } from "./speech-making/speech-making.ts";
 import { deliverUtterance } from "./utterance-delivery.ts";

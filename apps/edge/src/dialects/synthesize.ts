@@ -17,7 +17,7 @@ import type { EdgeObserver } from "../edge-observer.ts";
 import type { HttpExchange } from "../http-exchange.ts";
 import type { Session } from "../session.ts";
 import type { SessionRegistry } from "../session-registry.ts";
-import type { CacheUse } from "../speech-cache/speech-cache.ts";
+import type { CacheUse } from "../speech-cache/cache-use.ts";
 import { type AudioFormat, parseAccept } from "./accept.ts";
 
 /** The body of `POST /api/v1/synthesize`. */

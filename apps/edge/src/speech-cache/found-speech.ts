@@ -1,12 +1,7 @@
 import type { GatewayError } from "@tts-labs/core/errors";
 import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
-import {
-  type CacheUse,
-  type Found,
-  NOT_CACHED,
-  type SpeechCache,
-  type SpeechRequest,
-} from "./speech-cache.ts";
+import { type CacheUse, type Found, NOT_CACHED, type SpeechRequest } from "./cache-use.ts";
+import type { SpeechCache } from "./speech-cache.ts";
 import type { SpeechSource } from "./speech-source.ts";
 
 /** Leaders that one utterance joins one after the other; then it tells what the last one failed with. */

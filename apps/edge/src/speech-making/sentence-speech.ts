@@ -1,6 +1,6 @@
 import { GatewayError } from "@tts-labs/core/errors";
 import type { PassedParts } from "@tts-labs/core/session/session-store";
-import type { CacheUse } from "../speech-cache/speech-cache.ts";
+import type { CacheUse } from "../speech-cache/cache-use.ts";
 import type { ClientPosition } from "../utterance-reader.ts";
 import { type RestoredText, type StoredText, UtteranceText } from "../utterance-text.ts";
 import { beginPart, type SentencePart } from "./sentence-part.ts";

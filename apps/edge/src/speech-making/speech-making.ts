@@ -1,5 +1,5 @@
 import type { StreamReader } from "@tts-labs/core/stream/stream";
-import type { CacheUse } from "../speech-cache/speech-cache.ts";
+import type { CacheUse } from "../speech-cache/cache-use.ts";
 import type { ClientPosition } from "../utterance-reader.ts";
 
 /**
