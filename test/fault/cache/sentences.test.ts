@@ -1,11 +1,13 @@
 import { SpeechClient } from "@tts-labs/client/speech-client";
 import { afterEach, describe, expect, inject, test } from "vitest";
+import { startFleet } from "../../../scripts/supervisor/fleet.ts";
 import { ChaosProxy } from "../../harness/chaos-proxy.ts";
 import { fakeSpeechOf } from "../../harness/fake-worker.ts";
 import { Gate } from "../../harness/gate.ts";
 import { joinedPcm, renderSentences } from "../../harness/joined-speech.ts";
 import { metric } from "../../harness/metrics.ts";
 import { NativeClient } from "../../harness/native-client.ts";
+import { ResumingTestClient } from "../../harness/resuming-client.ts";
 import { startSystem } from "../../harness/system.ts";
 import { startTwoEdges } from "../../harness/two-edges.ts";
 
@@ -93,6 +95,31 @@ describe("a client cut off while it hears sentences, some cached and some live",
     }
   }, 60_000);
 });
+
+test("when its edge is killed, a client hears the rest of its sentences from another, byte for byte", async () => {
+  const fleet = later(
+    await startFleet({ edges: 2, workers: 2, env: { edge: { CACHE: "true", TTS_VOICE: VOICE } } }),
+  );
+  const [first, second] = fleet.edges;
+  if (first === undefined || second === undefined) throw new Error("too few edges");
+  await teach(first.url, KNOWN);
+  const client = new ResumingTestClient();
+  closers.push(async () => client.cut());
+  await client.connect(first.url, { sentence_cache: "true", delivery: "paced" });
+  const said = [KNOWN[0], NEW[0], KNOWN[1]].map((it) => it ?? "");
+  client.send({ type: "text", text: said.join(" ") });
+  client.send({ type: "stream_end" });
+  // Into the second one.
+  await client.until("some of it", () => client.bytes > 150_000 || undefined);
+  await first.kill();
+  client.cut();
+  await client.resume(second.url);
+  const { pcm, words, end } = await client.ended(1);
+  expect(end).toMatchObject({ type: "stream_complete", samples: pcm.length / 2 });
+  expect(pcm.equals(await pcmOf(said))).toBe(true);
+  expect(new Set(words)).toEqual(new Set(said.join(" ").split(" ")));
+  await client.close();
+}, 60_000);
 
 test("who gives no more text, and does not end it, is told so after all that was said", async () => {
   const edge = { cache: true, stallTimeoutMs: 300 };
