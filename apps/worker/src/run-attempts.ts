@@ -60,7 +60,7 @@ export class RunAttempts {
   }
 
   /**
-   * From the first word to be spoken on, which is known.
+   * Call once, as soon as there is a word to be spoken.
    * @throws what no further attempt can mend, such as `lease.lost` and `storage.*`; or the signal's reason
    */
   async run(start: StartingPoint, signal: AbortSignal): Promise<void> {
