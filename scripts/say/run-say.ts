@@ -139,13 +139,21 @@ async function printVoices(url: string): Promise<number> {
   return EXIT.spoken;
 }
 
-function summary({ out }: SayOptions, { outcome, durationMs, firstAudioMs }: UtteranceTotals): string {
+function summary({ out }: SayOptions, totals: UtteranceTotals): string {
+  const { outcome, durationMs, firstAudioMs } = totals;
   const where = out === "-" ? "standard output" : out;
-  const speech = `${(durationMs / 1000).toFixed(2)} s of speech`;
+  const speech = `${(durationMs / 1000).toFixed(2)} s of speech${fromCache(totals)}`;
   const latency = firstAudioMs === null ? "" : `, first audio after ${firstAudioMs.toFixed(0)} ms`;
   return outcome === "cancelled"
     ? `Interrupted after ${speech}${latency}.`
     : `Wrote ${speech} to ${where}${latency}.`;
+}
+
+/** Of a text's sentences those that need not be spoken for it; of other texts all or nothing. */
+function fromCache({ cache, sentences }: UtteranceTotals): string {
+  if (sentences === undefined) return cache === "hit" ? ", out of the cache," : "";
+  const { hit, joined, miss, off } = sentences;
+  return hit === 0 ? "" : `, ${hit} of ${hit + joined + miss + off} sentences out of the cache,`;
 }
 
 function report(

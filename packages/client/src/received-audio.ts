@@ -75,6 +75,8 @@ export class ReceivedAudio {
       droppedFrames: message.dropped_frames,
       serverFirstAudioMs: message.first_audio_ms,
       latencyMs: message.latency_ms,
+      ...(message.cache === undefined ? {} : { cache: message.cache }),
+      ...(message.sentences === undefined ? {} : { sentences: message.sentences }),
     };
   }
 

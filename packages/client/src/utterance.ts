@@ -40,6 +40,9 @@ export interface HeardText {
 /** How a cancelled utterance went, or one that had ended before the cancel, and what was heard of it. */
 export interface CancelResult extends UtteranceTotals, HeardText {}
 
+/** "hit": it had been spoken before; "joined": another utterance was just saying the same. */
+export type CacheUse = NonNullable<ServerMessageOf<"stream_complete">["cache"]>;
+
 /** How it went. A cancelled utterance is an outcome, not an error. */
 export interface UtteranceTotals {
   readonly outcome: "completed" | "cancelled";
@@ -59,6 +62,9 @@ export interface UtteranceTotals {
   /** The server's own part of `firstAudioMs`, and the parts it knows by name. */
   readonly serverFirstAudioMs: number | null;
   readonly latencyMs: Readonly<Record<string, number>>;
+  /** What the server's cache had to do with it, and with `sentenceCache` with each of its sentences; absent after a cancel. */
+  readonly cache?: CacheUse;
+  readonly sentences?: NonNullable<ServerMessageOf<"stream_complete">["sentences"]>;
   /** Samples the player had reported as played when it was cancelled. */
   readonly playedSamples?: number;
 }

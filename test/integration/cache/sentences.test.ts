@@ -103,20 +103,37 @@ describe("a dialogue whose sentences repeat, token by token", () => {
 test("npm run say -- --sentence-cache speaks a piped text, its known sentences from the cache", async () => {
   const sentences = [fresh("This came through a pipe, as"), fresh("And this came after it, as")];
   const say = () =>
-    new Promise<Buffer>((resolve, reject) => {
-      const args = [SAY, "-", "-u", system.url, "-v", VOICE, "-q", "--sentence-cache", "--raw", "-o", "-"];
+    new Promise<{ pcm: Buffer; told: string }>((resolve, reject) => {
+      const args = [
+        SAY,
+        "-",
+        "-u",
+        system.url,
+        "-v",
+        VOICE,
+        "--json",
+        "--sentence-cache",
+        "--raw",
+        "-o",
+        "-",
+      ];
       const options = { encoding: "buffer" as const, maxBuffer: 16 * 1024 * 1024 };
-      const child = execFile(process.execPath, args, options, (error, stdout) =>
-        error === null ? resolve(stdout) : reject(error),
+      const child = execFile(process.execPath, args, options, (error, pcm, stderr) =>
+        error === null ? resolve({ pcm, told: stderr.toString() }) : reject(error),
       );
       child.stdin?.end(sentences.join(" "));
     });
   const expected = joinedPcm((await renderSentences(sentences, VOICE)).map(({ pcm }) => pcm));
   const before = await stored();
-  expect((await say()).equals(expected)).toBe(true);
+  const spoken = await say();
+  expect(spoken.pcm.equals(expected)).toBe(true);
+  expect(spoken.told).not.toContain("out of the cache");
   await expect.poll(stored).toBe(before + 2);
   system.simulator.reset();
-  expect((await say()).equals(expected)).toBe(true);
+  const known = await say();
+  expect(known.pcm.equals(expected)).toBe(true);
+  expect(known.told).toContain(" s of speech, 2 of 2 sentences out of the cache, to standard output");
+  expect(known.told).toContain('"cache":"hit","sentences":{"hit":2,"joined":0,"miss":0,"off":0}');
   expect(system.simulator.report().ends).toBe(0);
 });
 
