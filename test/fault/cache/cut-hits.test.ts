@@ -1,8 +1,8 @@
 import { SpeechClient } from "@tts-labs/client/speech-client";
-import type { Utterance } from "@tts-labs/client/utterance";
 import { renderSpeech } from "@tts-labs/simulator/render";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { ChaosProxy } from "../../harness/chaos-proxy.ts";
+import { hearCut } from "../../harness/hear-cut.ts";
 import { metric } from "../../harness/metrics.ts";
 import { type System, startSystem } from "../../harness/system.ts";
 
@@ -24,26 +24,10 @@ afterAll(async () => {
 
 const connect = () => SpeechClient.connect({ url: proxies.map(({ port }) => `http://127.0.0.1:${port}`) });
 
-/** Hears it, with the connection cut each time that another `cutEvery` samples have come. */
-async function hear(utterance: Utterance, cutEvery: number): Promise<Buffer> {
-  const pcm: Buffer[] = [];
-  let received = 0;
-  let nextCut = cutEvery;
-  for await (const { firstSample, samples } of utterance) {
-    expect(firstSample).toBe(received);
-    received += samples.length;
-    pcm.push(Buffer.from(samples.buffer));
-    if (received < nextCut) continue;
-    nextCut += cutEvery;
-    for (const proxy of proxies) proxy.cut();
-  }
-  return Buffer.concat(pcm);
-}
-
 test("a client cut off while it hears cached speech comes back to another edge and hears every byte once", async () => {
   const uncut = (await renderSpeech({ text: TEXT, voice: VOICE })).pcm;
   const first = await connect();
-  expect((await hear(first.speak(TEXT, { voice: VOICE }), 1e9)).equals(uncut)).toBe(true);
+  expect((await hearCut(first.speak(TEXT, { voice: VOICE }), proxies, 1e9)).equals(uncut)).toBe(true);
   await first.close();
   await expect
     .poll(() => metric(system.edges[0]?.url ?? "", "tts_cache_stored_total").catch(() => 0))
@@ -53,7 +37,7 @@ test("a client cut off while it hears cached speech comes back to another edge a
   for (const cutEvery of [5_000, 20_000, 47_000]) {
     const client = await connect();
     client.on("resumed", () => resumed++);
-    expect((await hear(client.speak(TEXT, { voice: VOICE }), cutEvery)).equals(uncut)).toBe(true);
+    expect((await hearCut(client.speak(TEXT, { voice: VOICE }), proxies, cutEvery)).equals(uncut)).toBe(true);
     await client.close();
   }
   expect(resumed).toBeGreaterThan(3);
@@ -67,7 +51,7 @@ test("so does one who asked first, while it is being spoken", async () => {
   const client = await connect();
   let resumed = 0;
   client.on("resumed", () => resumed++);
-  expect((await hear(client.speak(text, { voice: VOICE }), 60_000)).equals(uncut)).toBe(true);
+  expect((await hearCut(client.speak(text, { voice: VOICE }), proxies, 60_000)).equals(uncut)).toBe(true);
   expect(resumed).toBeGreaterThan(1);
   // Whoever reads it first for the cache was left, and has read on.
   const stored = await Promise.all(system.edges.map(({ url }) => metric(url, "tts_cache_stored_total")));

@@ -4,6 +4,7 @@ import { startFleet } from "../../../scripts/supervisor/fleet.ts";
 import { ChaosProxy } from "../../harness/chaos-proxy.ts";
 import { fakeSpeechOf } from "../../harness/fake-worker.ts";
 import { Gate } from "../../harness/gate.ts";
+import { hearCut } from "../../harness/hear-cut.ts";
 import { joinedPcm, renderSentences } from "../../harness/joined-speech.ts";
 import { metric } from "../../harness/metrics.ts";
 import { NativeClient } from "../../harness/native-client.ts";
@@ -73,18 +74,8 @@ describe("a client cut off while it hears sentences, some cached and some live",
         sentenceCache: true,
       });
       client.on("resumed", () => resumed++);
-      const pcm: Buffer[] = [];
-      let received = 0;
-      let nextCut = cutEvery;
-      for await (const { firstSample, samples } of client.speak(said.join(" "), { voice: VOICE })) {
-        expect(firstSample).toBe(received);
-        received += samples.length;
-        pcm.push(Buffer.from(samples.buffer));
-        if (received < nextCut) continue;
-        nextCut += cutEvery;
-        for (const proxy of proxies) proxy.cut();
-      }
-      expect(Buffer.concat(pcm).equals(await pcmOf(said))).toBe(true);
+      const pcm = await hearCut(client.speak(said.join(" "), { voice: VOICE }), proxies, cutEvery);
+      expect(pcm.equals(await pcmOf(said))).toBe(true);
       await client.close();
     }
     expect(resumed).toBeGreaterThan(20);

@@ -2,7 +2,8 @@ import { GatewayError } from "@tts-labs/core/errors";
 import type { PassedParts } from "@tts-labs/core/session/session-store";
 import type { CacheUse } from "../speech-cache/cache-use.ts";
 import type { ClientPosition } from "../utterance-reader.ts";
-import { type RestoredText, type StoredText, UtteranceText } from "../utterance-text.ts";
+import type { RestoredText, StoredText, UtteranceText } from "../utterance-text.ts";
+import { openText } from "./open-text.ts";
 import { beginPart, type SentencePart } from "./sentence-part.ts";
 import { SentenceReader, type SpokenPart, type SpokenParts } from "./sentence-reader.ts";
 import { SentenceText } from "./sentence-text.ts";
@@ -56,19 +57,10 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
 
   constructor(options: SentenceSpeechOptions) {
     this.#options = options;
-    const { utteranceId, services, settings, restored, onFailed } = options;
+    const { restored } = options;
     this.#passed = restored?.passed ?? NONE_PASSED;
     this.#reading = this.#passed.parts;
-    this.#text = new UtteranceText({
-      ...{
-        streams: services.streams,
-        utteranceId,
-        owner: services.nodeId,
-        ttlMs: settings.streamTtlMs,
-        onFailed,
-      },
-      ...(restored?.text === undefined ? {} : { restored: restored.text }),
-    });
+    this.#text = openText({ ...options, restored: restored?.text });
     if (restored === undefined) return;
     const { said, hasEnded } = restored;
     // Nothing is added to it any more, whether or not its client had ended it.

@@ -7,7 +7,8 @@ import type { CacheUse } from "../speech-cache/cache-use.ts";
 import { FoundSpeech } from "../speech-cache/found-speech.ts";
 import { TextPause } from "../speech-cache/text-pause.ts";
 import type { ClientPosition } from "../utterance-reader.ts";
-import { type RestoredText, UtteranceText } from "../utterance-text.ts";
+import type { RestoredText, UtteranceText } from "../utterance-text.ts";
+import { openText } from "./open-text.ts";
 import type { SpeechMaking, SpeechReading } from "./speech-making.ts";
 import { type Watched, WatchedReader } from "./watched-reader.ts";
 
@@ -58,18 +59,9 @@ export class WholeSpeech implements SpeechMaking {
 
   constructor(options: WholeSpeechOptions) {
     this.#options = options;
-    const { utteranceId, speech, services, settings, restored, onFailed } = options;
+    const { utteranceId, speech, services, restored } = options;
     this.#found = new FoundSpeech(services.speechCache, { utteranceId, readerId: options.sessionId, speech });
-    this.#text = new UtteranceText({
-      ...{
-        streams: services.streams,
-        utteranceId,
-        owner: services.nodeId,
-        ttlMs: settings.streamTtlMs,
-        onFailed,
-      },
-      ...(restored?.text === undefined ? {} : { restored: restored.text }),
-    });
+    this.#text = openText({ ...options, restored: restored?.text });
     if (restored?.text !== undefined || restored?.soundless === undefined) return;
     this.#text.speak(restored.soundless);
     this.#text.end();
