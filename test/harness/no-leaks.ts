@@ -1,3 +1,4 @@
+import { Session } from "node:inspector";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll } from "vitest";
 
@@ -16,6 +17,9 @@ const KINDS = new Set([
   "Timeout",
 ]);
 
+/** Where the inspector finds what timers have in common. */
+const TIMERS = Symbol.for("no-leaks.timers");
+
 /** For what is being closed as the last test ends. */
 const SETTLE_MS = 2_000;
 
@@ -25,7 +29,10 @@ afterAll(async () => {
   const deadlineMs = performance.now() + SETTLE_MS;
   while (leaked().length > 0 && performance.now() < deadlineMs) await sleep(20, undefined, { ref: false });
   const left = leaked();
-  if (left.length > 0) throw new Error(`this file leaves open: ${left.join(", ")}`);
+  if (left.length === 0) return;
+  throw new Error(
+    `this file leaves open: ${left.join(", ")}. Timers that wait:\n${waitingTimers().join("\n")}`,
+  );
 });
 
 function open(): ReadonlyMap<string, number> {
@@ -41,4 +48,42 @@ function leaked(): string[] {
     const more = count - (before.get(kind) ?? 0);
     return more > 0 ? [`${more} ${kind}`] : [];
   });
+}
+
+/** How long and for what each timer waits. Node keeps no list that can be asked, so they are looked for in the heap. */
+function waitingTimers(): string[] {
+  const session = new Session();
+  session.connect();
+  const call = <T>(method: string, parameters: object): T => {
+    let result: unknown;
+    // In one's own thread the answer comes at once.
+    session.post(method, parameters, (error, answer) => {
+      if (error !== null) throw error;
+      result = answer;
+    });
+    return result as T;
+  };
+  try {
+    const example = setTimeout(() => {}, 0);
+    clearTimeout(example);
+    Reflect.set(globalThis, TIMERS, Object.getPrototypeOf(example));
+    const { result } = call<{ result: { objectId: string } }>("Runtime.evaluate", {
+      expression: `globalThis[Symbol.for("${TIMERS.description}")]`,
+    });
+    const { objects } = call<{ objects: { objectId: string } }>("Runtime.queryObjects", {
+      prototypeObjectId: result.objectId,
+    });
+    const { result: told } = call<{ result: { value: string[] } }>("Runtime.callFunctionOn", {
+      objectId: objects.objectId,
+      functionDeclaration: `function () {
+        return this
+          .filter((timer) => !timer._destroyed && timer._onTimeout && timer.hasRef())
+          .map((timer) => timer._idleTimeout + " ms: " + String(timer._onTimeout).slice(0, 300));
+      }`,
+      returnByValue: true,
+    });
+    return told.value;
+  } finally {
+    session.disconnect();
+  }
 }
