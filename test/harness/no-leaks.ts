@@ -1,11 +1,12 @@
 import { Session } from "node:inspector";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll } from "vitest";
+import { afterAll, afterEach } from "vitest";
 
 /**
  * Accuses a test file that leaves open what it opened: sockets, servers, child processes, timers. Runs in
  * each file's own process before it, and its `afterAll` runs after the file's own. What is unref'ed does not
  * count (the pooled connections of `fetch`, say); worker threads and uWebSockets.js' sockets Node does not list.
+ * Where a test has failed, also one that passed when it was run once more, what is left is its own.
  */
 const KINDS = new Set([
   "TCPSocketWrap",
@@ -25,7 +26,13 @@ const SETTLE_MS = 2_000;
 
 const before = open();
 
+let hasFailed = false;
+afterEach(({ task }) => {
+  hasFailed ||= (task.result?.errors?.length ?? 0) > 0;
+});
+
 afterAll(async () => {
+  if (hasFailed) return;
   const deadlineMs = performance.now() + SETTLE_MS;
   while (leaked().length > 0 && performance.now() < deadlineMs) await sleep(20, undefined, { ref: false });
   const left = leaked();

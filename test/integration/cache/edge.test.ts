@@ -170,7 +170,7 @@ describe("what is just being spoken", () => {
 
   test("is cancelled at the provider when nobody else has joined, and nothing is kept", async () => {
     const text = fresh(
-      "Nobody else has asked for this, which is a rather long sentence, so it can be cut short",
+      "Nobody else has asked for this, which is rather long, so that it is cut short. ".repeat(8),
     );
     const before = await stored();
     const first = await NativeClient.connect(system.url);
