@@ -11,7 +11,8 @@ import { round } from "./summary.ts";
  * speaking as they come, since hashing them would hold up whatever comes next.
  */
 export interface Asking {
-  readonly edgeUrl: string;
+  /** By turns. */
+  readonly edgeUrls: readonly string[];
   readonly voice: string;
   /** Requests a second, evenly spread. */
   readonly rate: number;
@@ -75,9 +76,9 @@ class Comparison implements SampleCheck {
   }
 }
 
-async function ask({ edgeUrl, voice, rate, seconds, phrases }: Asking): Promise<Answers> {
+async function ask({ edgeUrls, voice, rate, seconds, phrases }: Asking): Promise<Answers> {
   const speakers = await Promise.all(
-    Array.from({ length: CLIENTS }, () => SessionSpeaker.open(edgeUrl, { voice })),
+    Array.from({ length: CLIENTS }, (_, index) => SessionSpeaker.open(byTurns(edgeUrls, index), { voice })),
   );
   const beginsAtMs = performance.now();
   const measuredFromMs = beginsAtMs + WARM_UP_MS;
@@ -113,6 +114,13 @@ async function ask({ edgeUrl, voice, rate, seconds, phrases }: Asking): Promise<
     ...{ firstFramesMs, pongsMs, failed, otherBytes, notCached },
     clients: { busyPercent: Math.round(utilization * 100), lagP99Ms },
   };
+}
+
+/** @throws RangeError where there is none */
+export function byTurns(edgeUrls: readonly string[], index: number): string {
+  const url = edgeUrls[index % edgeUrls.length];
+  if (url === undefined) throw new RangeError("no edge to ask");
+  return url;
 }
 
 const NO_PHRASE: Phrase = { text: "", pcm: new Uint8Array(0) };

@@ -4,7 +4,7 @@ import { round } from "./summary.ts";
 import type { BenchSystem } from "./system.ts";
 
 /**
- * What the edge's process and Redis have spent so far, for anything. Other load on the machine changes times much
+ * What the edges' processes and Redis have spent so far, for anything. Other load on the machine changes times much
  * more than these.
  */
 interface Spent {
@@ -30,15 +30,18 @@ export async function countCosts(system: BenchSystem): Promise<(count: number) =
   };
 }
 
-async function spent({ edgeUrl, redisUrl }: BenchSystem): Promise<Spent> {
-  const metrics = await fetch(`${edgeUrl}/metrics`).then((answer) => answer.text());
+async function spent({ edgeUrls, redisUrl }: BenchSystem): Promise<Spent> {
+  const exposed = await Promise.all(
+    edgeUrls.map((url) => fetch(`${url}/metrics`).then((answer) => answer.text())),
+  );
+  const seconds = exposed.map((text) => Number(/^process_cpu_seconds_total ([\d.]+)/m.exec(text)?.[1]));
   const redis = openRedis({ url: redisUrl, purpose: "commands", logger: silentLogger });
   if (isCluster(redis)) throw new TypeError("the bench's Redis is a single one");
   try {
     const info = await redis.info();
     const field = (name: string) => Number(new RegExp(`^${name}:([\\d.]+)`, "m").exec(info)?.[1]);
     return {
-      edgeCpuMs: 1_000 * Number(/^process_cpu_seconds_total ([\d.]+)/m.exec(metrics)?.[1]),
+      edgeCpuMs: 1_000 * seconds.reduce((sum, it) => sum + it, 0),
       redisCpuMs: 1_000 * (field("used_cpu_user") + field("used_cpu_sys")),
       redisCommands: field("total_commands_processed"),
     };

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, InvalidArgumentError } from "commander";
-import { askInThread, type Phrase, WARM_UP_MS } from "./cache-clients.ts";
+import { askInThread, byTurns, type Phrase, WARM_UP_MS } from "./cache-clients.ts";
 import { type Costs, countCosts } from "./cache-costs.ts";
 import { SessionSpeaker } from "./session-speaker.ts";
 import { type SampleCheck, within } from "./speech.ts";
@@ -12,7 +12,9 @@ import { type BenchSystem, startBenchSystem } from "./system.ts";
  * Cached speech: request to first frame, while other speech is being made.
  *
  * Clients of the native protocol, with their sockets open, ask for phrases that were spoken before, evenly spread
- * at so many requests a second; beside them sessions speak sentences that nobody has spoken before, back to back.
+ * at so many requests a second; beside them sessions speak texts that nobody has spoken before, back to back. Those
+ * are known sentences in new orders: their rendering, which the provider's stand-in remembers, is not this machine's
+ * work in reality.
  * The clock starts when the text is sent and stops when the first binary frame arrives at the client; each answer's
  * bytes are held against those of the first speaking. All processes share this machine with the clients, which have
  * a thread of their own, and tell how busy it was.
@@ -21,6 +23,7 @@ interface Options {
   readonly rate: number;
   readonly seconds: number;
   readonly syntheses: number;
+  readonly edges: number;
   readonly json: boolean;
   readonly profile?: string;
 }
@@ -41,8 +44,30 @@ const PHRASES = [
 ];
 const STORE_LIMIT_MS = 10_000;
 
+const SENTENCES = [
+  "The ferry leaves at nine.",
+  "Nobody had seen the lighthouse since.",
+  "It rained for most of the morning.",
+  "She kept her tickets in a tin box.",
+  "The harbour was full of small boats.",
+  "A dog slept in front of the bakery.",
+  "They had forgotten the map again.",
+  "Coffee was served on the upper deck.",
+  "The wind came from the north that day.",
+  "He counted the steps up to the tower.",
+  "Two gulls followed them to the island.",
+  "In the evening the sky turned green.",
+];
+
+/** Four of the sentences; others, or in another order, for each number below 20,736. */
+const textOf = (number: number): string =>
+  [0, 1, 2, 3]
+    .map((place) => SENTENCES[Math.floor(number / SENTENCES.length ** place) % SENTENCES.length])
+    .join(" ");
+
 interface Report {
   readonly rate: number;
+  readonly edges: number;
   readonly requests: number;
   readonly failed: number;
   readonly otherBytes: number;
@@ -77,8 +102,10 @@ class Recording implements SampleCheck {
 export async function run(args: readonly string[]): Promise<void> {
   const options = parseOptions(args);
   const say = (line: string) => process.stderr.write(`${line}\n`);
-  say("Starting Redis, simulator, worker and edge …");
-  const system = await startBenchSystem(programs(options));
+  say(
+    `Starting Redis, simulator, worker and ${options.edges === 1 ? "one edge" : `${options.edges} edges`} …`,
+  );
+  const system = await startBenchSystem(programs(options), options.edges);
   try {
     const report = await measure(system, options, await speakOnce(system));
     const { p50, p90, p99, max, count } = report.firstFrameMs;
@@ -87,7 +114,7 @@ export async function run(args: readonly string[]): Promise<void> {
       `${count} hits at ${report.rate}/s beside ${report.synthesesBeside} syntheses: first frame after p50 ${p50}, p90 ${p90}, p99 ${p99}, max ${max} ms; ${report.failed} failed, ${report.notCached} not cached, ${report.otherBytes} with other bytes`,
     );
     say(
-      `per hit, all that ran included: ${perHit.edgeCpuMs} ms CPU of the edge, ${perHit.redisCpuMs} ms of Redis, ${perHit.redisCommands} Redis commands; the same clients' pings: p50 ${pongMs.p50}, p99 ${pongMs.p99} ms; their thread was busy ${clients.busyPercent} %, and late by ${clients.lagP99Ms} ms at p99`,
+      `per hit, all that ran included: ${perHit.edgeCpuMs} ms CPU of the edges, ${perHit.redisCpuMs} ms of Redis, ${perHit.redisCommands} Redis commands; the same clients' pings: p50 ${pongMs.p50}, p99 ${pongMs.p99} ms; their thread was busy ${clients.busyPercent} %, and late by ${clients.lagP99Ms} ms at p99`,
     );
     if (options.json) process.stdout.write(`${JSON.stringify({ bench: "cache", ...report })}\n`);
     if (report.failed > 0 || report.notCached > 0 || report.otherBytes > 0) process.exitCode = 1;
@@ -110,12 +137,17 @@ function parseOptions(args: readonly string[]): Options {
     if (Number.isInteger(value) && value >= 0 && value <= 2_000) return value;
     throw new InvalidArgumentError("must be a whole number up to 2000");
   };
+  const positive = (text: string): number => {
+    if (whole(text) > 0) return whole(text);
+    throw new InvalidArgumentError("must be 1 or more");
+  };
   const command = new Command("bench cache")
     .description("First frame of cached speech, beside running syntheses.")
     .option("--rate <requests>", "hits a second", whole, 200)
     .option("--seconds <seconds>", "how long", whole, 10)
     .option("--syntheses <sessions>", "sessions that speak anew, back to back, meanwhile", whole, 20)
-    .option("--profile <folder>", "leave a CPU profile of the edge there")
+    .option("--edges <edges>", "edges that share the clients evenly", positive, 2)
+    .option("--profile <folder>", "leave a CPU profile of each edge there")
     .option("--json", "end in one JSON object on standard output", false);
   command.parse([...args], { from: "user" });
   return command.opts<Options>();
@@ -150,21 +182,19 @@ async function speakOnce(system: BenchSystem): Promise<readonly Phrase[]> {
 
 async function measure(
   system: BenchSystem,
-  { rate, seconds, syntheses }: Options,
+  { rate, seconds, syntheses, edges }: Options,
   phrases: readonly Phrase[],
 ): Promise<Report> {
-  const { edgeUrl } = system;
+  const { edgeUrls } = system;
   const { voice } = system.direct;
   const costs = await countCosts(system);
   const endsAtMs = performance.now() + WARM_UP_MS + seconds * 1_000;
   let synthesesBeside = 0;
   const talker = async (index: number) => {
-    const speaker = await SessionSpeaker.open(edgeUrl, { voice });
+    const speaker = await SessionSpeaker.open(byTurns(edgeUrls, index), { voice });
     try {
       for (let turn = 0; performance.now() < endsAtMs; turn++) {
-        await speaker.speak(
-          `Sentence ${turn} of speaker ${index} has never been spoken before, and is not short.`,
-        );
+        await speaker.speak(textOf(turn * syntheses + index));
         synthesesBeside += 1;
       }
     } finally {
@@ -172,12 +202,12 @@ async function measure(
     }
   };
   const [{ firstFramesMs, pongsMs, ...answers }] = await Promise.all([
-    askInThread({ edgeUrl, voice, rate, seconds, phrases }),
+    askInThread({ edgeUrls, voice, rate, seconds, phrases }),
     ...Array.from({ length: syntheses }, (_, index) => talker(index)),
   ]);
   const requests = firstFramesMs.length + answers.failed + answers.otherBytes;
   return {
-    ...{ rate, requests, ...answers, synthesesBeside },
+    ...{ rate, edges, requests, ...answers, synthesesBeside },
     firstFrameMs: summarize(firstFramesMs),
     pongMs: summarize(pongsMs),
     perHit: await costs(Math.round(rate * (seconds + WARM_UP_MS / 1_000))),

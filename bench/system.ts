@@ -4,7 +4,9 @@ import type { DirectRoute } from "./direct-speaker.ts";
 /** The real programs as processes of their own, and the provider they speak with, for those who go there directly. */
 export interface BenchSystem {
   readonly redisUrl: string;
+  /** Of the first edge. */
   readonly edgeUrl: string;
+  readonly edgeUrls: readonly string[];
   readonly direct: DirectRoute;
   /** Ends every process that was started. May be called twice. */
   close(): Promise<void>;
@@ -17,10 +19,11 @@ const VOICE = "simEnglishGrace0000A";
 const MODEL = "eleven_flash_v2_5";
 const SAMPLE_RATE_HZ = 24_000;
 
-/** One edge, one worker, the simulator and a private Redis; `env` is added to what they are set to. */
-export async function startBenchSystem(env: ProgramEnvironments): Promise<BenchSystem> {
+/** Edges, one worker, the simulator and a private Redis; `env` is added to what they are set to. */
+export async function startBenchSystem(env: ProgramEnvironments, edges = 1): Promise<BenchSystem> {
   const speech = { TTS_VOICE: VOICE, TTS_MODEL: MODEL, TTS_SAMPLE_RATE_HZ: String(SAMPLE_RATE_HZ) };
   const fleet = await startFleet({
+    edges,
     env: {
       simulator: env.simulator,
       worker: { ...speech, ...env.worker },
@@ -35,6 +38,7 @@ export async function startBenchSystem(env: ProgramEnvironments): Promise<BenchS
   return {
     redisUrl: fleet.redisUrl,
     edgeUrl: edge.url,
+    edgeUrls: fleet.edges.map(({ url }) => url),
     direct: {
       url: fleet.simulator.url,
       apiKey: SIMULATOR_KEY,

@@ -1,7 +1,7 @@
 import { GatewayError, toGatewayError } from "@tts-labs/core/errors";
 import { MAX_UTTERANCE_CHARACTERS } from "@tts-labs/core/limits";
 import { encodeTextEntry, type TextEntry } from "@tts-labs/core/session/entries";
-import type { StreamStore, StreamWriter } from "@tts-labs/core/stream/stream";
+import type { EntryData, StreamStore, StreamWriter } from "@tts-labs/core/stream/stream";
 
 /** So large that the bound on an utterance's characters is always reached first, one entry per character included. */
 export const MAX_TEXT_STREAM_BYTES: number = 2 * 1024 * 1024;
@@ -111,7 +111,7 @@ export class UtteranceText {
     this.#state = "ended";
   }
 
-  /** Makes the stream. @throws GatewayError `storage.*` */
+  /** Makes the stream, with what has been given so far. @throws GatewayError `storage.*` */
   claim(): Promise<void> {
     this.#claiming ??= this.#claim();
     return this.#claiming;
@@ -141,7 +141,7 @@ export class UtteranceText {
   }
 
   close(): void {
-    this.#closed.abort(new GatewayError("cancelled.client_gone"));
+    this.#closed.abort(CLOSED);
     this.#writer?.close();
   }
 
@@ -163,8 +163,14 @@ export class UtteranceText {
 
   async #claim(): Promise<void> {
     const { streams, utteranceId, owner, ttlMs } = this.#options;
-    const options = { owner, ttlMs, maxBytes: MAX_TEXT_STREAM_BYTES };
+    const options = { owner, ttlMs, maxBytes: MAX_TEXT_STREAM_BYTES, first: this.#takePending() };
     this.#writer = await streams.claim({ tag: utteranceId, name: "text" }, options);
+  }
+
+  #takePending(): EntryData[] {
+    const entries = this.#pending.flatMap(toStoredEntries);
+    this.#pending = [];
+    return entries.map(encodeTextEntry);
   }
 
   #append(): Promise<void> {
@@ -176,12 +182,13 @@ export class UtteranceText {
 
   async #appendPending(): Promise<void> {
     while (this.#pending.length > 0 && this.#writer !== undefined) {
-      const entries = this.#pending.flatMap(toStoredEntries);
-      this.#pending = [];
-      await this.#writer.append(entries.map(encodeTextEntry), this.#closed.signal);
+      await this.#writer.append(this.#takePending(), this.#closed.signal);
     }
   }
 }
+
+/** Made once: each utterance ends with it, and a stack costs more than the rest of its end. */
+const CLOSED = new GatewayError("cancelled.client_gone");
 
 /** A long text as several entries, never cut inside a character. */
 function toStoredEntries(entry: TextEntry): TextEntry[] {

@@ -119,13 +119,12 @@ export class UtteranceRun {
   /** Not to be aborted: only who has claimed can tell how it ended. `undefined` where that has been told. */
   async #claim(): Promise<StreamWriter | undefined> {
     const { streams, limits, nodeId } = this.#roles;
-    const found = await streams.inspect(this.#audioStream);
-    if (found?.end !== undefined) return undefined;
-    const writer = await streams.claim(this.#audioStream, {
+    const writer = await streams.claimUnlessEnded(this.#audioStream, {
       owner: nodeId,
       maxBytes: limits.audioStreamMaxBytes,
       ttlMs: limits.streamTtlMs,
     });
+    if (writer === undefined) return undefined;
     this.#writer = writer;
     this.#report.show({ workerId: nodeId, state: "speaking" });
     return writer;

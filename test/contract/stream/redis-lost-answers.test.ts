@@ -101,6 +101,26 @@ describe("a writer whose answers get lost", () => {
     await reader.close();
   });
 
+  it("rings along with a stream's first words: who waits for them does not wait for an answer", async () => {
+    const { counts, observer } = counting();
+    const writerUrl = `redis://127.0.0.1:${proxy.port}`;
+    stores = await redisStores(inject("redisUrl"))({ observer, writerUrl });
+    const stream = newStream();
+    const reader = stores.reading.reader(stream, { readerId: "edge_1", ttlMs: TTL_MS });
+    const reading = reader.read(10);
+    // What is asked over the same connection is answered later: the reader has looked, and sleeps.
+    await stores.reading.inspect(stream);
+    const writer = await stores.writing.claim(stream, claim);
+    await vi.waitUntil(() => counts.inVain > 0);
+    proxy.swallow = "answers";
+    const appending = writer.append([entry(1)]);
+    expect(await reading).toMatchObject({ kind: "entries", entries: [{ seq: 1 }] });
+    proxy.swallow = "nothing";
+    proxy.cut();
+    expect(await appending).toBe(1);
+    await reader.close();
+  });
+
   it("gives up within its bound, and then refuses to guess what is stored", async () => {
     stores = await redisStores(inject("redisUrl"))({
       settings: { storageRetryMs: 900 },

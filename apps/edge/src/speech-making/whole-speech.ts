@@ -161,8 +161,10 @@ export class WholeSpeech implements SpeechMaking {
     const { whole } = this.#text;
     const way = whole === undefined ? "speak" : await this.#found.find(whole);
     if (this.#isOver) return this.#found.abandon();
+    // First what somebody waits for, then the books.
+    const stored = way === "speak" ? this.#storeInTime() : undefined;
     onFound(way === "listen" ? whole : undefined);
-    if (way === "speak") await this.#storeInTime();
+    await stored;
   }
 
   /** What has audio of its own needs nothing; else the text is looked up again. */

@@ -94,7 +94,8 @@ export class Shelf {
     this.#demand.arrived(this.#usedAtMs);
     const taken = this.#takeYoungest();
     if (taken !== undefined) this.#backoff.reset();
-    this.tend();
+    // A moment later: who takes one has something to say, and connecting the next takes longer than saying it.
+    this.#timer.wakeBy(monotonicMs());
     return taken;
   }
 

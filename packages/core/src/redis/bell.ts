@@ -92,6 +92,12 @@ export class Bell {
     }
   }
 
+  /** The same at once, with what else is asked of Redis in this tick, and after it. */
+  ringNow(members: readonly string[]): void {
+    this.ring(members);
+    this.#publish();
+  }
+
   /** @throws GatewayError `storage.*` */
   async subscribe(): Promise<void> {
     const subscriber = this.#subscriber;

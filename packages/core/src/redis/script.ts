@@ -19,7 +19,7 @@ export class Script {
   async run(
     redis: RedisConnection,
     keys: readonly string[],
-    args: readonly (string | number)[],
+    args: readonly (string | number | Buffer)[],
   ): Promise<readonly string[]> {
     try {
       return (await settleWithin(redis.evalsha(this.#sha, keys.length, ...keys, ...args))) as string[];

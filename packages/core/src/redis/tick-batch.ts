@@ -1,7 +1,7 @@
 import type { Redis } from "ioredis";
 import type { GatewayError } from "../errors.ts";
 import { isCluster, type RedisConnection } from "./client.ts";
-import { holdWrites } from "./hold-writes.ts";
+import { holdWrites, type Leaves } from "./hold-writes.ts";
 import { settleWithin } from "./settle-within.ts";
 import { toStorageError } from "./storage-error.ts";
 
@@ -45,11 +45,12 @@ export class TickBatch {
 
   /**
    * The replies to these commands, sent in order. All keys must lie in `slot`.
+   * @param leaves sooner, where somebody waits for what they do
    * @throws GatewayError `storage.*` when there was no reply at all
    */
-  run(slot: number, commands: readonly Command[]): Promise<readonly Reply[]> {
+  run(slot: number, commands: readonly Command[], leaves: Leaves = "end-of-turn"): Promise<readonly Reply[]> {
     const redis = this.#redis;
-    if (!isCluster(redis)) return sendOneByOne(redis, commands);
+    if (!isCluster(redis)) return sendOneByOne(redis, commands, leaves);
     return new Promise((resolve, reject) => {
       if (this.#waiting.length === 0) setImmediate(() => this.#send(redis.slots));
       this.#waiting.push({ slot, commands, resolve, reject });
@@ -110,8 +111,12 @@ export class TickBatch {
   }
 }
 
-function sendOneByOne(redis: Redis, commands: readonly Command[]): Promise<readonly Reply[]> {
-  holdWrites(redis, "end-of-turn");
+function sendOneByOne(
+  redis: Redis,
+  commands: readonly Command[],
+  leaves: Leaves = "end-of-turn",
+): Promise<readonly Reply[]> {
+  holdWrites(redis, leaves);
   return new Promise((resolve) => {
     const replies = new Array<Reply>(commands.length);
     let owed = commands.length;

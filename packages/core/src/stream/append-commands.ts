@@ -10,11 +10,14 @@ export function toAppendCommands(key: string, entries: readonly EntryData[], aft
   return entries.map((entry) => {
     seq += 1;
     bytes += sizeOf(entry);
-    const { buffer, byteOffset, byteLength } = entry.body;
-    const body = Buffer.from(buffer, byteOffset, byteLength);
+    const body = toBuffer(entry.body);
     return { name: "xadd", args: [key, "NOMKSTREAM", encodePlace(seq, bytes), "h", entry.head, "b", body] };
   });
 }
+
+/** The same bytes, as ioredis takes them. */
+export const toBuffer = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer =>
+  Buffer.from(buffer, byteOffset, byteLength);
 
 /**
  * Of the replies to XADD, one per entry: `refused` where a number was not above the last one, or the error for

@@ -46,7 +46,14 @@ class MemoryStreamStore implements StreamStore, MemoryStreams {
     const record = this.record(stream);
     const fence = record.claim(options);
     this.touch(stream, options.ttlMs);
-    return new MemoryWriter(this, stream, record, fence, options);
+    const { first, ...rest } = options;
+    const writer = new MemoryWriter(this, stream, record, fence, rest);
+    if (first !== undefined) writer.store(first);
+    return writer;
+  }
+
+  async claimUnlessEnded(stream: StreamRef, options: ClaimOptions): Promise<MemoryWriter | undefined> {
+    return this.record(stream).end === undefined ? this.claim(stream, options) : undefined;
   }
 
   reader(stream: StreamRef, options: ReaderOptions): MemoryReader {

@@ -50,21 +50,27 @@ export class MemoryWriter implements StreamWriter {
     try {
       this.#assertCurrent();
       await this.#waitForRoom(bytes, signal);
-      let { seq, endBytes } = this.#record.tail;
-      this.#record.append(
-        entries.map((entry): StoredEntry => {
-          seq += 1;
-          endBytes += sizeOf(entry);
-          return { seq, endBytes, head: entry.head, body: entry.body.slice() };
-        }),
-      );
-      this.#lastSeq = seq;
-      this.#streams.touch(this.#stream, this.#options.ttlMs);
-      this.#streams.observer.appended(entries.length, bytes);
-      return seq;
+      this.store(entries);
+      return this.#lastSeq;
     } finally {
       this.#appending = false;
     }
+  }
+
+  /** Whether or not there is room. */
+  store(entries: readonly EntryData[]): void {
+    let { seq, endBytes } = this.#record.tail;
+    const before = endBytes;
+    this.#record.append(
+      entries.map((entry): StoredEntry => {
+        seq += 1;
+        endBytes += sizeOf(entry);
+        return { seq, endBytes, head: entry.head, body: entry.body.slice() };
+      }),
+    );
+    this.#lastSeq = seq;
+    this.#streams.touch(this.#stream, this.#options.ttlMs);
+    this.#streams.observer.appended(entries.length, endBytes - before);
   }
 
   async assertCurrent(): Promise<void> {

@@ -27,6 +27,7 @@ export class RedisHold {
   readonly #token = randomBytes(6).toString("base64url");
   readonly #replayBytes: number;
   #state: "detached" | "attached" | "replaced" | "closed" = "detached";
+  #attaching: Promise<void> | undefined;
   #fence = 1;
   #maxBytes = Number.POSITIVE_INFINITY;
   #released: Place;
@@ -55,10 +56,17 @@ export class RedisHold {
     this.#reported = this.#released;
   }
 
-  /** Takes the place, once. @throws GatewayError `capacity.overloaded`, `storage.*` */
+  /** Takes the place, once, however often it is asked for. @throws GatewayError `capacity.overloaded`, `storage.*` */
   async attach(fence: number): Promise<void> {
     this.#fence = fence;
     if (this.#state !== "detached") return;
+    this.#attaching ??= this.#attach().finally(() => {
+      this.#attaching = undefined;
+    });
+    await this.#attaching;
+  }
+
+  async #attach(): Promise<void> {
     const [status, bytes] = await this.#tell("attach");
     if (status === "full") {
       throw new GatewayError("capacity.overloaded", "The stream has as many readers as it may have.");

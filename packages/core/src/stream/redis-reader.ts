@@ -172,9 +172,10 @@ export class RedisReader implements StreamReader, OpenEnd {
     if (this.#unproven) commands.push({ name: "xinfo", args: ["STREAM", entries] });
     // Whatever was announced until now is about to be looked at.
     this.#sleeper.forget();
-    const replies = await (failures === 0
-      ? batch.run(keys.slot, commands)
-      : batch.runAlone(keys.slot, commands));
+    const looked = failures === 0 ? batch.run(keys.slot, commands) : batch.runAlone(keys.slot, commands);
+    // Who begins at the beginning takes his place in the same round trip; what comes of it is seen in `#find`.
+    if (epoch === undefined) this.#attach(fence).catch(() => undefined);
+    const replies = await looked;
     for (const index of [0, 2, 3]) replyAt(replies, index);
     return { epoch, replies };
   }

@@ -8,6 +8,7 @@ import type { Keys } from "../redis/keys.ts";
 import { LinkWatch } from "../redis/link-watch.ts";
 import { retryStorage } from "../redis/retry.ts";
 import { TickBatch } from "../redis/tick-batch.ts";
+import { toBuffer } from "./append-commands.ts";
 import { encodeEpoch } from "./epoch.ts";
 import { type StreamObserver, silentObserver } from "./observer.ts";
 import { RedisReader } from "./redis-reader.ts";
@@ -99,27 +100,46 @@ class RedisStreamStore implements StreamStore {
   }
 
   async claim(stream: StreamRef, options: ClaimOptions): Promise<RedisWriter> {
+    const writer = await this.#claim(stream, options, "");
+    if (writer === undefined) throw new GatewayError("internal", "A claim was refused that can't be.");
+    return writer;
+  }
+
+  claimUnlessEnded(stream: StreamRef, options: ClaimOptions): Promise<RedisWriter | undefined> {
+    return this.#claim(stream, options, "unless-ended");
+  }
+
+  async #claim(
+    stream: StreamRef,
+    { first = [], ...options }: ClaimOptions,
+    unlessEnded: "unless-ended" | "",
+  ): Promise<RedisWriter | undefined> {
     this.#streams.closed.throwIfAborted();
     const keys = new StreamKeys(this.#keys, stream);
     const token = randomBytes(9).toString("base64url");
     const life = newEpoch();
-    const [, fence, named, base = "0-1", trimmed, trimmedBytes, ...sleepers] = await this.#onFence(
+    const afterSeq = options.afterSeq === undefined ? "" : options.afterSeq;
+    const entries = first.flatMap(({ head, body }) => [head, toBuffer(body)]);
+    const [status, fence, named, base = "0-1", trimmed, trimmedBytes, ...sleepers] = await this.#onFence(
       (expected) =>
         scripts.claim.run(
           this.#streams.redis,
           [keys.meta, keys.readers, keys.sleepers, keys.entries(expected), keys.entries(expected + 1)],
           [
             ...[expected, token, life, options.owner, options.maxBytes, options.ttlMs],
-            options.afterSeq === undefined ? "" : options.afterSeq,
+            ...[afterSeq, unlessEnded, ...entries],
           ],
         ),
     );
+    if (status === "ended") return undefined;
     if (sleepers.length > 0) this.#streams.bell.ring(sleepers);
     return new RedisWriter(this.#streams, keys, options, {
       life: named ?? life,
       fence: Number(fence),
       base: parsePlace(base),
       released: { seq: Number(trimmed), bytes: Number(trimmedBytes) },
+      first,
+      sleepers,
     });
   }
 

@@ -1,4 +1,5 @@
 import { GatewayError } from "../errors.ts";
+import { isCluster } from "../redis/client.ts";
 import { retryStorage } from "../redis/retry.ts";
 import { toStorageError } from "../redis/storage-error.ts";
 import { outcomeOf, toAppendCommands } from "./append-commands.ts";
@@ -20,12 +21,17 @@ export interface Claimed {
   readonly base: Place;
   /** How far all readers had released. */
   readonly released: Place;
+  /** What was stored with it. */
+  readonly first: readonly EntryData[];
+  /** Those who were rung: they have looked since, and sleep again. */
+  readonly sleepers: readonly string[];
 }
 
 /**
  * Writes a stream to Redis.
  *
- * An append is one pipeline: the entries under explicit, dense numbers, then the sleepers to be rung. When an
+ * An append is one pipeline: the entries under explicit, dense numbers, then the sleepers to be rung. Who slept when
+ * the stream was claimed waits for its first words, and is rung with them, not after an answer. When an
  * answer is lost, the same numbers are sent again: Redis refuses a number that is not above its last one, and
  * if the last one is ours, they had arrived. One entry refused for another reason (no memory, say) and a later one
  * accepted would leave a gap that can't be filled any more: `stream.lost`, and a new claim goes on before it.
@@ -51,6 +57,8 @@ export class RedisWriter implements StreamWriter, OpenEnd {
   /** `LinkWatch.cuts` when the end of the stream was last known to be ours. */
   #provenAtCuts: number;
   #last: Place;
+  /** To be rung with the next append. */
+  #awaiting: readonly string[];
   #busy = false;
   #broken: GatewayError | undefined;
   #refreshedAtMs = performance.now();
@@ -61,7 +69,9 @@ export class RedisWriter implements StreamWriter, OpenEnd {
     this.#options = options;
     this.fence = claimed.fence;
     this.epoch = encodeEpoch(claimed.life, claimed.fence);
-    this.#last = claimed.base;
+    this.#last = this.#storedWithClaim(claimed);
+    // A cluster's bell travels over another connection, and might be heard before there is anything to read.
+    this.#awaiting = claimed.first.length > 0 || isCluster(streams.redis) ? [] : claimed.sleepers;
     this.#entriesKey = keys.entries(claimed.fence);
     this.#provenAtCuts = streams.links.cuts;
     this.#room = new RedisRoom(streams, keys, options.maxBytes, claimed);
@@ -74,6 +84,15 @@ export class RedisWriter implements StreamWriter, OpenEnd {
 
   get freeBytes(): number {
     return this.#room.freeBytes(this.#last);
+  }
+
+  #storedWithClaim({ base, first }: Claimed): Place {
+    if (first.length === 0) return base;
+    const bytes = first.reduce((sum, entry) => sum + sizeOf(entry), 0);
+    const last = { seq: base.seq + first.length, bytes: base.bytes + bytes };
+    this.#kept.stored(first, last.seq, performance.now());
+    this.#streams.observer.appended(first.length, bytes);
+    return last;
   }
 
   async append(entries: readonly EntryData[], signal?: AbortSignal): Promise<number> {
@@ -163,8 +182,18 @@ export class RedisWriter implements StreamWriter, OpenEnd {
     seq += entries.length;
     bytes += entries.reduce((sum, entry) => sum + sizeOf(entry), 0);
     commands.push({ name: "spop", args: [sleepers, MAX_READERS_PER_STREAM] });
-    const replies = await (failures === 0 ? batch.run(slot, commands) : batch.runAlone(slot, commands));
-    this.#ring((replies.at(-1)?.[1] ?? []) as string[]);
+    const rung = this.#awaiting;
+    this.#awaiting = [];
+    const leaves = rung.length > 0 ? "end-of-tick" : "end-of-turn";
+    const answered = failures === 0 ? batch.run(slot, commands, leaves) : batch.runAlone(slot, commands);
+    // Over the same connection, and so after the entries.
+    if (rung.length > 0) {
+      this.#streams.bell.ringNow(rung);
+      this.#streams.observer.rang(rung.length);
+    }
+    const replies = await answered;
+    const asleep = (replies.at(-1)?.[1] ?? []) as string[];
+    this.#ring(asleep.filter((sleeper) => !rung.includes(sleeper)));
     const outcome = outcomeOf(replies.slice(0, -1));
     if (outcome instanceof Error) throw outcome;
     if (outcome === "refused") await this.#resolve({ seq, bytes }, first);

@@ -52,6 +52,8 @@ export interface ClaimOptions {
   readonly ttlMs: number;
   /** Go on after this entry instead of after the last one found; entries beyond it are sealed away. */
   readonly afterSeq?: number;
+  /** Stored with the claim, in the same round trip; whether there is room is not asked. */
+  readonly first?: readonly EntryData[];
 }
 
 export interface ReaderOptions {
@@ -135,6 +137,8 @@ export interface StreamInfo {
 /** One per process. */
 export interface StreamStore {
   claim(stream: StreamRef, options: ClaimOptions): Promise<StreamWriter>;
+  /** The same, but a stream that has ended is left as it is: `undefined`. */
+  claimUnlessEnded(stream: StreamRef, options: ClaimOptions): Promise<StreamWriter | undefined>;
   reader(stream: StreamRef, options: ReaderOptions): StreamReader;
   /** `undefined` where there is no such stream. */
   inspect(stream: StreamRef): Promise<StreamInfo | undefined>;

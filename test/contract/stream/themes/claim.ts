@@ -34,6 +34,54 @@ export function claiming(open: OpenStores): void {
       await reader.close();
     });
 
+    it("brings its first entries along, numbered on from those of before", async () => {
+      const stream = newStream();
+      const reader = stores.reading.reader(stream, { readerId: "edge_1", ttlMs: TTL_MS });
+      const reading = readAll(reader, { release: false });
+      const first = await stores.writing.claim(stream, { ...claim, first: entries(1, 3) });
+      expect(first.lastSeq).toBe(3);
+      expect(await first.append(entries(4, 5))).toBe(5);
+      const second = await stores.reading.claim(stream, { ...secondClaim, first: entries(6, 7) });
+      expect(second.lastSeq).toBe(7);
+      const stored = (await stores.reading.inspect(stream))?.storedBytes;
+      expect(await second.append([entry(8)])).toBe(8);
+      await second.end("");
+      expect((await reading).numbers).toEqual(upTo(8));
+      const alike = newStream();
+      const appended = await stores.writing.claim(alike, claim);
+      await appended.append(entries(1, 7));
+      expect(stored).toBe((await stores.reading.inspect(alike))?.storedBytes);
+      await reader.close();
+    });
+
+    it("counts what it brings along against the bound", async () => {
+      const stream = newStream();
+      const one = claim.maxBytes - (await freeAfter(stores, entries(1, 1)));
+      const writer = await stores.writing.claim(stream, {
+        ...{ ...claim, maxBytes: 2 * one + 1 },
+        first: entries(1, 2),
+      });
+      expect(writer.freeBytes).toBe(1);
+      const reader = stores.reading.reader(stream, { readerId: "edge_1", ttlMs: TTL_MS });
+      const appending = writer.append([entry(3)]);
+      expect((await readAll(reader, { until: 3 })).numbers).toEqual(upTo(3));
+      expect(await appending).toBe(3);
+      await reader.close();
+    });
+
+    it("leaves an ended stream as it is, where it is asked to", async () => {
+      const stream = newStream();
+      const first = await stores.writing.claimUnlessEnded(stream, { ...claim, first: entries(1, 2) });
+      await first?.end("over");
+      expect(await stores.reading.claimUnlessEnded(stream, secondClaim)).toBeUndefined();
+      await first?.assertCurrent();
+      expect(await stores.reading.inspect(stream)).toMatchObject({ fence: 1, end: { result: "over" } });
+      const reader = stores.reading.reader(stream, { readerId: "edge_1", ttlMs: TTL_MS });
+      expect((await readAll(reader)).last).toMatchObject({ end: { result: "over" } });
+      expect((await stores.reading.claim(stream, secondClaim)).fence).toBe(2);
+      await reader.close();
+    });
+
     it("takes a writer that waits for room out of its wait", async () => {
       const stream = newStream();
       const stale = await stores.writing.claim(stream, { ...claim, maxBytes: 150 });
@@ -132,4 +180,9 @@ export function claiming(open: OpenStores): void {
       await reader.close();
     });
   });
+}
+
+/** Bytes that a new stream has free once it was claimed with these. */
+async function freeAfter(stores: Stores, first: ReturnType<typeof entries>): Promise<number> {
+  return (await stores.writing.claim(newStream(), { ...claim, first })).freeBytes;
 }

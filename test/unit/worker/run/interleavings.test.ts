@@ -1,7 +1,7 @@
 import { GatewayError } from "@tts-labs/core/errors";
 import type { TextEntry } from "@tts-labs/core/session/entries";
 import { openMemoryStreams } from "@tts-labs/core/stream/memory-stream";
-import type { StreamStore } from "@tts-labs/core/stream/stream";
+import type { StreamRef, StreamStore, StreamWriter } from "@tts-labs/core/stream/stream";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
@@ -100,20 +100,24 @@ function text(piece: string): Happening {
 
 /** The same store, noting each result that a writer of audio makes durable. */
 function countingEnds(streams: StreamStore, ends: string[]): StreamStore {
+  const counting = (writer: StreamWriter, stream: StreamRef) => {
+    const end = writer.end.bind(writer);
+    writer.end = async (result) => {
+      await end(result);
+      if (stream.name === "audio") ends.push(result);
+    };
+    return writer;
+  };
   return {
     reader: (...args) => streams.reader(...args),
     inspect: (...args) => streams.inspect(...args),
     last: (...args) => streams.last(...args),
     expire: (...args) => streams.expire(...args),
     close: () => streams.close(),
-    claim: async (stream, options) => {
-      const writer = await streams.claim(stream, options);
-      const end = writer.end.bind(writer);
-      writer.end = async (result) => {
-        await end(result);
-        if (stream.name === "audio") ends.push(result);
-      };
-      return writer;
+    claim: async (stream, options) => counting(await streams.claim(stream, options), stream),
+    claimUnlessEnded: async (stream, options) => {
+      const writer = await streams.claimUnlessEnded(stream, options);
+      return writer && counting(writer, stream);
     },
   };
 }

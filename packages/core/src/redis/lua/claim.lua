@@ -1,9 +1,10 @@
--- Opens a new incarnation of a stream and seals the one before.
+-- Opens a new incarnation of a stream and seals the one before. Entries may come with it: text, not audio.
 --
 -- KEYS  1 meta  2 readers  3 sleepers  4 entries of the expected fence  5 entries of the next one
 -- ARGV  1 expected fence  2 token of this claim  3 life, should the stream be new  4 owner  5 bound in bytes
---       6 TTL in ms  7 number of the entry to go on after, or ''
--- Gives { 'conflict', fence } where another claim came first, else
+--       6 TTL in ms  7 number of the entry to go on after, or ''  8 'unless-ended', or ''
+--       9… head and body of each entry that is stored with it
+-- Gives { 'ended' } where that was asked for, { 'conflict', fence } where another claim came first, else
 --       { 'claimed', fence, life, id of the base, trimmed seq, trimmed bytes, whom to wake... }
 local meta, readers, sleepers, before, after = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local ttl = tonumber(ARGV[6])
@@ -15,6 +16,8 @@ local function claimed(woken)
   for _, member in ipairs(woken) do answer[#answer + 1] = member end
   return answer
 end
+
+if ARGV[8] ~= '' and redis.call('HEXISTS', meta, 'endSeq') == 1 then return { 'ended' } end
 
 if fence ~= tonumber(ARGV[1]) then
   -- The same claim again: its first answer was lost.
@@ -61,6 +64,12 @@ end
 redis.call('DEL', after)
 redis.call('XADD', after, base, '-', '')
 redis.call('XTRIM', after, 'MAXLEN', 0)
+local at, bytes = string.match(base, '^(%d+)-(%d+)$')
+if at == '0' then bytes = 0 end
+for i = 9, #ARGV, 2 do
+  at, bytes = at + 1, bytes + #ARGV[i] + #ARGV[i + 1]
+  redis.call('XADD', after, string.format('%.0f-%.0f', at, bytes), 'h', ARGV[i], 'b', ARGV[i + 1])
+end
 redis.call('HSET', meta, 'fence', fence + 1, 'token', ARGV[2], 'owner', ARGV[4], 'max', ARGV[5], 'base', base)
 local woken = redis.call('SPOP', sleepers, 256)
 -- The stale writer may be waiting for room.
