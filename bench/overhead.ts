@@ -2,7 +2,7 @@ import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, InvalidArgumentError } from "commander";
 import { overheadTable, type Renderings, report } from "./overhead-report.ts";
-import { speak, type Trial, waysOf } from "./overhead-trial.ts";
+import { speak, type Trial, type Ways, waysOf } from "./overhead-trial.ts";
 import { round } from "./summary.ts";
 import { type BenchSystem, startBenchSystem } from "./system.ts";
 
@@ -131,14 +131,17 @@ async function measure(
 ): Promise<readonly Trial[]> {
   const trials: Trial[] = [];
   let failed = 0;
-  const endsAtMs = performance.now() + durationMs;
+  // All of them before the first speaks: how long 200 handshakes at once take is another question.
+  const opened = await Promise.all(Array.from({ length: concurrency }, () => waysOf(system)));
+  const beginsAtMs = performance.now();
+  const endsAtMs = beginsAtMs + durationMs;
   /** A single session need not wait for anyone: it starts its next sentence when the last is over. */
   const periodMs = concurrency === 1 ? 0 : PERIOD_MS;
   const directEvery = Math.max(1, Math.round(concurrency / MAX_DIRECT_SESSIONS));
-  const session = async (index: number) => {
-    let ways = await waysOf(system);
+  const session = async (first: Ways, index: number) => {
+    let ways = first;
     try {
-      let startsAtMs = performance.now() + (periodMs * index) / concurrency;
+      let startsAtMs = beginsAtMs + (periodMs * index) / concurrency;
       for (let turn = 0; startsAtMs < endsAtMs; turn++) {
         await sleep(Math.max(0, startsAtMs - performance.now()));
         const sentence = SENTENCES[(index + turn) % SENTENCES.length] ?? "";
@@ -158,6 +161,6 @@ async function measure(
       ways.close();
     }
   };
-  await Promise.all(Array.from({ length: concurrency }, (_, index) => session(index)));
+  await Promise.all(opened.map(session));
   return trials;
 }
