@@ -1,10 +1,5 @@
-import { samplesToMs } from "@tts-labs/core/audio/pcm";
 import { GatewayError, toGatewayError } from "@tts-labs/core/errors";
-import {
-  type ServerMessage,
-  type ServerMessageOf,
-  toErrorMessage,
-} from "@tts-labs/core/protocol/server-message";
+import type { ServerMessage, ServerMessageOf } from "@tts-labs/core/protocol/server-message";
 import type { RequestedOptions, SpeechOptions } from "@tts-labs/core/protocol/speech-options";
 import type { AudioEntry, LatencyParts } from "@tts-labs/core/session/entries";
 import type { UtteranceRecord } from "@tts-labs/core/session/live-registry";
@@ -14,8 +9,6 @@ import type { FrameSize } from "./delivery/frame-size.ts";
 import type { Outbound } from "./delivery/outbound.ts";
 import { type DeliveryTally, newTally } from "./delivery/tally.ts";
 import type { UtteranceSummary } from "./edge-observer.ts";
-import { type FirstAudio, toFirstAudio } from "./first-audio.ts";
-import { toHeard } from "./heard.ts";
 import { HeardText } from "./heard-text.ts";
 import type { RestoredUtterance } from "./resume.ts";
 import type { SessionServices, SessionSettings } from "./services.ts";
@@ -25,6 +18,7 @@ import type { SpeechMaking } from "./speech-making/speech-making.ts";
 import { deliverUtterance } from "./utterance-delivery.ts";
 import { UtteranceListing } from "./utterance-listing.ts";
 import { UtteranceNote } from "./utterance-note.ts";
+import { UtteranceReport } from "./utterance-report.ts";
 
 export interface UtteranceOptions {
   readonly utteranceId: string;
@@ -73,23 +67,21 @@ export class Utterance {
   readonly #making: SpeechMaking;
   readonly #note: UtteranceNote;
   readonly #listing: UtteranceListing;
+  readonly #report: UtteranceReport;
   readonly #heard = new HeardText();
   readonly #abort = new AbortController();
-  readonly #openedAtMs = performance.now();
   readonly #createdAtMs: number;
   #state: "queued" | "speaking" | "delivering" | "ended" = "queued";
-  #turnAtMs: number | undefined;
+  #hasTurn = false;
   #opened: Promise<void> = Promise.resolve();
-  #workerLatency: LatencyParts | undefined;
-  #result: UtteranceResult | undefined;
 
   constructor(options: UtteranceOptions) {
     this.#options = options;
-    const { utteranceId, number, requested, restored, services, settings, hold } = options;
+    const { utteranceId, number, requested, speech, restored, services, settings, hold } = options;
     const { registry, background } = services;
     this.#createdAtMs = restored?.stored.createdAtMs ?? Date.now();
-    this.requested = options.requested;
-    this.speech = options.speech;
+    this.requested = requested;
+    this.speech = speech;
     this.tally = newTally(utteranceId, number, restored?.from.sample);
     const begun = { utteranceId, number, requested, createdAtMs: this.#createdAtMs };
     const utterance = restored?.stored ?? begun;
@@ -100,6 +92,11 @@ export class Utterance {
       onFound: (text) => this.#onFound(text),
       onFailed: (error) => this.fail(error),
       onPassed: (passed) => this.#note.passed(passed),
+    });
+    this.#report = new UtteranceReport({
+      ...options,
+      ...{ sampleRateHz: speech.sampleRateHz, tally: this.tally, making: this.#making },
+      samplesBefore: restored?.from.sample ?? 0,
     });
   }
 
@@ -178,8 +175,9 @@ export class Utterance {
 
   /** Its audio is next. May be called twice. */
   takeTurn(): void {
-    if (this.#turnAtMs !== undefined) return;
-    this.#turnAtMs = performance.now();
+    if (this.#hasTurn) return;
+    this.#hasTurn = true;
+    this.#report.tookTurn();
     const delivered = this.#opened.then(() => this.#deliver());
     this.#options.services.background.add("utterance delivered", delivered);
   }
@@ -199,15 +197,7 @@ export class Utterance {
 
   /** The client wants no more of it. @returns what was heard of it, to be told; nothing of it is sent after that */
   cancelByClient(): ServerMessageOf<"cancelled"> {
-    const heard = toHeard({
-      ...{ tally: this.tally, text: this.#making.given, words: this.#heard },
-      ...{ sampleRateHz: this.speech.sampleRateHz, totalSamples: this.#result?.samples },
-      ...{ samplesBefore: this.#options.restored?.from.sample ?? 0, nowMs: performance.now() },
-    });
-    const message: ServerMessageOf<"cancelled"> = {
-      ...{ type: "cancelled", utterance_id: this.utteranceId, utterance: this.tally.number },
-      ...{ sent_samples: this.tally.sentSamples, played_samples: this.playedSamples, ...heard },
-    };
+    const message = this.#report.toCancelled(this.#heard);
     this.#note.ended({ samples: 0, message, isTextOpen: false });
     this.cancel(new GatewayError("cancelled.by_client"));
     return message;
@@ -278,7 +268,7 @@ export class Utterance {
   }
 
   #onChunk(latencyMs: LatencyParts | undefined): void {
-    this.#workerLatency ??= latencyMs;
+    this.#report.chunk(latencyMs);
     if (this.#state !== "queued") return;
     this.#state = "speaking";
     this.#showState();
@@ -286,7 +276,7 @@ export class Utterance {
 
   #onRead(result: UtteranceResult): void {
     if (!this.isReading) return;
-    this.#result = result;
+    this.#report.read(result);
     this.#state = "delivering";
     this.#showState();
     this.#tellEnd(toOutcomeError(result.outcome));
@@ -298,10 +288,8 @@ export class Utterance {
     const { outbound, services } = this.#options;
     if (error !== undefined) services.observer.errorTold(error.code);
     outbound.end(this.tally, () => {
-      const message = this.#toEndMessage(error);
-      // Not what has been sent of it: what a client misses of it is read from the stream again.
-      const samples = this.#result?.samples ?? this.tally.sentSamples;
-      this.#note.ended({ samples, message, isTextOpen: this.#making.isTextOpen });
+      const message = this.#report.toEndMessage(error);
+      this.#note.ended({ samples: this.#report.samples, message, isTextOpen: this.#making.isTextOpen });
       this.#end(error === undefined ? "completed" : "failed", error);
       return message;
     });
@@ -323,53 +311,10 @@ export class Utterance {
     this.#options.onRead();
   }
 
-  #toEndMessage(error: GatewayError | undefined): ServerMessage {
-    if (error !== undefined) {
-      return toErrorMessage(error, { utterance_id: this.utteranceId, utterance: this.tally.number });
-    }
-    const { characters, samples } = this.#result ?? { characters: 0, samples: 0 };
-    const { totalMs, parts } = this.#firstAudio();
-    return {
-      type: "stream_complete",
-      utterance_id: this.utteranceId,
-      utterance: this.tally.number,
-      ...{ characters, samples, frames: this.tally.sentFrames, dropped_frames: this.tally.droppedFrames },
-      ...{ splices: this.tally.splices, replaced_samples: this.tally.replacedSamples },
-      duration_ms: samplesToMs(samples, this.speech.sampleRateHz),
-      first_audio_ms: totalMs,
-      latency_ms: { ...parts },
-      cache: this.#making.cacheUse,
-      ...(this.#making.sentences && { sentences: this.#making.sentences }),
-    };
-  }
-
-  /** Of an utterance begun over an earlier connection nobody knows it any more. */
-  #firstAudio(): FirstAudio {
-    if ((this.#options.restored?.from.sample ?? 0) > 0) return { totalMs: null, parts: {} };
-    return toFirstAudio({
-      openedAtMs: this.#openedAtMs,
-      turnAtMs: this.#turnAtMs ?? this.#openedAtMs,
-      firstSentAtMs: this.tally.firstSentAtMs,
-      worker: this.#workerLatency,
-    });
-  }
-
   #end(outcome: EndKind, error: GatewayError | undefined): void {
-    const { utteranceId, sessionId, requestId, services } = this.#options;
+    const { services } = this.#options;
     this.#state = "ended";
-    const { totalMs, parts } = this.#firstAudio();
-    const summary: UtteranceSummary = {
-      ...{ utteranceId, sessionId, requestId, outcome },
-      ...(error === undefined ? {} : { code: error.code }),
-      characters: this.#making.characters,
-      samples: this.tally.sentSamples,
-      frames: this.tally.sentFrames,
-      droppedFrames: this.tally.droppedFrames,
-      firstAudioMs: totalMs,
-      latencyMs: parts,
-      cache: this.#making.cacheUse,
-      elapsedMs: performance.now() - this.#openedAtMs,
-    };
+    const summary = this.#report.toSummary(outcome, error);
     services.observer.utteranceEnded(summary);
     services.logger.info({ ...summary, ...(error?.cause ? { err: error.cause } : {}) }, "utterance ended");
     services.background.add("utterance released", this.#release());

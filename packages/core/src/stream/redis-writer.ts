@@ -5,10 +5,9 @@ import { toStorageError } from "../redis/storage-error.ts";
 import { outcomeOf, toAppendCommands } from "./append-commands.ts";
 import { sizeOf } from "./entry-size.ts";
 import { encodeEpoch } from "./epoch.ts";
-import { KeptEntries } from "./kept-entries.ts";
-import { parseTail, replyAt } from "./redis-replies.ts";
 import { RedisRoom } from "./redis-room.ts";
 import { type OpenEnd, type RedisStreams, scripts } from "./redis-streams.ts";
+import { RedisTail } from "./redis-tail.ts";
 import { MAX_READERS_PER_STREAM } from "./settings.ts";
 import type { ClaimOptions, EntryData, StreamWriter } from "./stream.ts";
 import type { Place, StreamKeys } from "./stream-keys.ts";
@@ -36,11 +35,7 @@ export interface Claimed {
  * if the last one is ours, they had arrived. One entry refused for another reason (no memory, say) and a later one
  * accepted would leave a gap that can't be filled any more: `stream.lost`, and a new claim goes on before it.
  *
- * Redis may lose what it has acknowledged: in a failover what no replica had yet, in a restart what was not on disk.
- * Whenever a connection was cut or an answer lost, and at the end in any case, the writer therefore looks where the
- * stream ends, and stores what is missing once more, under the same numbers (`KeptEntries`, the last two seconds).
- * Since numbers and contents are the same, no reader can tell, wherever it stands. What is no longer kept:
- * `stream.lost`.
+ * What Redis has acknowledged and lost is stored again (`RedisTail`).
  *
  * An append that could not be resolved within `storageRetryMs` leaves the writer in doubt about what is stored.
  * It then refuses all further work; a new claim finds out.
@@ -53,9 +48,7 @@ export class RedisWriter implements StreamWriter, OpenEnd {
   readonly #options: ClaimOptions;
   readonly #room: RedisRoom;
   readonly #entriesKey: string;
-  readonly #kept = new KeptEntries();
-  /** `LinkWatch.cuts` when the end of the stream was last known to be ours. */
-  #provenAtCuts: number;
+  readonly #tail: RedisTail;
   #last: Place;
   /** To be rung with the next append. */
   #awaiting: readonly string[];
@@ -69,11 +62,11 @@ export class RedisWriter implements StreamWriter, OpenEnd {
     this.#options = options;
     this.fence = claimed.fence;
     this.epoch = encodeEpoch(claimed.life, claimed.fence);
-    this.#last = this.#storedWithClaim(claimed);
     // A cluster's bell travels over another connection, and might be heard before there is anything to read.
     this.#awaiting = claimed.first.length > 0 || isCluster(streams.redis) ? [] : claimed.sleepers;
     this.#entriesKey = keys.entries(claimed.fence);
-    this.#provenAtCuts = streams.links.cuts;
+    this.#tail = new RedisTail(streams, keys, claimed.fence);
+    this.#last = this.#storedWithClaim(claimed);
     this.#room = new RedisRoom(streams, keys, options.maxBytes, claimed);
     streams.open.add(this);
   }
@@ -90,7 +83,7 @@ export class RedisWriter implements StreamWriter, OpenEnd {
     if (first.length === 0) return base;
     const bytes = first.reduce((sum, entry) => sum + sizeOf(entry), 0);
     const last = { seq: base.seq + first.length, bytes: base.bytes + bytes };
-    this.#kept.stored(first, last.seq, performance.now());
+    this.#tail.keep(first, last.seq);
     this.#streams.observer.appended(first.length, bytes);
     return last;
   }
@@ -105,7 +98,7 @@ export class RedisWriter implements StreamWriter, OpenEnd {
       if (this.#room.freeBytes(this.#last) < bytes) await this.#room.wait(this.#last, bytes, signal);
       this.#assertOpen();
       this.#last = await this.#store(entries, signal);
-      this.#kept.stored(entries, this.#last.seq, performance.now());
+      this.#tail.keep(entries, this.#last.seq);
     } finally {
       this.#busy = false;
     }
@@ -130,7 +123,7 @@ export class RedisWriter implements StreamWriter, OpenEnd {
     const [status, ...sleepers] = await retryStorage(settings.storageRetryMs, undefined, async () => {
       const answer = await scripts.end.run(redis, keys, [this.fence, this.#last.seq, result]);
       if (answer[0] !== "behind" || !mends) return answer;
-      await this.#mend();
+      await this.#tail.mend(this.#last);
       return scripts.end.run(redis, keys, [this.fence, this.#last.seq, result]);
     });
     if (status === "behind") throw new GatewayError("stream.lost");
@@ -172,9 +165,9 @@ export class RedisWriter implements StreamWriter, OpenEnd {
   }
 
   async #attempt(entries: readonly EntryData[], failures: number): Promise<Place> {
-    const { batch, links, mends, resendAs } = this.#streams;
+    const { batch, mends, resendAs } = this.#streams;
     const { slot, sleepers } = this.#keys;
-    if (mends && (failures > 0 || links.cuts !== this.#provenAtCuts)) await this.#mend();
+    if (mends && (failures > 0 || !this.#tail.isProven)) await this.#tail.mend(this.#last);
     let { seq, bytes } = this.#last;
     if (resendAs === "next-numbers") seq += failures * entries.length;
     const first = seq + 1;
@@ -196,53 +189,8 @@ export class RedisWriter implements StreamWriter, OpenEnd {
     this.#ring(asleep.filter((sleeper) => !rung.includes(sleeper)));
     const outcome = outcomeOf(replies.slice(0, -1));
     if (outcome instanceof Error) throw outcome;
-    if (outcome === "refused") await this.#resolve({ seq, bytes }, first);
+    if (outcome === "refused") await this.#tail.assertIs({ seq, bytes }, first);
     return { seq, bytes };
-  }
-
-  /** Sees to it that all that was acknowledged is there. @throws GatewayError `lease.lost`, `stream.lost`, `storage.*` */
-  async #mend(): Promise<void> {
-    const { batch, links, observer } = this.#streams;
-    const { slot, meta } = this.#keys;
-    const { cuts } = links;
-    const replies = await batch.runAlone(slot, [
-      { name: "xinfo", args: ["STREAM", this.#entriesKey] },
-      { name: "hget", args: [meta, "fence"] },
-    ]);
-    const fence = replyAt(replies, 1);
-    if (fence !== null && Number(fence) > this.fence) throw new GatewayError("lease.lost");
-    const tail = parseTail(replies[0]);
-    // An older fence: the claim itself has been lost.
-    if (tail === undefined || fence !== String(this.fence)) throw new GatewayError("stream.lost");
-    if (tail.seq < this.#last.seq) {
-      const missing = this.#kept.after(tail.seq);
-      if (missing === undefined) {
-        throw new GatewayError("stream.lost", undefined, {
-          facts: { acknowledgedSeq: this.#last.seq, tailSeq: tail.seq },
-        });
-      }
-      const outcome = outcomeOf(
-        await batch.runAlone(slot, toAppendCommands(this.#entriesKey, missing, tail)),
-      );
-      if (outcome instanceof Error) throw outcome;
-      observer.mended(missing.length);
-    }
-    this.#provenAtCuts = cuts;
-  }
-
-  /** Redis has refused numbers: had the entries arrived before, or is somebody else writing? */
-  async #resolve(place: Place, first: number): Promise<void> {
-    const replies = await this.#streams.batch.runAlone(this.#keys.slot, [
-      { name: "xinfo", args: ["STREAM", this.#entriesKey] },
-      { name: "hget", args: [this.#keys.meta, "fence"] },
-    ]);
-    const fence = replyAt(replies, 1);
-    if (fence !== null && fence !== String(this.fence)) throw new GatewayError("lease.lost");
-    const tail = parseTail(replies[0]);
-    if (tail?.seq === place.seq && tail.bytes === place.bytes) return;
-    throw new GatewayError("stream.lost", undefined, {
-      facts: { appendedSeq: first, tailSeq: tail?.seq ?? 0 },
-    });
   }
 
   #ring(sleepers: readonly string[]): void {
