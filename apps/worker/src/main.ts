@@ -2,7 +2,6 @@ import { openBreaker } from "@tts-labs/core/breaker/breaker";
 import { toProviderIdentity } from "@tts-labs/core/cache/cache-key";
 import { newNodeId } from "@tts-labs/core/ids";
 import type { Logger } from "@tts-labs/core/logger";
-import { giveHeapRoom } from "@tts-labs/core/process/heap";
 import { Lifecycle, shutDownOnSignal } from "@tts-labs/core/process/lifecycle";
 import { openLogger } from "@tts-labs/core/process/logger";
 import { toSpeechOptions } from "@tts-labs/core/protocol/speech-options";
@@ -199,7 +198,6 @@ async function answers(redis: RedisConnection): Promise<boolean> {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  giveHeapRoom();
   const logger = openLogger({ name: "worker", level: process.env["LOG_LEVEL"] || "info" });
   // A promise that nobody awaited is a mistake, but not one worth every utterance of this process.
   process.on("unhandledRejection", (err) => logger.error({ err }, "unhandled rejection"));

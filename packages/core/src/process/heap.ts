@@ -6,9 +6,8 @@ const HEAP_GROWTH_PERCENT = 300;
 /**
  * By itself V8 lets a small heap grow by a few megabytes, and counts audio buffers into that: with 200 cached phrases a
  * second the edge's 22 MB were collected three to five times a second, for 3 to 15 ms each, with four more threads at
- * work beside. Given room they are collected every few seconds; the process takes some 50 MB more. At 200 sessions the
- * same room in the worker takes the added time to first audio at p99 from 19 to 14 ms (docs/bench.md). Call before
- * anything else.
+ * work beside. Given room they are collected every few seconds; the process takes some 50 MB more. Call before anything
+ * else.
  */
 export function giveHeapRoom(): void {
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`);
