@@ -1,4 +1,7 @@
+import { silentLogger } from "@tts-labs/core/logger";
+import { closeRedis, openRedis } from "@tts-labs/core/redis/client";
 import { afterEach, expect, test } from "vitest";
+import { ChaosProxy } from "../../harness/chaos-proxy.ts";
 import { startEdgeAlone } from "../../harness/edge-alone.ts";
 import { fakeSpeechOf } from "../../harness/fake-worker.ts";
 import { NativeClient } from "../../harness/native-client.ts";
@@ -52,6 +55,29 @@ test("a session speaks on after a sentinel has put the replica in the killed pri
   expect(performance.now() - killedAtMs).toBeLessThan(RECOVERY_LIMIT_MS);
   expect(failures.every(Boolean)).toBe(true);
   await expect.poll(isReady, { timeout: 5_000 }).toBe(200);
+}, 90_000);
+
+test("connections that are just asking a slow sentinel when it tells of the new primary find it as well", async () => {
+  const sentinel = await startPrivateSentinel();
+  closers.push(() => sentinel.stop());
+  const { port } = new URL(sentinel.url);
+  const slow = await new ChaosProxy().open(Number(port));
+  closers.push(() => slow.close());
+  slow.delayMs = 200;
+  const url = sentinel.url.replace(port, String(slow.port));
+  const connections = Array.from({ length: 20 }, () =>
+    openRedis({ url, purpose: "queue", logger: silentLogger }),
+  );
+  closers.push(() => Promise.all(connections.map(closeRedis)));
+  const states = () => [...new Set(connections.map(({ status }) => status))];
+  await expect.poll(states, { timeout: 10_000 }).toEqual(["ready"]);
+  process.kill(sentinel.primary.pid, "SIGKILL");
+  await sentinel.promoted();
+  await expect.poll(states, { timeout: 20_000 }).toEqual(["ready"]);
+  const answers = await Promise.all(
+    connections.map((connection, i) => connection.set(`found:${i}`, "", "PX", 1_000)),
+  );
+  expect(new Set(answers)).toEqual(new Set(["OK"]));
 }, 90_000);
 
 test("one that asks no sentinel knows only the dead primary: it speaks no more, and says so", async () => {

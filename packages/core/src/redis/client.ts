@@ -1,6 +1,7 @@
 import { Cluster, Redis, type RedisOptions } from "ioredis";
 import { GatewayError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
+import { followFailover } from "./follow-failover.ts";
 import { logQuietly } from "./quiet-errors.ts";
 
 export { Cluster };
@@ -52,18 +53,19 @@ function connect(options: OpenRedisOptions, address: RedisAddress): RedisConnect
   switch (address.kind) {
     case "single":
       return new Redis(options.url, { ...nodeOptions(options), retryStrategy: reconnectDelayMs });
-    case "sentinel":
-      return new Redis({
+    case "sentinel": {
+      const { nodes: sentinels, name } = address;
+      const connection = new Redis({
         ...nodeOptions(options),
         ...credentialsOf(address),
-        sentinels: [...address.nodes],
-        name: address.name,
+        ...{ sentinels: [...sentinels], name },
         retryStrategy: reconnectDelayMs,
         sentinelRetryStrategy: reconnectDelayMs,
         sentinelCommandTimeout: COMMAND_TIMEOUT_MS,
-        // A primary that was replaced may go on answering for a while: its connections are cut at once.
-        failoverDetector: true,
       });
+      followFailover(connection, { sentinels, name, reconnectDelayMs });
+      return connection;
+    }
     case "cluster":
       return keepMapped(new Cluster([...address.nodes], clusterOptions(options, address)));
   }
