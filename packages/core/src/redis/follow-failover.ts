@@ -20,7 +20,8 @@ export interface FollowFailoverOptions {
 export function followFailover(connection: Redis, options: FollowFailoverOptions): void {
   const { sentinels, name, reconnectDelayMs } = options;
   const onMessage = (_channel: string, message: string) => {
-    if (message.startsWith(`${name} `)) cut(connection);
+    const [of, , , host, port] = message.split(" ");
+    if (of === name) leave(connection, `${host}:${port}`);
   };
   const listeners = sentinels.map(({ host, port }) => {
     const listener = new Redis({
@@ -38,9 +39,16 @@ export function followFailover(connection: Redis, options: FollowFailoverOptions
   });
 }
 
-function cut(connection: Redis): void {
-  const { status } = connection;
-  if (status === "ready" || status === "connect") connection.disconnect(true);
-  // Perhaps to the old one: what it was told may be older than the news.
-  else if (status === "connecting") connection.once("ready", () => connection.disconnect(true));
+/** Unless it is at the new primary already: each sentinel tells, some of them seconds later. */
+function leave(connection: Redis, primary: string): void {
+  const { status, stream } = connection;
+  if (status === "ready" || status === "connect") {
+    const isThere = `${stream.remoteAddress}:${stream.remotePort}` === primary;
+    if (!isThere) connection.disconnect(true);
+  } else if (status === "connecting") {
+    // Perhaps to the old one: what it was told may be older than the news.
+    const onReady = () => leave(connection, primary);
+    connection.once("ready", onReady);
+    connection.once("close", () => connection.off("ready", onReady));
+  }
 }
