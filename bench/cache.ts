@@ -182,7 +182,7 @@ async function speakOnce(system: BenchSystem): Promise<readonly Phrase[]> {
 
 async function measure(
   system: BenchSystem,
-  { rate, seconds, syntheses, edges }: Options,
+  { rate, seconds, syntheses }: Options,
   phrases: readonly Phrase[],
 ): Promise<Report> {
   const { edgeUrls } = system;
@@ -207,7 +207,7 @@ async function measure(
   ]);
   const requests = firstFramesMs.length + answers.failed + answers.otherBytes;
   return {
-    ...{ rate, edges, requests, ...answers, synthesesBeside },
+    ...{ rate, edges: edgeUrls.length, requests, ...answers, synthesesBeside },
     firstFrameMs: summarize(firstFramesMs),
     pongMs: summarize(pongsMs),
     perHit: await costs(Math.round(rate * (seconds + WARM_UP_MS / 1_000))),
