@@ -118,6 +118,20 @@ export const ERROR_CATALOGUE = {
     "New work is refused so that those already speaking are not disturbed.",
     4430,
   ),
+  "capacity.rate_limited": row(
+    "capacity",
+    true,
+    429,
+    "One client asked for more per second than one client may.",
+    4431,
+  ),
+  "capacity.too_many_connections": row(
+    "capacity",
+    true,
+    503,
+    "This edge holds as many connections as it may hold.",
+    4432,
+  ),
   "capacity.slow_client": row(
     "capacity",
     true,
