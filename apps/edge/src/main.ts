@@ -100,7 +100,7 @@ export async function startEdge(
     const { streamLossNoticed: noticesLoss } = config;
     const streams = await openRedisStreams({ redis, subscriber, keys, nodeId, logger, noticesLoss });
     lifecycle.add("streams", streams, () => streams.close());
-    const windowMs = Math.ceil(config.resumeWindowMs * HELD_WINDOWS);
+    const windowMs = Math.ceil((config.resumeWindowMs || config.liveTtlMs) * HELD_WINDOWS);
     const sessions = await openSessionStore({ redis, subscriber, keys, nodeId, logger, windowMs });
     lifecycle.add("held sessions", sessions, () => sessions.close());
     // A connection of its own: a phrase on its way must not stand before a frame.

@@ -21,7 +21,7 @@ export interface SessionServices {
   readonly queue: UtteranceQueue;
   readonly registry: LiveRegistry;
   readonly routes: WantedRoutes;
-  /** Where sessions outlive their connections; asked only where `resumeWindowMs` is above 0. */
+  /** Where sessions outlive their connections; and where an id is held, on all edges. */
   readonly sessions: SessionStore;
   /** Absent where nothing is to be cached. */
   readonly speechCache?: SpeechCache;

@@ -1,5 +1,10 @@
 import { GatewayError } from "@tts-labs/core/errors";
-import type { NewSession, SessionHold, StoredSession } from "@tts-labs/core/session/session-store";
+import type {
+  NewSession,
+  ResumeClaim,
+  SessionHold,
+  StoredSession,
+} from "@tts-labs/core/session/session-store";
 import type { Admission } from "./admission.ts";
 import { type Detached, DetachedSession } from "./detached-session.ts";
 import { type RestoredSession, type ResumePosition, restoreUtterances } from "./resume.ts";
@@ -61,11 +66,12 @@ export class SessionRegistry {
   }
 
   /**
-   * Whether one more may be opened now, of this id or a new one.
-   * @throws GatewayError `capacity.too_many_sessions`, `capacity.overloaded`, `draining`
+   * Whether one more may be opened now, of this id or a new one. What other edges hold only the store knows.
+   * @throws GatewayError `capacity.too_many_sessions`, `capacity.overloaded`, `draining`, `session.held`
    */
   admit(kind: "new" | "resumed", sessionId?: string): void {
     if (this.#draining) throw new GatewayError("draining");
+    if (kind === "new") this.#assertFree(sessionId);
     if (kind === "new") this.#options.admission.assertRoom();
     const { maxSessions } = this.#options;
     if (this.#sessions.size < maxSessions) return;
@@ -76,10 +82,12 @@ export class SessionRegistry {
     });
   }
 
-  /** Makes a session outlive its connection; nothing where none does. @throws GatewayError `storage.*` */
-  async hold(session: NewSession, onSuperseded: () => void): Promise<SessionHold | undefined> {
-    const { services, settings } = this.#options;
-    return settings.resumeWindowMs > 0 ? services.sessions.open(session, onSuperseded) : undefined;
+  /**
+   * Takes hold of the session's id among all edges, also where sessions end with their connections.
+   * @throws GatewayError `session.held`, `storage.*`
+   */
+  hold(session: NewSession, onSuperseded: () => void): Promise<SessionHold> {
+    return this.#options.services.sessions.open(session, onSuperseded);
   }
 
   /**
@@ -87,7 +95,7 @@ export class SessionRegistry {
    * @throws GatewayError as `admit`, `session.unknown`, `authentication.invalid`, `session.position_gone`, `storage.*`
    */
   async resume(
-    claim: { readonly sessionId: string; readonly resumeToken: string },
+    claim: ResumeClaim,
     position: ResumePosition,
     onSuperseded: () => void,
   ): Promise<{
@@ -111,12 +119,12 @@ export class SessionRegistry {
   }
 
   /**
-   * Opens a session; a connection that holds one of the same id on this edge is superseded.
+   * Opens a session; where it is resumed, a connection that holds it on this edge is superseded.
    * @throws GatewayError as `admit`
    */
   open(options: Omit<SessionOptions, "services" | "settings" | "onClosed">): Session {
     this.admit(options.restored === undefined ? "new" : "resumed", options.sessionId);
-    this.#supersede(options);
+    if (options.restored !== undefined) this.#supersede(options.sessionId);
     const { services, settings } = this.#options;
     const session: Session = new Session({
       ...options,
@@ -154,13 +162,15 @@ export class SessionRegistry {
     for (const detached of [...this.#detached.values()]) detached.letGo();
   }
 
-  /** What is resumed goes on; what is opened anew under the same id ends what was there. */
-  #supersede({ sessionId, restored }: Pick<SessionOptions, "sessionId" | "restored">): void {
-    const session = this.#sessions.get(sessionId);
-    const detached = this.#detached.get(sessionId);
-    session?.disconnect(new GatewayError("session.superseded"));
-    if (restored !== undefined) detached?.letGo();
-    else detached?.expire();
+  #supersede(sessionId: string): void {
+    this.#sessions.get(sessionId)?.disconnect(new GatewayError("session.superseded"));
+    this.#detached.get(sessionId)?.letGo();
+  }
+
+  #assertFree(sessionId: string | undefined): void {
+    if (sessionId === undefined) return;
+    if (this.#sessions.has(sessionId) || this.#detached.has(sessionId))
+      throw new GatewayError("session.held");
   }
 
   #keep(left: Detached): void {

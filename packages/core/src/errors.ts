@@ -142,6 +142,13 @@ export const ERROR_CATALOGUE = {
   "capacity.slot_timeout": row("capacity", true, 503, "No provider slot became free within the deadline."),
   // Sessions and streams.
   "session.superseded": row("session", false, 409, "A newer connection took over this session.", 4510),
+  "session.held": row(
+    "session",
+    false,
+    409,
+    "A session of this id is held: resume it with its token, choose another id, or wait until it has ended.",
+    4511,
+  ),
   "session.unknown": row("session", false, 404, "There is no such session, or it has expired.", 4504),
   "session.position_gone": row("session", false, 410, "The position asked for is no longer held.", 4505),
   "session.idle": row("session", true, 408, "The connection was silent for too long.", 4008),

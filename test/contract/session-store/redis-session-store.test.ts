@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, t
 import { startPrivateCluster } from "../../../scripts/private-cluster.ts";
 
 const TOKEN = "a-token-that-only-its-client-knows";
+const NEXT = "the-token-that-takes-the-place-of-it";
 const session = (sessionId: string): NewSession => ({
   sessionId,
   resumeToken: TOKEN,
@@ -60,7 +61,7 @@ describe.each([
     openSessionStore({
       ...{ redis, subscriber, keys, nodeId: newNodeId("edge"), logger: silentLogger, windowMs },
     });
-  const claim = { sessionId: "ses_1", resumeToken: TOKEN };
+  const claim = { sessionId: "ses_1", resumeToken: TOKEN, nextToken: NEXT };
   async function ownKeys(): Promise<string[]> {
     const nodes = isCluster(redis) ? redis.nodes("master") : [redis];
     return (await Promise.all(nodes.map((node) => node.keys(`${keys.prefix}:*`)))).flat();
@@ -84,7 +85,7 @@ describe.each([
   test("are refused to those who have another token, and stay with their holder", async () => {
     const hold = await here.open(session("ses_1"), never);
     for (const resumeToken of ["another-token-of-the-same-sort-xx", TOKEN.slice(1), `${TOKEN}x`, ""]) {
-      await expect(there.resume({ sessionId: "ses_1", resumeToken }, never)).rejects.toMatchObject({
+      await expect(there.resume({ ...claim, resumeToken }, never)).rejects.toMatchObject({
         code: "authentication.invalid",
       });
     }
@@ -127,16 +128,75 @@ describe.each([
     expect(found.utterances).toEqual([]);
   });
 
-  test("opened again under the same id begin anew, with a token of their own", async () => {
-    const superseded = vi.fn();
-    const first = await here.open(session("ses_1"), superseded);
+  test("are not opened again under their id, here or there, whoever shows which token", async () => {
+    const first = await here.open(session("ses_1"), never);
     await first.put(utterance(1));
-    const again = await there.open({ ...session("ses_1"), resumeToken: "quite-another-token" }, () => {});
-    expect(again.epoch).toBe(2);
-    await vi.waitFor(() => expect(superseded).toHaveBeenCalledOnce());
+    for (const store of [here, there]) {
+      for (const resumeToken of [TOKEN, "quite-another-token"]) {
+        const again = store.open({ ...session("ses_1"), resumeToken }, never);
+        await expect(again).rejects.toMatchObject({ code: "session.held" });
+      }
+    }
+    await first.refresh();
+    expect(first.isCurrent).toBe(true);
+    expect((await there.resume(claim, never)).session.utterances).toEqual([utterance(1)]);
+  });
+
+  test("are opened once by many who come at once, and stay with the one that came first", async () => {
+    const opened = await Promise.allSettled(
+      Array.from({ length: 8 }, (_, i) =>
+        (i % 2 ? here : there).open({ ...session("ses_1"), resumeToken: `${TOKEN}-${i}` }, never),
+      ),
+    );
+    expect(opened.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    for (const it of opened) {
+      if (it.status === "rejected") expect(it.reason).toMatchObject({ code: "session.held" });
+    }
+  });
+
+  test("stay held when their edge has died, until the window is over, and are free from then on", async () => {
+    const short = await openStore(400);
+    await short.open(session("ses_1"), never);
+    await short.close();
+    await expect(there.open(session("ses_1"), never)).rejects.toMatchObject({ code: "session.held" });
+    await vi.waitFor(() => there.open(session("ses_1"), never), { timeout: 5_000, interval: 50 });
+  });
+
+  test("are free at once where they were removed", async () => {
+    const first = await here.open(session("ses_1"), never);
+    await first.remove();
+    const again = await there.open({ ...session("ses_1"), resumeToken: NEXT }, never);
+    expect([again.epoch, again.isCurrent]).toEqual([1, true]);
+  });
+
+  test("without the record that holds the id, would be opened again by anyone", async () => {
+    const first = await here.open(session("ses_1"), () => {});
+    await redis.del(keys.heldSession("ses_1"));
+    await there.open({ ...session("ses_1"), resumeToken: NEXT }, never);
+    await first.refresh();
+    expect(first.isCurrent).toBe(false);
+  });
+
+  test("take the next token for the one shown, which ends once the client has the next", async () => {
+    await here.open(session("ses_1"), () => {});
+    const { hold } = await there.resume(claim, never);
+    await hold.confirm();
     await expect(here.resume(claim, never)).rejects.toMatchObject({ code: "authentication.invalid" });
-    const { session: found } = await here.resume({ ...claim, resumeToken: "quite-another-token" }, never);
-    expect(found.utterances).toEqual([]);
+    expect(hold.isCurrent).toBe(true);
+  });
+
+  test("go on with the token shown where the answer with the next one was lost, however often", async () => {
+    await here.open(session("ses_1"), () => {});
+    for (const nextToken of ["lost-1", "lost-2"]) await there.resume({ ...claim, nextToken }, () => {});
+    const { hold } = await there.resume(claim, () => {});
+    for (const resumeToken of ["lost-1", "lost-2"]) {
+      await expect(here.resume({ ...claim, resumeToken }, never)).rejects.toMatchObject({
+        code: "authentication.invalid",
+      });
+    }
+    await hold.confirm();
+    const next = { ...claim, resumeToken: NEXT, nextToken: `${NEXT}-3` };
+    expect((await here.resume(next, never)).hold.epoch).toBe(5);
   });
 
   test("expire where nobody refreshes them", async () => {

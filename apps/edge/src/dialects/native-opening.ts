@@ -11,8 +11,7 @@ export interface NativeOpening {
   readonly sessionId: string;
   readonly resumeToken: string;
   readonly delivery: SessionDelivery;
-  /** Absent where sessions end with their connections. */
-  readonly hold?: SessionHold;
+  readonly hold: SessionHold;
   /** Where it is resumed. */
   readonly restored?: RestoredSession;
 }
@@ -27,7 +26,7 @@ interface OpeningRoles {
   };
 }
 
-/** @throws GatewayError as `SessionRegistry.admit`, `storage.*` */
+/** @throws GatewayError as `SessionRegistry.admit`, `session.held`, `storage.*` */
 export async function openNewSession(
   { query, registry, settings }: OpeningRoles,
   onSuperseded: () => void,
@@ -45,7 +44,7 @@ export async function openNewSession(
   };
   const opened = { sessionId, resumeToken, createdAtMs: Date.now(), settings: delivery };
   const hold = await registry.hold(opened, onSuperseded);
-  return { sessionId, resumeToken, delivery, ...(hold === undefined ? {} : { hold }) };
+  return { sessionId, resumeToken, delivery, hold };
 }
 
 /** @throws GatewayError `session.unknown`, `authentication.invalid`, `session.position_gone`, `draining`, `storage.*` */
@@ -58,11 +57,12 @@ export async function resumeSession(
   if (sessionId === undefined) {
     throw new GatewayError("session.unknown", "Say which session with the parameter session_id.");
   }
-  const claim = { sessionId, resumeToken };
+  const nextToken = newResumeToken();
+  const claim = { sessionId, resumeToken, nextToken };
   const { session, hold, restored } = await registry.resume(
     claim,
     { utteranceId, sample, seq },
     onSuperseded,
   );
-  return { sessionId, resumeToken, delivery: session.settings, hold, restored };
+  return { sessionId, resumeToken: nextToken, delivery: session.settings, hold, restored };
 }

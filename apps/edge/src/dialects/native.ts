@@ -2,7 +2,7 @@ import { GatewayError, toGatewayError } from "@tts-labs/core/errors";
 import type { Logger } from "@tts-labs/core/logger";
 import type { ClientMessage, ResumeMessage } from "@tts-labs/core/protocol/client-message";
 import type { SpeechDefaults } from "@tts-labs/core/protocol/speech-options";
-import type { SessionDelivery } from "@tts-labs/core/session/session-store";
+import type { SessionDelivery, SessionHold } from "@tts-labs/core/session/session-store";
 import { type AskingSink, ConfirmedSink } from "../delivery/confirmed-sink.ts";
 import { AdaptiveFrameSize, type FrameSize } from "../delivery/frame-size.ts";
 import { Outbound } from "../delivery/outbound.ts";
@@ -53,6 +53,8 @@ export interface NativeConnectionOptions {
 const RESUME_LIMIT_MS = 5_000;
 /** Messages that may come before `connected` has gone; beyond it: `capacity.overloaded`. */
 const MAX_EARLY_MESSAGES = 64;
+/** Payload of the ping that follows `connected` of a resumed session. */
+const TOKEN_MARK = "token";
 /** Close codes by which a client says that it wants no more: with a reason of its own, or without any. */
 const CLEAN_CODES: ReadonlySet<number> = new Set([1_000, 1_005]);
 
@@ -79,6 +81,8 @@ export class NativeConnection {
   #stage: Stage;
   #session: Session | undefined;
   #roundTrip: RoundTrip | undefined;
+  /** Set once: by the pong that shows that `connected`, and with it the new token, is with the client. */
+  #onTokenArrived: (() => void) | undefined;
   /** What the outbound ends in. */
   readonly #confirmed: ConfirmedSink;
 
@@ -110,6 +114,7 @@ export class NativeConnection {
   /** The client answers a ping. */
   onPong(payload: string): void {
     if (this.#confirmed.onPong(payload)) this.onDrain();
+    else if (payload === TOKEN_MARK) this.#onTokenArrived?.();
     else this.#roundTrip?.onPong(payload);
   }
 
@@ -142,13 +147,14 @@ export class NativeConnection {
       if (this.#stage.kind !== "greeting") {
         // It has gone meanwhile: a session that was there before waits for it, a new one was never heard of.
         if (isResume) letGo(opened);
-        else await opened.hold?.remove().catch(() => undefined);
+        else await opened.hold.remove().catch(() => undefined);
         return;
       }
       try {
         this.#greet(opened, this.#stage.early);
       } catch (error) {
-        letGo(opened);
+        if (isResume) letGo(opened);
+        else await opened.hold.remove().catch(() => undefined);
         throw error;
       }
       if (isResume) this.#options.observer.resumeEnded("resumed");
@@ -167,7 +173,7 @@ export class NativeConnection {
     const outbound = this.#openOutbound(how, frameSize);
     const session: Session = registry.open({
       ...{ sessionId, requestId, dialect: "native", frameSize, outbound, sentenceCache: how.sentenceCache },
-      ...(hold === undefined ? {} : { hold }),
+      hold,
       ...(restored === undefined ? {} : { restored }),
       disconnect: (reason) => this.#disconnect(reason),
     });
@@ -183,12 +189,23 @@ export class NativeConnection {
       request_id: requestId,
       ...{ resumed: restored !== undefined, utterances: session.utterances.map(toResumedUtterance) },
     });
+    if (restored !== undefined) this.#confirmToken(sink, hold);
     for (const message of early) if (this.#stage === stage) conversation.take(message);
     if (!how.adaptiveFrames || this.#stage !== stage) return;
     this.#roundTrip = new RoundTrip({
       ping: (payload) => sink.ping(payload),
       onMeasured: (roundTripMs) => frameSize.measured(roundTripMs),
     });
+  }
+
+  /** A client answers pings in order, so the pong shows that all before it has arrived. */
+  #confirmToken(sink: ConnectionSink, hold: SessionHold): void {
+    this.#onTokenArrived = () => {
+      this.#onTokenArrived = undefined;
+      // Else the older token works until the next resume.
+      hold.confirm().catch((err: unknown) => this.#options.logger.debug({ err }, "token not confirmed"));
+    };
+    sink.ask(TOKEN_MARK);
   }
 
   #openOutbound({ delivery, overflow }: SessionDelivery, frameSize: FrameSize): Outbound {
@@ -240,7 +257,7 @@ export class NativeConnection {
 /** The session stays for whoever comes next. */
 function letGo({ hold, restored }: NativeOpening): void {
   for (const { text } of restored?.utterances ?? []) text?.writer.close();
-  hold?.letGo();
+  hold.letGo();
 }
 
 const noResume = (): GatewayError =>

@@ -10,6 +10,9 @@ import type { SessionHold, StoredUtterance } from "./session-store.ts";
 /** Ended utterances whose ends can be told again; the oldest gives way. */
 export const MAX_ENDED_UTTERANCES: number = MAX_UTTERANCES_PER_SESSION;
 
+/** Where the scripts keep the hash of the token that was replaced. */
+const PREVIOUS_TOKEN = "previous";
+
 export const sessionScripts = { hold: new Script("session-hold"), change: new Script("session-change") };
 
 /** What a Redis store and its holds share. */
@@ -68,6 +71,10 @@ export class RedisSessionHold implements SessionHold {
     await this.#change(dropped, [name, value]);
   }
 
+  confirm(): Promise<void> {
+    return this.#change([PREVIOUS_TOKEN], []);
+  }
+
   async refresh(): Promise<void> {
     await this.#change([], this.#isBehind ? [...this.#held.fields].flat() : []);
     this.#isBehind = false;
@@ -123,13 +130,14 @@ export class RedisSessionHold implements SessionHold {
     if (!this.isCurrent) return;
     const { redis, storageRetryMs, closed, windowMs } = this.#sessions;
     const { key, tokenHash, fields } = this.#held;
-    await retryStorage(storageRetryMs, closed, () =>
+    const [status] = await retryStorage(storageRetryMs, closed, () =>
       sessionScripts.hold.run(
         redis,
         [key],
         ["open", tokenHash, this.member, windowMs, ...[...fields].flat()],
       ),
     );
+    if (status === "taken") this.#supersede();
   }
 
   #supersede(): void {

@@ -7,7 +7,7 @@ import type { Keys } from "../redis/keys.ts";
 import { retryStorage } from "../redis/retry.ts";
 import { type Held, RedisSessionHold, type RedisSessions, sessionScripts } from "./redis-session-hold.ts";
 import { parseFields, parseSession, toSessionFields } from "./session-fields.ts";
-import type { NewSession, SessionHold, SessionStore, StoredSession } from "./session-store.ts";
+import type { NewSession, ResumeClaim, SessionHold, SessionStore, StoredSession } from "./session-store.ts";
 
 export interface SessionStoreOptions {
   readonly redis: RedisConnection;
@@ -56,28 +56,21 @@ class RedisSessionStore implements SessionStore {
   async open(session: NewSession, onSuperseded: () => void): Promise<SessionHold> {
     const { sessionId, resumeToken } = session;
     const fields = toSessionFields(session);
-    const held = {
-      key: this.#keys.heldSession(sessionId),
-      tokenHash: hashOf(resumeToken),
-      fields,
-      onSuperseded,
-    };
+    const tokenHash = hashOf(resumeToken);
+    const held = { key: this.#keys.heldSession(sessionId), tokenHash, fields, onSuperseded };
     const { hold } = await this.#take("open", held, [...fields].flat());
     return hold;
   }
 
   async resume(
-    { sessionId, resumeToken }: { readonly sessionId: string; readonly resumeToken: string },
+    claim: ResumeClaim,
     onSuperseded: () => void,
   ): Promise<{ readonly session: StoredSession; readonly hold: SessionHold }> {
+    const { sessionId, resumeToken, nextToken } = claim;
     const fields = new Map<string, string>();
-    const held = {
-      key: this.#keys.heldSession(sessionId),
-      tokenHash: hashOf(resumeToken),
-      fields,
-      onSuperseded,
-    };
-    const { hold, found } = await this.#take("resume", held, []);
+    const tokenHash = hashOf(nextToken);
+    const held = { key: this.#keys.heldSession(sessionId), tokenHash, fields, onSuperseded };
+    const { hold, found } = await this.#take("resume", held, [hashOf(resumeToken)]);
     for (const [name, value] of parseFields(found)) fields.set(name, value);
     const session = parseSession(sessionId, fields);
     hold.found(session.utterances.filter((it) => it.end !== undefined).map((it) => it.number));
@@ -92,14 +85,15 @@ class RedisSessionStore implements SessionStore {
   async #take(
     mode: "open" | "resume",
     held: Held,
-    fields: readonly string[],
+    rest: readonly string[],
   ): Promise<{ readonly hold: RedisSessionHold; readonly found: readonly string[] }> {
     const { redis, bell, windowMs, storageRetryMs, closed } = this.#sessions;
     const hold = new RedisSessionHold(this.#sessions, held);
     try {
       const [status, epoch, before = "", ...found] = await retryStorage(storageRetryMs, closed, () =>
-        sessionScripts.hold.run(redis, [held.key], [mode, held.tokenHash, hold.member, windowMs, ...fields]),
+        sessionScripts.hold.run(redis, [held.key], [mode, held.tokenHash, hold.member, windowMs, ...rest]),
       );
+      if (status === "taken") throw new GatewayError("session.held");
       if (status === "unknown") throw new GatewayError("session.unknown");
       if (status === "refused") {
         throw new GatewayError("authentication.invalid", "The resume token is not this session's.");

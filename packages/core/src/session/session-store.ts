@@ -8,18 +8,30 @@ import type { RequestedOptions } from "../protocol/speech-options.ts";
  * after that changes nothing, and tells it that it was superseded.
  */
 export interface SessionStore {
-  /** Makes the session, or takes the place of one of the same id. @throws GatewayError `storage.*` */
+  /**
+   * Makes the session. An id is held from here until the session is removed or nothing has refreshed it for the
+   * window, whatever becomes of its connection and its edge. @throws GatewayError `session.held`, `storage.*`
+   */
   open(session: NewSession, onSuperseded: () => void): Promise<SessionHold>;
   /**
-   * Takes the session over from whoever holds it.
+   * Takes the session over from its holder. From now on `nextToken` is its token; the one shown goes on working
+   * until `SessionHold.confirm`, for a client whose answer is lost on its way.
    * @throws GatewayError `session.unknown`, `authentication.invalid`, `storage.*`
    */
   resume(
-    claim: { readonly sessionId: string; readonly resumeToken: string },
+    claim: ResumeClaim,
     onSuperseded: () => void,
   ): Promise<{ readonly session: StoredSession; readonly hold: SessionHold }>;
   /** May be called twice. Sessions stay: others may resume them. */
   close(): Promise<void>;
+}
+
+export interface ResumeClaim {
+  readonly sessionId: string;
+  /** What the client shows. */
+  readonly resumeToken: string;
+  /** What it is to show the next time. */
+  readonly nextToken: string;
 }
 
 export interface NewSession {
@@ -88,6 +100,8 @@ export interface SessionHold {
   readonly isCurrent: boolean;
   /** Notes an utterance, or how it ended; the oldest ended ones make room. @throws GatewayError `storage.*` */
   put(utterance: StoredUtterance): Promise<void>;
+  /** The client has its new token: the one before stops working. @throws GatewayError `storage.*` */
+  confirm(): Promise<void>;
   /** Puts off its expiry. @throws GatewayError `storage.*` */
   refresh(): Promise<void>;
   /** Forgets the session. @returns false where another holds it by now @throws GatewayError `storage.*` */
