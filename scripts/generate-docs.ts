@@ -8,6 +8,7 @@ import { asyncApiDocument } from "./docs/asyncapi.ts";
 import { configurationTables, replaceBetweenMarkers } from "./docs/configuration-table.ts";
 import { errorsPage } from "./docs/errors-page.ts";
 import { openApiDocument } from "./docs/openapi.ts";
+import { providerErrorsPage } from "./docs/provider-errors-page.ts";
 import { root } from "./tools.ts";
 
 /**
@@ -31,6 +32,7 @@ export async function generateDocuments(): Promise<readonly GeneratedDocument[]>
     { path: "docs/asyncapi.yaml", content: yaml(asyncApiDocument()) },
     { path: "docs/openapi.yaml", content: yaml(openApiDocument()) },
     { path: "docs/errors.md", content: errorsPage() },
+    { path: "docs/provider-errors.md", content: providerErrorsPage() },
     { path: "README.md", content: replaceBetweenMarkers(readme, "configuration", configuration) },
   ];
 }

@@ -24,8 +24,8 @@ export interface Choice {
   readonly instead?: Omit<Substitute, "reason">;
 }
 
-/** What another voice or model of the same provider may do better: the rest is met with any of them. */
-const OF_VOICE_OR_MODEL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+/** Failures that another voice or model of the same provider may not have: all others are met with any of them. */
+export const OF_VOICE_OR_MODEL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "provider.voice_not_found",
   "provider.unsupported_model",
   "provider.first_audio_timeout",

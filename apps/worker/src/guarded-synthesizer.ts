@@ -1,22 +1,17 @@
 import type { Permit } from "@tts-labs/core/breaker/circuit";
-import { type ErrorCode, GatewayError, toGatewayError } from "@tts-labs/core/errors";
+import { keyVerdictOn, ProviderError, verdictOn } from "@tts-labs/core/breaker/faults";
+import { type GatewayError, toGatewayError } from "@tts-labs/core/errors";
 import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
 import type { ProviderHealth } from "./provider-health.ts";
 import type { Synthesis, SynthesisAudio, Synthesizer } from "./synthesizer.ts";
-
-/** What is wrong with the key rather than with the provider or the request. */
-const OF_THE_KEY: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  "provider.invalid_key",
-  "provider.quota_exceeded",
-]);
 
 /**
  * A synthesizer that asks the circuit of its key first and tells it what came of it. One socket, one verdict:
  * its first audio is a success, an end before that is judged by its error. What breaks off after audio is not
  * counted, as the run goes on with a fresh socket at once, and that one tells how the provider is.
  *
- * The probe is made on a fresh socket, so that connecting is tried too. A fault of the key sets the key aside
- * and may be retried, where there is another one.
+ * The probe is made on a fresh socket, so that connecting is tried too. A failure of the key may be retried where
+ * there is another key; one that every request with the key would meet sets the key aside.
  */
 export function guardSynthesizer(inner: Synthesizer, health: ProviderHealth): Synthesizer {
   const open = async (
@@ -29,9 +24,12 @@ export function guardSynthesizer(inner: Synthesizer, health: ProviderHealth): Sy
     const toError = (cause: unknown) => {
       const error = toGatewayError(cause);
       permit.failed(error);
-      if (!OF_THE_KEY.has(error.code) || !health.rest(keyId)) return error;
-      const { message, facts } = error;
-      return new GatewayError(error.code, message, { cause: error, facts, retryable: true });
+      const key = keyVerdictOn(error);
+      if (key === "rest") health.rest(keyId);
+      if (key === "same" || !health.hasOtherThan(keyId)) return error;
+      const { code, message, facts } = error;
+      const verdicts = { verdict: verdictOn(error), key };
+      return new ProviderError(code, verdicts, message, { cause: error, facts, retryable: true });
     };
     try {
       const synthesis = await inner[permit.isProbe ? "openFresh" : how](speech, signal, keyId);

@@ -35,11 +35,15 @@ export class ProviderHealth {
     return this.circuit(keyId).isClosed && !this.#isResting(keyId);
   }
 
-  /** With no other key: told to whoever asks, as it is. */
-  rest(keyId: string | undefined): boolean {
-    if (keyId === undefined || this.#circuits.size < 2) return false;
-    this.#restingUntilMs.set(keyId, monotonicMs() + this.#restMs);
-    return true;
+  /** Without another key there is no rest: each request is told what is wrong. */
+  rest(keyId: string | undefined): void {
+    if (keyId !== undefined && this.hasOtherThan(keyId)) {
+      this.#restingUntilMs.set(keyId, monotonicMs() + this.#restMs);
+    }
+  }
+
+  hasOtherThan(keyId: string | undefined): boolean {
+    return keyId !== undefined && this.#circuits.size > 1;
   }
 
   /** Why nobody can be served now, if so: `provider.circuit_open` with the shortest wait. */

@@ -160,7 +160,7 @@ export const ERROR_CATALOGUE = {
   // The provider.
   "provider.connect_timeout": row("provider", true, 504, "The provider did not accept a connection in time."),
   "provider.connect_failed": row("provider", true, 502, "No connection to the provider could be made."),
-  "provider.refused": row("provider", false, 502, "The provider refused the connection for good."),
+  "provider.refused": row("provider", false, 502, "The provider refused the request for good."),
   "provider.first_audio_timeout": row("provider", true, 504, "The provider sent no audio in time."),
   "provider.gap_timeout": row("provider", true, 504, "The provider stopped in mid-utterance."),
   "provider.final_timeout": row("provider", true, 504, "The provider did not end the utterance in time."),

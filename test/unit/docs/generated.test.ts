@@ -6,12 +6,13 @@ import { readText } from "./document.ts";
 describe("a generated document is what the code says (else: node scripts/generate-docs.ts)", async () => {
   const documents = await generateDocuments();
 
-  test("all four are generated", () => {
+  test("all five are generated", () => {
     expect(documents.map(({ path }) => path).sort()).toEqual([
       "README.md",
       "docs/asyncapi.yaml",
       "docs/errors.md",
       "docs/openapi.yaml",
+      "docs/provider-errors.md",
     ]);
   });
 

@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { GatewayError } from "@tts-labs/core/errors";
 import { type ClientOptions, WebSocket } from "ws";
 import { toConnectError, toSocketError, toUpgradeError } from "./provider-error.ts";
+import { withoutSecret } from "./provider-reason.ts";
 import { connectUrl, type Route } from "./route.ts";
 
 /** What a connection tells its owner, in this order: refused or opened, heard …, failed, closed. */
@@ -59,11 +60,11 @@ export class Connection {
         this.#opened = true;
         events.opened(this.#trace);
       })
-      .on("unexpected-response", (_request, response) => this.#readRefusal(response))
+      .on("unexpected-response", (_request, response) => this.#readRefusal(response, options.apiKey))
       .on("message", (data, binary) => events.message(data as Buffer, binary))
       .on("pong", () => events.pong())
       .on("error", (error) => events.failed(this.#opened ? toSocketError(error) : toConnectError(error)))
-      .on("close", (code, reason) => events.closed(code, reason.toString()));
+      .on("close", (code, reason) => events.closed(code, withoutSecret(reason.toString(), options.apiKey)));
   }
 
   get isOpen(): boolean {
@@ -103,11 +104,11 @@ export class Connection {
   }
 
   /** The body says more than the status. Its reading is bounded in bytes here, in time by the connect deadline. */
-  #readRefusal(response: IncomingMessage): void {
+  #readRefusal(response: IncomingMessage, apiKey: string | undefined): void {
     const chunks: Buffer[] = [];
     let bytes = 0;
     const refuse = () => {
-      const body = Buffer.concat(chunks).toString("utf8");
+      const body = withoutSecret(Buffer.concat(chunks).toString("utf8"), apiKey);
       this.#events.failed(toUpgradeError(response.statusCode ?? 0, body, response.headers["retry-after"]));
     };
     response.on("data", (chunk: Buffer) => {

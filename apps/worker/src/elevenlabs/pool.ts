@@ -110,17 +110,16 @@ export class SocketPool {
     signal.addEventListener("abort", onAbort, { once: true });
     try {
       await socket.opened;
+      if (socket.claim()) return socket;
+      // It failed in the very read that opened it, as with a wrong key.
+      const outcome = await socket.ended;
+      throw outcome.kind === "failed" ? outcome.error : new GatewayError("provider.truncated");
     } catch (error) {
       signal.throwIfAborted();
       throw error;
     } finally {
       signal.removeEventListener("abort", onAbort);
     }
-    if (socket.checkOut()) return socket;
-    // It may have failed in the very read that opened it, as with a wrong key.
-    socket.retire();
-    const outcome = await socket.ended;
-    throw outcome.kind === "failed" ? outcome.error : new GatewayError("provider.truncated");
   }
 
   #connect(route: Route): SingleUseSocket {
@@ -131,12 +130,11 @@ export class SocketPool {
     void socket.closed.then(() => this.#sockets.delete(socket));
     void socket.ended.then((outcome) => {
       this.#shelves.get(key)?.learn(outcome);
-      if (outcome.kind === "failed" && !outcome.aborted && !outcome.error.retryable) {
-        this.#parts.logger.warn(
-          { route: key, code: outcome.error.code, ...outcome.error.facts },
-          "provider refuses a route",
-        );
-      }
+      if (outcome.kind !== "failed" || outcome.aborted) return;
+      const { code, retryable, facts } = outcome.error;
+      if (retryable && facts["providerReason"] === undefined) return;
+      const what = retryable ? "provider ended a socket with a reason" : "provider refuses a route";
+      this.#parts.logger.warn({ route: key, code, ...facts }, what);
     });
     return socket;
   }

@@ -1,41 +1,26 @@
-import { type ErrorCode, GatewayError } from "@tts-labs/core/errors";
-import { toErrorMessage } from "./messages.ts";
+import { ProviderError, verdictOnCode } from "@tts-labs/core/breaker/faults";
+import { ERROR_CATALOGUE, type ErrorCode, GatewayError } from "@tts-labs/core/errors";
+import { findErrorName, isErrorName, type NamedError, UNKNOWN_NAME } from "./error-names.ts";
+import { toSafeReason } from "./provider-reason.ts";
 
 /**
- * The provider's errors in our words. The `error` string decides, never the close code: 1008 covers wrong
- * keys, idle sockets and faults that pass (reference/elevenlabs.md 1.7, 3.3). What the provider writes for
- * people is not passed on, since it may quote what it was given; its name for the error is.
+ * The provider's errors in our words. They are judged in this order: HTTP 429 and 5xx by their status; everything
+ * else by the provider's name for it (`error-names.ts`), never by the close code, since 1008 covers wrong keys, idle
+ * sockets and faults that pass; without a name by the HTTP status; and without that by the sentences below. Only what
+ * is known to be the provider's own fault counts for the circuit: what came with a name or with words that are not
+ * known is refused, told, and held against nobody (docs/provider-errors.md).
  */
-const NAMES: readonly (readonly [ErrorCode, RegExp])[] = [
-  [
-    "provider.quota_exceeded",
-    /quota|insufficient_credits|max_character_limit|payment|subscription|only_for_creator/,
-  ],
-  ["provider.overloaded", /concurren|rate_limit|too_many|system_busy|overload|max_active|capacity/],
-  ["provider.idle_closed", /input_timeout/],
-  [
-    "provider.invalid_key",
-    /api_key|authentication|unauthori[sz]ed|needs_authorization|permission|unusual_activity|forbidden/,
-  ],
-  ["provider.voice_not_found", /voice.*(not_exist|not_found)|invalid_voice(_id)?$/],
-  ["provider.unsupported_model", /model/],
-  ["provider.fault", /something_went_wrong|internal|server_error|unavailable|timeout|fault/],
-  [
-    "provider.invalid_request",
-    /invalid|validation|unsupported|not_supported|not_allowed|bad_request|not_found|too_long/,
-  ],
-];
 
-/** Where there is no name: what the text says. */
-const TEXTS: readonly (readonly [ErrorCode, RegExp])[] = [
-  ["provider.quota_exceeded", /quota/i],
-  ["provider.idle_closed", /text input within the timeout/i],
-  ["provider.invalid_key", /api key|unauthori[sz]ed|authentication|unusual activity/i],
-  ["provider.voice_not_found", /voice.*does not exist|voice.*not found/i],
-  ["provider.unsupported_model", /model.*not supported|model.*does not exist/i],
-  ["provider.overloaded", /too many|concurren|rate limit|busy|heavy traffic/i],
-  ["provider.fault", /something went wrong/i],
-  ["provider.invalid_request", /voice_settings|must be|not allowed|invalid/i],
+/** What the provider has been seen to write where it gave no name. */
+const SENTENCES: readonly (readonly [string, RegExp])[] = [
+  ["input_timeout_exceeded", /text input within the timeout/i],
+  ["invalid_api_key", /^(?:invalid api key|api key is invalid)/i],
+  ["detected_unusual_activity", /^unusual activity detected/i],
+  ["quota_exceeded", /^this request exceeds your (?:\w+ )?quota/i],
+  ["voice_id_does_not_exist", /^a voice .{0,100}does not exist/i],
+  ["too_many_concurrent_requests", /^too many concurrent requests/i],
+  ["invalid_input", /voice_settings/i],
+  ["something_went_wrong", /^something went wrong/i],
 ];
 
 const STATUSES: Readonly<Record<number, ErrorCode>> = {
@@ -45,42 +30,119 @@ const STATUSES: Readonly<Record<number, ErrorCode>> = {
   403: "provider.refused",
   404: "provider.voice_not_found",
   408: "provider.fault",
+  409: "provider.overloaded",
   422: "provider.invalid_request",
   425: "provider.overloaded",
   429: "provider.overloaded",
+  503: "provider.overloaded",
 };
 
-const named = (error: string, text: string): ErrorCode | undefined =>
-  NAMES.find(([, pattern]) => pattern.test(error.toLowerCase()))?.[0] ??
-  TEXTS.find(([, pattern]) => pattern.test(text))?.[0];
-
-/** An error message on the socket. One that nobody has seen before is taken for a fault that may pass. */
-export function toProviderError(error: string, text: string): GatewayError {
-  return new GatewayError(named(error, text) ?? "provider.fault", undefined, { facts: nameFact(error) });
+/** What the provider said of an error, as far as it said it. */
+interface Said {
+  /** Its name for the error; empty where there is none in the form of a name. */
+  readonly name: string;
+  /** For people. */
+  readonly words: string;
 }
 
-/** A close without a final message, whatever its code: 1000 as well. The reason tells more where an error message was lost. */
+/**
+ * An error message on the socket.
+ * @param unknown what a name that is not in the table becomes; for tests, which show what another rule does
+ */
+export function toProviderError(
+  error: string,
+  text: string,
+  unknown: NamedError = UNKNOWN_NAME,
+): GatewayError {
+  const said = toSaid(error, text);
+  return toError(judged(said, unknown) ?? withoutName(said.words), said, {});
+}
+
+/**
+ * A close without a final message, whatever its code: 1000 as well. The reason tells more where the error message
+ * before it was lost: it may be a name, or one of the known sentences. In other words than those it is not the
+ * provider's fault, unless the close code itself says so (1011, an internal error).
+ */
 export function toCloseError(code: number, reason: string): GatewayError {
-  const known = code === 1008 ? TEXTS.find(([, pattern]) => pattern.test(reason))?.[0] : undefined;
-  return new GatewayError(known ?? "provider.truncated", undefined, { facts: { closeCode: code } });
+  const name = toName(reason);
+  const said = findErrorName(name) === undefined ? { name: "", words: reason } : { name, words: "" };
+  const facts = { closeCode: code };
+  const known = code === 1000 ? undefined : (findErrorName(said.name) ?? ofSentence(said.words));
+  if (known !== undefined) return toError(known, said, facts);
+  return toError({ code: "provider.truncated", fault: reason === "" || code === 1011 }, said, facts);
 }
 
-/** A refused upgrade: the body's error name first, then the status. */
+/** A refused upgrade, or a refused HTTP request. */
 export function toUpgradeError(status: number, body: string, retryAfter: string | undefined): GatewayError {
-  const { error, text } = bodyError(body);
-  const byStatus = STATUSES[status] ?? (status >= 500 ? "provider.fault" : "provider.refused");
-  // A 429 or 5xx is what it is, whatever its body says in passing.
-  const code =
-    status === 429 || status >= 500
-      ? status === 503
-        ? "provider.overloaded"
-        : byStatus
-      : named(error, text);
+  const { said, param } = readBody(body);
   const retryAfterMs = parseRetryAfter(retryAfter);
-  return new GatewayError(code ?? byStatus, undefined, {
-    facts: { httpStatus: status, ...nameFact(error) },
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-  });
+  return toError(
+    ofStatus(status, said, param),
+    said,
+    { httpStatus: status, ...(isErrorName(param) ? { providerParam: param } : {}) },
+    retryAfterMs,
+  );
+}
+
+function ofStatus(status: number, said: Said, param: string): NamedError {
+  if (status === 429 || status >= 500) {
+    return { code: STATUSES[status] ?? "provider.fault", fault: status >= 500 };
+  }
+  // "Unsupported by the model" is said of other fields, too.
+  const isOfField = said.name === "unsupported_model" && !["", "model", "model_id"].includes(param);
+  if (isOfField) return { code: "provider.invalid_request" };
+  const code = STATUSES[status] ?? "provider.refused";
+  return (
+    judged(said) ?? { code, fault: status === 408, key: status === 401 || status === 402 ? "rest" : "same" }
+  );
+}
+
+const judged = ({ name, words }: Said, unknown: NamedError = UNKNOWN_NAME): NamedError | undefined =>
+  name === "" ? ofSentence(words) : (findErrorName(name) ?? unknown);
+
+const ofSentence = (words: string): NamedError | undefined => {
+  const name = SENTENCES.find(([, sentence]) => sentence.test(words))?.[0];
+  return name === undefined ? undefined : findErrorName(name);
+};
+
+/** An error that is neither named nor explained can't be anything that was asked for. */
+const withoutName = (words: string): NamedError =>
+  words === "" ? { code: "provider.fault", fault: true } : UNKNOWN_NAME;
+
+function toError(
+  { code, fault = false, key = "same" }: NamedError,
+  { name, words }: Said,
+  facts: Readonly<Record<string, string | number>>,
+  retryAfterMs?: number,
+): GatewayError {
+  const { retryable } = ERROR_CATALOGUE[code];
+  const reason = toSafeReason(words);
+  return new ProviderError(
+    code,
+    { verdict: fault ? "fault" : verdictWithoutFault(code, retryable), key },
+    toMessage(code, name, reason),
+    {
+      facts: {
+        ...facts,
+        ...(name === "" ? {} : { providerError: name }),
+        ...(reason === "" ? {} : { providerReason: reason }),
+      },
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    },
+  );
+}
+
+function verdictWithoutFault(code: ErrorCode, retryable: boolean): "alive" | "nothing" {
+  const verdict = verdictOnCode(code, retryable);
+  return verdict === "fault" ? "nothing" : verdict;
+}
+
+/** Our sentence, and the provider's own reason. */
+function toMessage(code: ErrorCode, name: string, reason: string): string {
+  const { meaning } = ERROR_CATALOGUE[code];
+  if (reason === "") return name === "" ? meaning : `${meaning} It calls this ${name}.`;
+  const end = /[.!?…]$/.test(reason) ? "" : ".";
+  return `${meaning} It says${name === "" ? "" : ` (${name})`}: ${reason}${end}`;
 }
 
 const DEADLINE_CODES = {
@@ -117,20 +179,47 @@ export function toConnectError(cause: Error): GatewayError {
   });
 }
 
-/** Only names such as the provider uses: nothing it might have copied from a request, no key. */
-const nameFact = (error: string): { readonly providerError?: string } =>
-  /^[a-z][a-z0-9_+]{2,48}$/.test(error) && !error.startsWith("sk_") ? { providerError: error } : {};
-
-function bodyError(body: string): { readonly error: string; readonly text: string } {
-  try {
-    const parsed: unknown = JSON.parse(body);
-    if (typeof parsed !== "object" || parsed === null) return { error: "", text: "" };
-    const fields = parsed as Record<string, unknown>;
-    return toErrorMessage(fields["detail"] ?? fields["error"], fields);
-  } catch {
-    return { error: "", text: body };
-  }
+/** A "name" in another form than the provider's is read as words. */
+function toSaid(error: string, text: string): Said {
+  const name = toName(error);
+  return { name, words: text === "" && name === "" ? error : text };
 }
+
+function toName(error: string): string {
+  const name = error.trim().toLowerCase();
+  return isErrorName(name) ? name : "";
+}
+
+/** `{detail: {type, code, status, message, param}}`, of which older answers have only some, or an array of failed checks. */
+function readBody(body: string): { readonly said: Said; readonly param: string } {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(body);
+  } catch {
+    return { said: { name: "", words: body }, param: "" };
+  }
+  const around = toRecord(parsed);
+  const detail = around["detail"] ?? around["error"] ?? around;
+  if (Array.isArray(detail)) {
+    const first = toRecord(detail[0]);
+    return { said: { name: "validation_error", words: textOf(first["msg"]) }, param: "" };
+  }
+  const fields = toRecord(detail);
+  // The legacy status may be known where the code is not; the type says too little of an error that has a code.
+  const names = [textOf(detail), textOf(fields["code"]), textOf(fields["status"])]
+    .map(toName)
+    .filter((it) => it !== "");
+  const name =
+    names.find((it) => findErrorName(it) !== undefined) ?? names[0] ?? toName(textOf(fields["type"]));
+  const words = textOf(fields["message"]) || textOf(around["message"]);
+  const unnamed = typeof detail === "string" && name === "" ? detail : "";
+  return { said: { name, words: words || unnamed }, param: textOf(fields["param"]) };
+}
+
+const toRecord = (value: unknown): Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+
+const textOf = (value: unknown): string => (typeof value === "string" ? value : "");
 
 /** Seconds or an HTTP date; at most an hour is believed. */
 function parseRetryAfter(value: string | undefined): number | undefined {

@@ -17,6 +17,7 @@ import { Journal } from "./journal.ts";
 import { type ProviderMessage, parseProviderMessage } from "./messages.ts";
 import type { ProviderObserver } from "./observer.ts";
 import { toDeadlineError, toProviderError } from "./provider-error.ts";
+import { withoutSecret } from "./provider-reason.ts";
 import { openingMessage, type Route } from "./route.ts";
 import { RunClock } from "./run-clock.ts";
 import { SpokenText } from "./spoken-text.ts";
@@ -130,7 +131,12 @@ export class SingleUseSocket {
 
   /** Takes the warm socket for an utterance. `false` if it is not, or no longer, fit for one. */
   checkOut(): boolean {
-    if (this.#state.kind !== "warm" || !this.#connection.isOpen) return false;
+    return this.#connection.isOpen && this.claim();
+  }
+
+  /** The same for a socket opened just now, even if it closes already: its end tells the one who has it why. */
+  claim(): boolean {
+    if (this.#state.kind !== "warm") return false;
     this.#journal.checkedOut();
     this.#apply({ kind: "checked-out" });
     this.#watch.sent();
@@ -192,12 +198,17 @@ export class SingleUseSocket {
       const message = parseProviderMessage(data, binary);
       if (message.kind === "ignored") this.#options.observer.ignoredMessage(message.reason);
       else if (message.kind === "error") {
-        this.#apply({ kind: "failed", error: toProviderError(message.error, message.text) });
+        this.#apply({ kind: "failed", error: this.#toError(message) });
       } else this.#onSpeech(message);
       this.#watch.heard();
     } catch (error) {
       this.#apply({ kind: "failed", error: toGatewayError(error) });
     }
+  }
+
+  #toError({ error, text }: Extract<ProviderMessage, { kind: "error" }>): GatewayError {
+    const { apiKey } = this.#options;
+    return toProviderError(withoutSecret(error, apiKey), withoutSecret(text, apiKey));
   }
 
   #onSpeech({ audio, alignment, final }: Extract<ProviderMessage, { kind: "speech" }>): void {

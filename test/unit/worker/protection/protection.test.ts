@@ -1,34 +1,16 @@
-import { Circuit } from "@tts-labs/core/breaker/circuit";
-import { CircuitRecord, DEFAULT_BREAKER } from "@tts-labs/core/breaker/circuit-record";
-import { silentObserver } from "@tts-labs/core/breaker/observer";
 import { type ErrorCode, GatewayError } from "@tts-labs/core/errors";
 import type { SlotLease } from "@tts-labs/core/governor/governor";
-import { silentLogger } from "@tts-labs/core/logger";
 import { toSpeechOptions } from "@tts-labs/core/protocol/speech-options";
-import type { RedisConnection } from "@tts-labs/core/redis/client";
-import { Keys } from "@tts-labs/core/redis/keys";
 import { toDeadlineError } from "@tts-labs/worker/elevenlabs/provider-error";
 import { guardSynthesizer } from "@tts-labs/worker/guarded-synthesizer";
-import { ProviderHealth } from "@tts-labs/worker/provider-health";
+import type { ProviderHealth } from "@tts-labs/worker/provider-health";
 import { localLeases, ProviderSlots } from "@tts-labs/worker/provider-slots";
 import { expect, it, vi } from "vitest";
+import { openLocalHealth } from "../../../harness/local-circuits.ts";
 import { type Script, ScriptedSynthesizer } from "../../../harness/scripted-synthesizer.ts";
 
 const speech = toSpeechOptions({}, { voice: "v", model: "m", sampleRateHz: 24_000 });
 const never = new AbortController().signal;
-
-/** Circuits of a process that has no Redis: they count for themselves. */
-function openHealth(keyIds: readonly string[], restMs = 60_000): ProviderHealth {
-  const evalsha = () => Promise.reject(new Error("Connection is closed."));
-  const redis = { evalsha, eval: evalsha } as unknown as RedisConnection;
-  const settings = { ...DEFAULT_BREAKER, openMs: 80 };
-  const circuits = keyIds.map((keyId) => {
-    const record = new CircuitRecord(redis, new Keys("test"), keyId, settings);
-    const parts = { record, settings, observer: silentObserver, logger: silentLogger, publish: () => {} };
-    return [keyId, new Circuit(parts)] as const;
-  });
-  return new ProviderHealth(new Map(circuits), restMs);
-}
 
 async function fail(health: ProviderHealth, keyId: string, times = 3): Promise<void> {
   for (let i = 0; i < times; i++) {
@@ -52,7 +34,7 @@ async function speak(health: ProviderHealth, script: Script, keyId = "a"): Promi
 const failing = (code: ErrorCode): Script => ({ steps: [{ kind: "fail", error: new GatewayError(code) }] });
 
 it("nobody waits for a slot of a provider that is left alone, and who waits is told", async () => {
-  const health = openHealth(["a"]);
+  const health = openLocalHealth(["a"]);
   let wasAborted = false;
   const acquire = (signal: AbortSignal) =>
     new Promise<SlotLease>((_resolve, reject) => {
@@ -81,7 +63,7 @@ it("nobody waits for a slot of a provider that is left alone, and who waits is t
 });
 
 it("with one of two circuits open the other key serves all", async () => {
-  const health = openHealth(["a", "b"]);
+  const health = openLocalHealth(["a", "b"]);
   const leases = localLeases(["a", "b"], (keyId) => health.mayServe(keyId));
   expect([(await leases.acquire(never, 0)).keyId, (await leases.acquire(never, 0)).keyId].sort()).toEqual([
     "a",
@@ -109,7 +91,7 @@ it("a lease without limit moves to the other key, and counts for it", async () =
 });
 
 it("three sockets that end before any audio open the circuit; the next is not opened", async () => {
-  const health = openHealth(["a"]);
+  const health = openLocalHealth(["a"]);
   for (let i = 0; i < 3; i++) await expect(speak(health, failing("provider.truncated"))).rejects.toThrow();
   await vi.waitFor(() => expect(health.circuit("a").isClosed).toBe(false), { interval: 1 });
   const inner = new ScriptedSynthesizer(failing("provider.truncated"));
@@ -120,7 +102,7 @@ it("three sockets that end before any audio open the circuit; the next is not op
 });
 
 it("silence for the budget says nothing of the provider, silence until the deadline does", async () => {
-  const health = openHealth(["a"]);
+  const health = openLocalHealth(["a"]);
   const early = toDeadlineError("silence");
   for (let i = 0; i < 5; i++) {
     const given = speak(health, { steps: [{ kind: "fail", error: early }] });
@@ -135,7 +117,7 @@ it("silence for the budget says nothing of the provider, silence until the deadl
 });
 
 it("what breaks off after audio is not held against the provider", async () => {
-  const health = openHealth(["a"]);
+  const health = openLocalHealth(["a"]);
   const error = new GatewayError("provider.truncated");
   for (let i = 0; i < 5; i++) {
     await expect(
@@ -151,7 +133,7 @@ it("what breaks off after audio is not held against the provider", async () => {
 });
 
 it("the probe is made on a fresh socket, and its first audio closes the circuit", async () => {
-  const health = openHealth(["a"]);
+  const health = openLocalHealth(["a"]);
   await fail(health, "a");
   await vi.waitFor(() => expect(health.mayServe("a")).toBe(true));
   const inner = new ScriptedSynthesizer({ steps: [{ kind: "audio", samples: 100 }, { kind: "hang" }] });
@@ -163,7 +145,7 @@ it("the probe is made on a fresh socket, and its first audio closes the circuit"
 });
 
 it("a probe that is cancelled decides nothing, and may be made again", async () => {
-  const health = openHealth(["a"]);
+  const health = openLocalHealth(["a"]);
   await fail(health, "a");
   await vi.waitFor(() => expect(health.mayServe("a")).toBe(true));
   const guarded = guardSynthesizer(new ScriptedSynthesizer({ steps: [{ kind: "hang" }] }), health);
@@ -175,7 +157,7 @@ it("a probe that is cancelled decides nothing, and may be made again", async () 
 });
 
 it("a key without quota rests, and its utterance may be tried with another", async () => {
-  const health = openHealth(["a", "b"]);
+  const health = openLocalHealth(["a", "b"]);
   await expect(speak(health, failing("provider.quota_exceeded"))).rejects.toMatchObject({
     code: "provider.quota_exceeded",
     retryable: true,
@@ -189,7 +171,7 @@ it("a key without quota rests, and its utterance may be tried with another", asy
 });
 
 it("a key without quota is the end of it where there is no other", async () => {
-  const health = openHealth(["a"]);
+  const health = openLocalHealth(["a"]);
   await expect(speak(health, failing("provider.quota_exceeded"))).rejects.toMatchObject({ retryable: false });
   expect(health.mayServe("a")).toBe(true);
 });
