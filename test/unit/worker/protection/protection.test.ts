@@ -63,7 +63,7 @@ it("nobody waits for a slot of a provider that is left alone, and who waits is t
 });
 
 it("with one of two circuits open the other key serves all", async () => {
-  const health = openLocalHealth(["a", "b"]);
+  const health = openLocalHealth(["a", "b"], 60_000, 60_000);
   const leases = localLeases(["a", "b"], (keyId) => health.mayServe(keyId));
   expect([(await leases.acquire(never, 0)).keyId, (await leases.acquire(never, 0)).keyId].sort()).toEqual([
     "a",
