@@ -58,13 +58,20 @@ export function toCacheKey({ provider, text, speech }: AudibleRequest): string {
  * of the text. Line breaks inside stay, each of them, since voices pause there; so do case and punctuation.
  */
 export function normalizeText(text: string): string {
-  return text
+  const lines = text
     .normalize("NFC")
     .replace(/\r\n?/g, "\n")
     .replace(/[ \t]+/g, " ")
-    .replace(/ ?\n ?/g, "\n")
-    .replace(/^[ \n]+|[ \n]+$/g, "");
+    .replace(/ ?\n ?/g, "\n");
+  let start = 0;
+  let end = lines.length;
+  // Not by an expression: one that looks for the end of a run of line breaks from each of them is quadratic.
+  while (start < end && isBlank(lines, start)) start++;
+  while (end > start && isBlank(lines, end - 1)) end--;
+  return lines.slice(start, end);
 }
+
+const isBlank = (text: string, at: number): boolean => text[at] === " " || text[at] === "\n";
 
 /** A provider by its address: the same voice id may be another voice elsewhere. */
 export const toProviderIdentity = (url: string): string => new URL(url).host;

@@ -1,116 +1,109 @@
-import { judgeMark, type Verdict } from "./sentence-end.ts";
+import { classOf } from "./characters.ts";
+import { forcedCut } from "./forced-cut.ts";
+import { SentenceScanner } from "./sentence-scanner.ts";
+import { WholeCharacters } from "./whole-characters.ts";
+
+export { isSpeakable } from "./characters.ts";
 
 /** Longest sentence, in UTF-16 code units; what has no end by then is cut at a clause's end, or at a space. */
 export const MAX_SENTENCE_CHARACTERS = 400;
-
-/** Ends of sentences where white space follows, and where none need to. */
-const MARK = /[.!?…؟۔।॥]/;
-const WIDE_MARK = /[。！？｡．]/;
-const ANY_MARK = /[.!?…؟۔।॥。！？｡．]/;
-/** What may stand between a mark and the white space behind it; German closes with what English opens with. */
-const CLOSER = /[\p{Pe}\p{Pf}\p{Pi}"'*_]/u;
-const SPACE = /\s/;
-const SPEAKABLE = /[\p{L}\p{N}\p{S}]/u;
-const OPENING = /^[\p{Ps}\p{Pi}"'“„‚«]*/u;
-/** White space with an empty line in it. */
-const EMPTY_LINE = /\n[^\S\n]*\n/;
-const CLAUSE_END = /[,;:–—]\s+(?!.*[,;:–—]\s)/su;
-
-interface Found {
-  readonly verdict: Verdict;
-  /** Where the search goes on, or the next sentence begins. */
-  readonly at: number;
-}
-
-/** Whether anything in `text` would be heard. */
-export const isSpeakable = (text: string): boolean => SPEAKABLE.test(text);
+/** What may stand beyond that between a mark and the character that decides: white space, quotes and a word. */
+const MAX_UNDECIDED_CHARACTERS = 128;
 
 /**
- * Cuts text that comes in pieces into sentences, in English, German, and scripts with marks of their own. Where it
- * cuts depends only on the text and on where it was flushed, never on the pieces: a mark waits until the first
- * character of the next sentence is there, in doubt ("3. Mai", "etc. Then") until its first word is. Nothing is lost:
- * the sentences, joined, are the text. White space between two sentences belongs to the first.
+ * Cuts text that comes in pieces into sentences, for the cache. Where it cuts depends only on the text and on where it
+ * was flushed, never on the pieces: a mark waits until the first character of the next sentence is there, in doubt
+ * ("3. Mai", "etc. Then") until its first word is. Nothing is lost: the sentences, joined, are the text. White space
+ * between two sentences belongs to the first.
+ *
+ * Each character is looked at once, and some once more where a sentence is cut by force, so the time is linear in the
+ * text however it comes.
  */
 export class SentenceCutter {
-  #open = "";
+  readonly #scanner = new SentenceScanner("cut-for-cache");
+  readonly #characters = new WholeCharacters();
+  /** The open sentence as it came, but for its last piece; joined when its end is found. */
+  #pieces: string[] = [];
+  #last = "";
+  /** Places, in code units of all text so far: of the open sentence, of the last piece, of what is scanned next. */
+  #start = 0;
+  #lastStart = 0;
+  #next = 0;
+
+  /** Whether a pause here would end a sentence. */
+  get endsPossibly(): boolean {
+    return this.#scanner.isSpeakable && this.#scanner.rest !== "none";
+  }
 
   /** @returns the sentences that are complete by now */
   push(text: string): string[] {
-    this.#open += text;
-    return this.#cut(false);
+    this.#append(this.#characters.push(text));
+    return this.#scan();
   }
 
   /** No more text belongs to the open sentence. @returns what was open */
   flush(): string[] {
-    const sentences = this.#cut(true);
-    if (this.#open !== "") sentences.push(this.#open);
-    this.#open = "";
+    this.#append(this.#characters.finish());
+    const sentences = this.#scan();
+    for (;;) {
+      const end = this.#scanner.finish() ?? this.#tooLong(MAX_SENTENCE_CHARACTERS + 1);
+      if (end === undefined) break;
+      sentences.push(this.#take(end));
+      this.#next = end;
+      sentences.push(...this.#scan());
+    }
+    if (this.#next > this.#start) sentences.push(this.#take(this.#next));
     return sentences;
   }
 
-  #cut(isAll: boolean): string[] {
+  #append(text: string): void {
+    const rest = this.#last.slice(Math.max(0, this.#start - this.#lastStart));
+    if (rest !== "") this.#pieces.push(rest);
+    this.#last = text;
+    this.#lastStart = this.#next;
+  }
+
+  #scan(): string[] {
     const sentences: string[] = [];
-    for (let end = findCut(this.#open, isAll); end !== undefined; end = findCut(this.#open, isAll)) {
-      sentences.push(this.#open.slice(0, end));
-      this.#open = this.#open.slice(end);
+    const scanner = this.#scanner;
+    while (this.#next < this.#lastStart + this.#last.length) {
+      const undecided = scanner.isWaiting ? MAX_UNDECIDED_CHARACTERS : 0;
+      const cut = this.#tooLong(MAX_SENTENCE_CHARACTERS + undecided);
+      if (cut !== undefined) {
+        sentences.push(this.#take(cut));
+        this.#next = cut;
+        scanner.reset();
+        continue;
+      }
+      const codePoint = this.#last.codePointAt(this.#next - this.#lastStart) ?? 0;
+      const end = scanner.take(codePoint, classOf(codePoint), this.#next);
+      this.#next += codePoint > 0xffff ? 2 : 1;
+      if (end !== undefined) sentences.push(this.#take(end));
     }
     return sentences;
   }
-}
 
-/** Where the second sentence of `text` begins; `undefined`: not in there, or not yet to be told. */
-function findCut(text: string, isAll: boolean): number | undefined {
-  for (let at = 0; at < text.length && at < MAX_SENTENCE_CHARACTERS; ) {
-    const { verdict, at: next } = look(text, at, isAll);
-    if (verdict === "ends" && isSpeakable(text.slice(0, next))) return next < text.length ? next : undefined;
-    if (verdict === "wait") return undefined;
-    at = next;
+  /** Where to cut the open sentence, of which so many characters were scanned. */
+  #tooLong(characters: number): number | undefined {
+    if (this.#next - this.#start < characters) return undefined;
+    this.#join();
+    const from = this.#start - this.#lastStart;
+    const text = this.#last.slice(from, from + MAX_SENTENCE_CHARACTERS + 2);
+    return this.#start + forcedCut(text, MAX_SENTENCE_CHARACTERS);
   }
-  return text.length > MAX_SENTENCE_CHARACTERS ? forcedCut(text) : undefined;
-}
 
-function look(text: string, at: number, isAll: boolean): Found {
-  const char = text.charAt(at);
-  if (MARK.test(char) || WIDE_MARK.test(char)) return lookAtMark(text, at, isAll);
-  if (char !== "\n") return { verdict: "goes-on", at: at + 1 };
-  const next = skip(text, at, SPACE);
-  if (next === text.length) return { verdict: isAll ? "goes-on" : "wait", at: next };
-  return { verdict: EMPTY_LINE.test(text.slice(at, next)) ? "ends" : "goes-on", at: next };
-}
+  /** The open sentence up to `end`; what follows is the next one. */
+  #take(end: number): string {
+    this.#join();
+    const sentence = this.#last.slice(this.#start - this.#lastStart, end - this.#lastStart);
+    this.#start = end;
+    return sentence;
+  }
 
-function lookAtMark(text: string, at: number, isAll: boolean): Found {
-  const marksEnd = skip(text, at, ANY_MARK);
-  const marks = text.slice(at, marksEnd);
-  let closed = marksEnd;
-  // A mark inside the quotes may be followed by one behind them.
-  while (closed < text.length && (CLOSER.test(text.charAt(closed)) || ANY_MARK.test(text.charAt(closed))))
-    closed++;
-  const next = skip(text, closed, SPACE);
-  if (next === text.length) return { verdict: isAll ? "goes-on" : "wait", at: next };
-  if (WIDE_MARK.test(marks)) return { verdict: "ends", at: next };
-  if (next === closed) return { verdict: "goes-on", at: closed };
-  if (EMPTY_LINE.test(text.slice(closed, next))) return { verdict: "ends", at: next };
-  const before = text.slice(0, at).split(/\s/).at(-1) ?? "";
-  const word = before.replace(OPENING, "");
-  const isEnough = isAll || text.length >= next + MAX_LOOK;
-  const place = { word, marks, next: text.slice(next, next + MAX_LOOK), isAll: isEnough };
-  return { verdict: judgeMark(place), at: next };
-}
-
-/** More than any verdict needs to know of what follows. */
-const MAX_LOOK = 64;
-
-function forcedCut(text: string): number {
-  const most = text.slice(0, MAX_SENTENCE_CHARACTERS);
-  const clause = CLAUSE_END.exec(most.slice(MAX_SENTENCE_CHARACTERS / 2));
-  if (clause !== null) return MAX_SENTENCE_CHARACTERS / 2 + clause.index + clause[0].length;
-  const word = most.search(/\s\S*$/);
-  if (word > 0) return word + 1;
-  return /[\uD800-\uDBFF]$/.test(most) ? most.length - 1 : most.length;
-}
-
-function skip(text: string, from: number, what: RegExp): number {
-  let at = from;
-  while (at < text.length && what.test(text.charAt(at))) at++;
-  return at;
+  #join(): void {
+    if (this.#pieces.length === 0) return;
+    this.#last = this.#pieces.join("") + this.#last;
+    this.#lastStart = this.#start;
+    this.#pieces = [];
+  }
 }

@@ -173,6 +173,21 @@ describe("text, as far as it is heard", () => {
     ["10\u00a0000", "10 000"],
   ])("%j and %j stay apart", (a, b) => expect(normalizeText(a)).not.toBe(normalizeText(b)));
 
+  test("costs no more than its length, however much of it is white space", { timeout: 30_000 }, () => {
+    const cost = (length: number) => {
+      const text = `Hi.${"\n".repeat(length)}x`;
+      const before = process.cpuUsage();
+      normalizeText(text);
+      return process.cpuUsage(before).user / 1_000;
+    };
+    cost(1_000);
+    expect(Math.min(cost(40_000), cost(40_000))).toBeLessThan(160);
+    // As it was until issue 8.
+    const before = process.cpuUsage();
+    `Hi.${"\n".repeat(20_000)}x`.replace(/^[ \n]+|[ \n]+$/g, "");
+    expect(process.cpuUsage(before).user / 1_000).toBeGreaterThan(160);
+  });
+
   test("once normalized it stays as it is", () => {
     const text = fc.string({ unit: fc.constantFrom("a", "\u0301", " ", "\n", "\r", "\t", ".", "😀") });
     fc.assert(

@@ -24,6 +24,19 @@ const CUTS: readonly string[] = [
   "A title\n\n|The first line.\n|The second line\nis wrapped.",
   "今日は。|元気ですか？|はい！|「そうです。」|では。",
   "नमस्ते। |आप कैसे हैं? |كيف حالك؟ |بخير.",
+  "ٹھیک ہے۔ |آپ؟ |جی۔",
+  "Բարեւ։ |Ինչպե՞ս եք։ |Լավ։",
+  "ሰላም። |እንዴት ነህ፧ |ደህና።",
+  "မင်္ဂလာပါ။ |ကောင်းလား၊ ကောင်းတယ်။ |ဟုတ်ကဲ့။",
+  "សួស្តី។ |សុខសប្បាយទេ៕ |បាទ។",
+  "བཀྲ་ཤིས། |བདེ་ལེགས༎ |ཡ་",
+  "ᠰᠠᠶᠢᠨ᠃ |ᠪᠠᠶᠢᠨ᠃",
+  "Γειά σας\u037e |Καλά.",
+  "שלום׃ |ברא.",
+  "ﾊﾝｶｸ｡|ﾓｼﾞ！|全角．|次",
+  // ASCII marks in scripts without spaces need none behind them, numbers do.
+  "你好!|今天3.5度。|好?|好",
+  "One.\r\n\r\n|Two\u2029|three.",
   "Look at example.com or v1.2.3 now. |**Bold.** |Plain.",
   // Marks alone are no sentence: they stay with what follows.
   "... Only marks come first?",
@@ -58,16 +71,65 @@ describe("text is cut into sentences", () => {
   test("what has no end is cut within the bound, at a clause's end, at a space, or between characters", () => {
     const clauses = `${"word ".repeat(60)}here, ${"and ".repeat(200)}`;
     expect(cut(clauses)[0]).toBe(`${"word ".repeat(60)}here, `);
-    for (const endless of ["word ".repeat(500), "x".repeat(2_000), "a😀".repeat(700), " ".repeat(900)]) {
+    for (const endless of [
+      "word ".repeat(500),
+      "x".repeat(2_000),
+      "a😀".repeat(700),
+      " ".repeat(900),
+      `Hi.${"\n".repeat(900)}`,
+    ]) {
       const sentences = cut(endless);
       expect(sentences.join("")).toBe(endless);
       expect(Math.max(...sentences.map(({ length }) => length))).toBeLessThanOrEqual(MAX_SENTENCE_CHARACTERS);
       for (const sentence of sentences) expect(sentence).not.toMatch(/\p{Surrogate}/u);
     }
   });
+
+  test.each([
+    ["a word of Thai", "word", "สวัสดีครับวันนี้อากาศดีมาก".repeat(30)],
+    ["a word of Chinese", "word", "我们今天去公园散步".repeat(100)],
+    ["a family of emoji", "grapheme", "👩‍👩‍👧‍👦".repeat(100)],
+    ["a letter with its accents", "grapheme", "e\u0301\u0323".repeat(300)],
+  ] as const)("a forced cut never divides %s", (_, granularity, endless) => {
+    const parts = new Intl.Segmenter("th", { granularity }).segment(endless);
+    const starts = new Set([...parts].map(({ index }) => index));
+    const sentences = cut(endless);
+    expect(sentences.length).toBeGreaterThan(1);
+    let at = 0;
+    for (const sentence of sentences) {
+      expect(starts).toContain(at);
+      at += sentence.length;
+    }
+  });
+
+  test("Thai, which has no marks, ends a sentence at white space once it is long enough", () => {
+    const phrase = "สวัสดีครับวันนี้อากาศดีมาก ";
+    expect(cut(phrase.repeat(5))[0]).toBe(phrase.repeat(3));
+  });
+
+  test("a pause would end one behind a mark, a colon, a line break or a picture, not within a sentence", () => {
+    const after = (text: string) => {
+      const cutter = new SentenceCutter();
+      cutter.push(text);
+      return cutter.endsPossibly;
+    };
+    const ends = [
+      "Let me see.",
+      "Well…",
+      "好。",
+      "It is 4271.",
+      "plan B.",
+      "One moment:",
+      "Done\n",
+      "On it 🚀",
+      '("Yes.")',
+    ];
+    expect(ends.filter((text) => !after(text))).toEqual([]);
+    expect(["", "Let me", "Let me ", "3.5", "a-", " \n", "..."].filter(after)).toEqual([]);
+  });
 });
 
-test("where it is cut never depends on how the text came, and nothing is lost", () => {
+test("where it is cut never depends on how the text came, and nothing is lost", { timeout: 30_000 }, () => {
   const random = new Random(20_261_122);
   const alphabet = [
     ..."..!?…。 \n\n\"'“”(),;:13ABIVZz",
