@@ -1,6 +1,7 @@
 import type { ErrorCode } from "@tts-labs/core/errors";
 import type { SessionRecord } from "@tts-labs/core/session/live-registry";
 import type { AdmissionObserver } from "./admission.ts";
+import type { BudgetObserver } from "./budget/budget-observer.ts";
 import type { OutboundObserver } from "./delivery/outbound.ts";
 import type { CacheUse } from "./speech-cache/cache-use.ts";
 
@@ -29,7 +30,7 @@ export interface UtteranceSummary {
 }
 
 /** What metrics want to know. Every label is one of a closed set. */
-export interface EdgeObserver extends OutboundObserver, AdmissionObserver {
+export interface EdgeObserver extends OutboundObserver, AdmissionObserver, BudgetObserver {
   connectionOpened(): void;
   connectionClosed(): void;
   sessionOpened(dialect: Dialect): void;

@@ -24,6 +24,7 @@ import { openRedisStreams } from "@tts-labs/core/stream/redis-stream";
 import type { StreamStore } from "@tts-labs/core/stream/stream";
 import { Admission } from "./admission.ts";
 import { BackgroundWork } from "./background-work.ts";
+import { type BudgetLimits, DEFAULT_LIMITS, EdgeBudget } from "./budget/edge-budget.ts";
 import { type EdgeConfig, parseEdgeConfig } from "./config.ts";
 import { Drain } from "./drain.ts";
 import { openMetrics } from "./metrics.ts";
@@ -76,6 +77,8 @@ export interface EdgeGround {
   };
   /** What may be kept in it; absent: complete speech. */
   readonly keeps?: Keeps;
+  /** What connections may cost; absent: `DEFAULT_LIMITS`. */
+  readonly limits?: BudgetLimits;
 }
 
 /**
@@ -85,7 +88,7 @@ export interface EdgeGround {
 export async function startEdge(
   config: EdgeConfig,
   logger: Logger,
-  seams: Pick<EdgeGround, "keeps"> = {},
+  seams: Pick<EdgeGround, "keeps" | "limits"> = {},
 ): Promise<Edge> {
   const keys = new Keys(config.keyPrefix);
   const nodeId = newNodeId("edge");
@@ -140,7 +143,9 @@ export async function openEdge(
   const observer = openMetrics({
     queueDepth: () => ground.queue.depth(),
     cacheSize: async () => audioCache?.size(),
+    budgetsUsed: () => edgeBudget.used(),
   });
+  const edgeBudget = new EdgeBudget(ground.limits ?? DEFAULT_LIMITS, observer);
   const budget = new ByteBudget(config.cacheMemoryBytes);
   const audioCache = ground.cache?.audio(observer.cache, budget);
   const background = new BackgroundWork(logger);
@@ -172,7 +177,15 @@ export async function openEdge(
   });
   lifecycle.add("admission", admission, () => admission.close());
   const registry = new SessionRegistry({
-    services: { nodeId, ...ground, ...caching, observer, background, logger },
+    services: {
+      nodeId,
+      ...ground,
+      ...caching,
+      observer,
+      background,
+      unsettled: edgeBudget.unsettled,
+      logger,
+    },
     settings: { ...config, defaults },
     maxSessions: config.maxSessions,
     admission,
@@ -188,7 +201,7 @@ export async function openEdge(
   });
   const server = await listen({
     ...config,
-    native: { registry, settings, observer, logger },
+    native: { registry, settings, intake: edgeBudget.intake, observer, logger },
     synthesize: { registry, settings, observer, logger },
     ops: {
       ...ground,

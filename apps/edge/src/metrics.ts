@@ -2,6 +2,7 @@ import type { CacheObserver, CacheSize, StoreRefusal } from "@tts-labs/core/cach
 import type { ErrorCode } from "@tts-labs/core/errors";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { RefusalReason } from "./admission.ts";
+import type { BudgetName } from "./budget/limits.ts";
 import type { Dialect, EdgeObserver, LatencyPart, UtteranceSummary } from "./edge-observer.ts";
 import type { SharingObserver } from "./speech-cache/speech-cache.ts";
 
@@ -26,10 +27,11 @@ export interface QueueDepth {
 export interface Sampled {
   queueDepth(): Promise<QueueDepth>;
   cacheSize(): Promise<CacheSize | undefined>;
+  budgetsUsed(): ReadonlyMap<BudgetName, number>;
 }
 
 /** What the edge tells Prometheus. Every label's values are a closed set. */
-export function openMetrics({ queueDepth, cacheSize }: Sampled): EdgeMetrics {
+export function openMetrics({ queueDepth, cacheSize, budgetsUsed }: Sampled): EdgeMetrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -163,6 +165,21 @@ export function openMetrics({ queueDepth, cacheSize }: Sampled): EdgeMetrics {
     ...{ name: "tts_edge_admission_refused_total", help: "Sessions refused for overload.", registers },
     labelNames: ["reason"],
   });
+  const budgetReached = new Counter({
+    name: "tts_edge_budget_reached_total",
+    help: "Bounds on what is asked of the edge that were reached, by what became of the one who did.",
+    labelNames: ["budget", "action"],
+    registers,
+  });
+  new Gauge({
+    name: "tts_edge_budget_used",
+    help: "What all connections together use of the edge's budgets, each in its own unit.",
+    labelNames: ["budget"],
+    registers,
+    collect() {
+      for (const [budget, used] of budgetsUsed()) this.set({ budget }, used);
+    },
+  });
   new Gauge({
     ...{ name: "tts_queue_jobs", help: "Utterances that wait for a worker, and that have one.", registers },
     labelNames: ["state"],
@@ -215,6 +232,7 @@ export function openMetrics({ queueDepth, cacheSize }: Sampled): EdgeMetrics {
       if (reason !== undefined) admission.set({ reason }, 1);
     },
     admissionRefused: (reason: RefusalReason) => refused.inc({ reason }),
+    budgetReached: (budget, action) => budgetReached.inc({ budget, action }),
     framesDropped: (frames: number) => framesDropped.inc(frames),
     slowClientTold: () => slowClients.inc(),
     queuedFrames: (delta: number) => queuedFrames.inc(delta),

@@ -132,6 +132,7 @@ function routeNative(app: TemplatedApp, options: ServerOptions): void {
     message: (socket, message, isBinary) => {
       socket.getUserData().connection?.onMessage(new Uint8Array(message), isBinary);
     },
+    ping: (socket) => socket.getUserData().connection?.onPing(),
     pong: (socket, message) => socket.getUserData().connection?.onPong(Buffer.from(message).toString()),
     drain: (socket) => socket.getUserData().connection?.onDrain(),
     close: (socket, code) => {

@@ -5,6 +5,7 @@ import type { LiveRegistry } from "@tts-labs/core/session/live-registry";
 import type { SessionStore } from "@tts-labs/core/session/session-store";
 import type { StreamStore } from "@tts-labs/core/stream/stream";
 import type { BackgroundWork } from "./background-work.ts";
+import type { UnsettledUtterances } from "./budget/unsettled-utterances.ts";
 import type { EdgeObserver } from "./edge-observer.ts";
 import type { SpeechCache } from "./speech-cache/speech-cache.ts";
 
@@ -27,6 +28,7 @@ export interface SessionServices {
   readonly speechCache?: SpeechCache;
   readonly observer: EdgeObserver;
   readonly background: BackgroundWork;
+  readonly unsettled: UnsettledUtterances;
   readonly logger: Logger;
 }
 

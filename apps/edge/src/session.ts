@@ -90,6 +90,11 @@ export class Session {
     return this.#line.unfinished;
   }
 
+  /** Its client's next message has to wait until more of what it has given up is settled. */
+  get mustWait(): boolean {
+    return this.#line.mustWait;
+  }
+
   get unfinished(): number {
     return this.utterances.length;
   }

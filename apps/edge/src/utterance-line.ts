@@ -2,6 +2,7 @@ import { GatewayError } from "@tts-labs/core/errors";
 import { newUtteranceId } from "@tts-labs/core/ids";
 import { MAX_UTTERANCES_PER_SESSION } from "@tts-labs/core/limits";
 import { type RequestedOptions, toSpeechOptions } from "@tts-labs/core/protocol/speech-options";
+import type { BackgroundWork } from "./background-work.ts";
 import type { Detached } from "./detached-session.ts";
 import type { RestoredUtterance } from "./resume.ts";
 import { Utterance, type UtteranceOptions } from "./utterance.ts";
@@ -29,6 +30,8 @@ export class UtteranceLine {
   readonly #ended = new Map<string, number>();
   #nextNumber: number;
   #isOver = false;
+  /** Ended ones with work under way. */
+  #unsettled = 0;
 
   constructor(options: UtteranceLineOptions) {
     this.#options = options;
@@ -38,6 +41,11 @@ export class UtteranceLine {
   /** Those that the client waits for, in order. */
   get unfinished(): readonly Utterance[] {
     return this.#unfinished;
+  }
+
+  /** Whether its client has to wait before more is done for it: of what it has given up, too much is not settled yet. */
+  get mustWait(): boolean {
+    return this.#options.services.unsettled.mustWait(this.#unsettled, this.#unfinished.length);
   }
 
   /** What stays of them when they are left: as the live view shows them, and what workers may be making. */
@@ -57,6 +65,7 @@ export class UtteranceLine {
         { facts: { limit: MAX_UTTERANCES_PER_SESSION }, retryAfterMs: 1_000 },
       );
     }
+    this.#options.services.unsettled.assertRoom();
     const utterance = this.#newUtterance(newUtteranceId(), this.#nextNumber, requested);
     utterance.speak(text);
     this.#nextNumber++;
@@ -107,14 +116,27 @@ export class UtteranceLine {
     requested: RequestedOptions,
     restored?: RestoredUtterance,
   ): Utterance {
+    const { services } = this.#options;
+    const background = services.background.scope();
     const utterance: Utterance = new Utterance({
       ...{ ...this.#options, utteranceId, number, requested },
+      services: { ...services, background },
       ...(restored === undefined ? {} : { restored }),
       speech: toSpeechOptions(requested, this.#options.settings.defaults),
       onRead: () => this.#giveTurn(),
-      onEnded: () => this.#onEnded(utterance),
+      onEnded: () => {
+        this.#onEnded(utterance);
+        void this.#settle(background);
+      },
     });
     return utterance;
+  }
+
+  /** Never rejects. */
+  async #settle(background: BackgroundWork): Promise<void> {
+    this.#unsettled++;
+    await this.#options.services.unsettled.until(background.settled());
+    this.#unsettled--;
   }
 
   #append(utterance: Utterance): void {

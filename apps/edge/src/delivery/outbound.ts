@@ -78,6 +78,11 @@ export class Outbound {
     return this.#lane.frames;
   }
 
+  /** Messages that go past the lane and that the client has not taken. */
+  get waitingMessages(): number {
+    return this.#messages.length;
+  }
+
   /**
    * Resolves once `frames` more may be pushed (all of them when `frames` is more than the lane takes); one
    * caller at a time. @throws the signal's reason

@@ -3,6 +3,7 @@ import { MAX_CLIENT_MESSAGE_BYTES, MAX_PROTOCOL_ERRORS } from "@tts-labs/core/li
 import type { Logger } from "@tts-labs/core/logger";
 import { type ClientMessage, parseClientMessage } from "@tts-labs/core/protocol/client-message";
 import { toErrorMessage } from "@tts-labs/core/protocol/server-message";
+import type { Intake } from "../budget/intake.ts";
 import type { Outbound } from "../delivery/outbound.ts";
 import type { EdgeObserver } from "../edge-observer.ts";
 import type { Session } from "../session.ts";
@@ -20,6 +21,8 @@ const MALFORMED: ReadonlySet<string> = new Set([
 export interface NativeConversationOptions {
   readonly session: Session;
   readonly outbound: Outbound;
+  /** Charged for what a message turns out to ask for. */
+  readonly intake: Pick<Intake, "opened" | "failed" | "assertPrewarm">;
   readonly requestId: string;
   readonly observer: EdgeObserver;
   readonly logger: Logger;
@@ -47,12 +50,13 @@ export class NativeConversation {
   }
 
   #obey(message: ClientMessage): void {
-    const { session, outbound } = this.#options;
+    const { session, outbound, intake } = this.#options;
     switch (message.type) {
       case "text": {
         const { type: _, text, end, ...requested } = message;
         const opened = session.text(text, requested, end);
         if (opened === undefined) return;
+        intake.opened();
         outbound.now({
           ...{ type: "utterance_started", utterance_id: opened.utteranceId, utterance: opened.tally.number },
           ...{ voice: opened.speech.voice, model: opened.speech.model },
@@ -73,6 +77,7 @@ export class NativeConversation {
         return;
       case "prewarm": {
         const { type: _, ...requested } = message;
+        intake.assertPrewarm();
         session.prewarm(requested);
         return;
       }
@@ -88,7 +93,8 @@ export class NativeConversation {
   }
 
   #tell(error: GatewayError): void {
-    const { session, outbound, observer, logger, requestId } = this.#options;
+    const { session, outbound, intake, observer, logger, requestId } = this.#options;
+    intake.failed();
     observer.errorTold(error.code);
     if (error.code === "internal") logger.error({ err: error.cause, requestId }, "a message failed");
     outbound.now(toErrorMessage(error));
@@ -115,7 +121,7 @@ function parseMessage(bytes: Uint8Array, isBinary: boolean): ClientMessage {
   if (bytes.byteLength > MAX_CLIENT_MESSAGE_BYTES) {
     throw new GatewayError(
       "protocol.message_too_large",
-      `The message has ${bytes.byteLength} bytes, at most ${MAX_CLIENT_MESSAGE_BYTES} are taken.`,
+      `The message is longer than the ${MAX_CLIENT_MESSAGE_BYTES} bytes that are taken.`,
       { facts: { limit: MAX_CLIENT_MESSAGE_BYTES } },
     );
   }

@@ -1,8 +1,9 @@
 import { GatewayError, toGatewayError } from "@tts-labs/core/errors";
 import type { Logger } from "@tts-labs/core/logger";
-import type { ClientMessage, ResumeMessage } from "@tts-labs/core/protocol/client-message";
+import type { ResumeMessage } from "@tts-labs/core/protocol/client-message";
 import type { SpeechDefaults } from "@tts-labs/core/protocol/speech-options";
 import type { SessionDelivery, SessionHold } from "@tts-labs/core/session/session-store";
+import { Intake, type IntakeRoles, type Obstacle } from "../budget/intake.ts";
 import { type AskingSink, ConfirmedSink } from "../delivery/confirmed-sink.ts";
 import { AdaptiveFrameSize, type FrameSize } from "../delivery/frame-size.ts";
 import { Outbound } from "../delivery/outbound.ts";
@@ -45,21 +46,17 @@ export interface NativeConnectionOptions {
   readonly sink: ConnectionSink;
   readonly registry: SessionRegistry;
   readonly settings: NativeSettings;
+  readonly intake: IntakeRoles;
   readonly observer: EdgeObserver;
   readonly logger: Logger;
 }
 
 /** `resume` must come so soon after a connection that was opened for it. */
 const RESUME_LIMIT_MS = 5_000;
-/** Messages that may come before `connected` has gone; beyond it: `capacity.overloaded`. */
-const MAX_EARLY_MESSAGES = 64;
 /** Payload of the ping that follows `connected` of a resumed session. */
 const TOKEN_MARK = "token";
 /** Close codes by which a client says that it wants no more: with a reason of its own, or without any. */
 const CLEAN_CODES: ReadonlySet<number> = new Set([1_000, 1_005]);
-
-/** What has come before there was a session to tell it to: messages, and the errors that some of them are. */
-type Early = (ClientMessage | GatewayError)[];
 
 /**
  *   awaiting-resume ──resume──▶ greeting ──connected──▶ open ──▶ closed
@@ -68,13 +65,13 @@ type Early = (ClientMessage | GatewayError)[];
  */
 type Stage =
   | { readonly kind: "awaiting-resume"; readonly timer: NodeJS.Timeout }
-  | { readonly kind: "greeting"; readonly early: Early }
+  | { readonly kind: "greeting" }
   | { readonly kind: "open"; readonly conversation: NativeConversation; readonly outbound: Outbound }
   | { readonly kind: "closed" };
 
 /**
- * One connection that speaks the native protocol: opens or resumes its session, and hands messages on to it, those
- * too that came early. What it was told to do decides what becomes of the session when it ends.
+ * One connection that speaks the native protocol: opens or resumes its session, and hands messages on to it; those
+ * that come early wait in the intake. What it was told to do decides what becomes of the session when it ends.
  */
 export class NativeConnection {
   readonly #options: NativeConnectionOptions;
@@ -85,34 +82,50 @@ export class NativeConnection {
   #onTokenArrived: (() => void) | undefined;
   /** What the outbound ends in. */
   readonly #confirmed: ConfirmedSink;
+  readonly #intake: Intake;
 
   /** Will say `connected`, or why not. */
   constructor(options: NativeConnectionOptions) {
     this.#options = options;
     const { unconfirmedBytes } = options.settings;
     this.#confirmed = new ConfirmedSink(options.sink, unconfirmedBytes || Number.POSITIVE_INFINITY);
+    this.#intake = new Intake({
+      ...options.intake,
+      take: (message, isBinary) => this.#take(message, isBinary),
+      obstacle: () => this.#obstacle(),
+      onOver: (error) => this.#end(error),
+    });
     if (options.query.resume === "true") {
       const timer = setTimeout(() => this.#disconnect(noResume()), RESUME_LIMIT_MS);
       this.#stage = { kind: "awaiting-resume", timer };
     } else {
-      this.#stage = { kind: "greeting", early: [] };
+      this.#stage = { kind: "greeting" };
       void this.#begin(openNewSession(options, () => this.#onSuperseded()));
     }
   }
 
   /** `bytes` belong to the caller again once this returns. */
   onMessage(bytes: Uint8Array, isBinary: boolean): void {
+    this.#intake.offer(bytes, isBinary);
+  }
+
+  /** The client has sent a ping, which is answered already. */
+  onPing(): void {
+    this.#intake.controlFrame();
+  }
+
+  #take(bytes: Uint8Array, isBinary: boolean): void {
     const stage = this.#stage;
-    if (stage.kind === "closed") return;
+    if (stage.kind === "closed" || stage.kind === "greeting") return;
     const message = readMessage(bytes, isBinary);
     if (stage.kind === "open") stage.conversation.take(message);
-    else if (stage.kind === "greeting") this.#keep(message, stage.early);
     else if (message instanceof GatewayError || message.type !== "resume") this.#disconnect(noResume());
     else this.#resume(message, stage.timer);
   }
 
   /** The client answers a ping. */
   onPong(payload: string): void {
+    this.#intake.controlFrame();
     if (this.#confirmed.onPong(payload)) this.onDrain();
     else if (payload === TOKEN_MARK) this.#onTokenArrived?.();
     else this.#roundTrip?.onPong(payload);
@@ -121,6 +134,7 @@ export class NativeConnection {
   /** The socket takes more again. */
   onDrain(): void {
     if (this.#stage.kind === "open") this.#stage.outbound.resume();
+    this.#intake.wake();
   }
 
   /** The connection is over, by the client or by the network. May be called twice. */
@@ -135,7 +149,7 @@ export class NativeConnection {
 
   #resume(message: ResumeMessage, timer: NodeJS.Timeout): void {
     clearTimeout(timer);
-    this.#stage = { kind: "greeting", early: [] };
+    this.#stage = { kind: "greeting" };
     void this.#begin(resumeSession(this.#options, message, () => this.#onSuperseded()));
   }
 
@@ -151,7 +165,7 @@ export class NativeConnection {
         return;
       }
       try {
-        this.#greet(opened, this.#stage.early);
+        this.#greet(opened);
       } catch (error) {
         if (isResume) letGo(opened);
         else await opened.hold.remove().catch(() => undefined);
@@ -165,7 +179,7 @@ export class NativeConnection {
     }
   }
 
-  #greet(opened: NativeOpening, early: Early): void {
+  #greet(opened: NativeOpening): void {
     const { requestId, sink, registry, settings } = this.#options;
     const { sessionId, resumeToken, delivery: how, hold, restored } = opened;
     const { sampleRateHz, model, voice } = settings.defaults;
@@ -178,9 +192,11 @@ export class NativeConnection {
       disconnect: (reason) => this.#disconnect(reason),
     });
     this.#session = session;
-    const conversation = new NativeConversation({ ...this.#options, session, outbound });
-    const stage = { kind: "open", conversation, outbound } as const;
-    this.#stage = stage;
+    const conversation = new NativeConversation({
+      ...this.#options,
+      ...{ session, outbound, intake: this.#intake },
+    });
+    this.#stage = { kind: "open", conversation, outbound };
     outbound.now({
       ...{ type: "connected", protocol: 1, session_id: sessionId },
       ...{ resume_token: resumeToken, provider: settings.provider, model, voice },
@@ -190,8 +206,8 @@ export class NativeConnection {
       ...{ resumed: restored !== undefined, utterances: session.utterances.map(toResumedUtterance) },
     });
     if (restored !== undefined) this.#confirmToken(sink, hold);
-    for (const message of early) if (this.#stage === stage) conversation.take(message);
-    if (!how.adaptiveFrames || this.#stage !== stage) return;
+    this.#intake.wake();
+    if (!how.adaptiveFrames) return;
     this.#roundTrip = new RoundTrip({
       ping: (payload) => sink.ping(payload),
       onMeasured: (roundTripMs) => frameSize.measured(roundTripMs),
@@ -219,15 +235,19 @@ export class NativeConnection {
     });
   }
 
-  #keep(message: ClientMessage | GatewayError, early: Early): void {
-    if (early.length < MAX_EARLY_MESSAGES) early.push(message);
-    else {
-      this.#disconnect(
-        new GatewayError("capacity.overloaded", "Too many messages before the session was open.", {
-          facts: { limit: MAX_EARLY_MESSAGES },
-        }),
-      );
-    }
+  /** What the next message has to wait for. */
+  #obstacle(): Obstacle | undefined {
+    const stage = this.#stage;
+    if (stage.kind === "greeting") return "held-messages";
+    if (stage.kind !== "open") return undefined;
+    if (stage.outbound.waitingMessages >= this.#options.intake.limits.unreadAnswers) return "unread-answers";
+    return this.#session?.mustWait === true ? "unsettled-utterances" : undefined;
+  }
+
+  /** The connection is cut for what it sends; its session may be resumed. */
+  #end(error: GatewayError): void {
+    if (this.#session === undefined) this.#disconnect(error);
+    else this.#session.disconnect(error);
   }
 
   #onSuperseded(): void {
@@ -250,6 +270,7 @@ export class NativeConnection {
   #close(): void {
     if (this.#stage.kind === "awaiting-resume") clearTimeout(this.#stage.timer);
     this.#stage = { kind: "closed" };
+    this.#intake.close();
     this.#roundTrip?.close();
   }
 }

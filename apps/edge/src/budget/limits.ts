@@ -1,0 +1,77 @@
+import type { TokenRate } from "@tts-labs/core/async/token-bucket";
+
+/** The bounds on what is asked of the edge, as metrics and errors name them. */
+export type BudgetName =
+  | "messages"
+  | "bytes"
+  | "openings"
+  | "errors"
+  | "prewarms"
+  | "unsettled-utterances"
+  | "unread-answers"
+  | "held-messages"
+  | "connections"
+  | "requests"
+  | "request-bodies"
+  | "json-answers"
+  | "unread-responses";
+
+/** What one connection may cost. docs/budgets.md has the reasons for the numbers. */
+export interface ConnectionLimits {
+  /** Messages and control frames. */
+  readonly messages: TokenRate;
+  readonly bytes: TokenRate;
+  /** Utterances opened, the cancelled ones included. */
+  readonly openings: TokenRate;
+  /** Messages that did not fit the state of the session, and malformed ones. */
+  readonly errors: TokenRate;
+  readonly prewarms: TokenRate;
+  /** Bytes of messages that wait to be taken; beyond it the connection is closed. */
+  readonly heldBytes: number;
+  /** Utterances, unfinished or not, that still have work under way. */
+  readonly unsettledUtterances: number;
+  /** Answers that the client has not read, beyond which no more of its messages are taken. */
+  readonly unreadAnswers: number;
+}
+
+/** What all connections of one edge may cost together. */
+export interface EdgeLimits {
+  /** Ended utterances with work under way, above which each connection may have `fewUnsettled` of them, */
+  readonly unsettledUtterances: number;
+  readonly fewUnsettled: number;
+  /** and above which no new ones are opened. */
+  readonly maxUnsettledUtterances: number;
+  readonly heldBytes: number;
+  readonly requestBodyBytes: number;
+  /** PCM gathered for answers in JSON, and what of them was written and not read. */
+  readonly jsonAnswerBytes: number;
+  /** Audio in responses that was written and not read. */
+  readonly unreadResponseBytes: number;
+  /** Time of each turn of the event loop that may be spent on what clients send. */
+  readonly turnMs: number;
+}
+
+const KIB = 1_024;
+const MIB = 1_024 * KIB;
+
+export const CONNECTION_LIMITS: ConnectionLimits = {
+  messages: { perSecond: 5_000, burst: 10_000 },
+  bytes: { perSecond: 512 * KIB, burst: 4 * MIB },
+  openings: { perSecond: 50, burst: 100 },
+  errors: { perSecond: 20, burst: 200 },
+  prewarms: { perSecond: 2, burst: 64 },
+  heldBytes: 2 * MIB,
+  unsettledUtterances: 32,
+  unreadAnswers: 128,
+};
+
+export const EDGE_LIMITS: EdgeLimits = {
+  unsettledUtterances: 1_000,
+  fewUnsettled: 2,
+  maxUnsettledUtterances: 5_000,
+  heldBytes: 64 * MIB,
+  requestBodyBytes: 32 * MIB,
+  jsonAnswerBytes: 96 * MIB,
+  unreadResponseBytes: 64 * MIB,
+  turnMs: 4,
+};
