@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type PrivateCluster, startPrivateCluster } from "../private-cluster.ts";
 import { type PrivateRedis, startPrivateRedis } from "../private-redis.ts";
+import { ChaosProxy } from "./tcp-proxy.ts";
 
-export type RedisKind = "empty" | "append-only" | "cluster" | "cluster-with-replicas";
+export type RedisKind = "empty" | "append-only" | "behind-proxy" | "cluster" | "cluster-with-replicas";
 
 /** A Redis that can be hurt. */
 export interface ChaosRedis {
@@ -15,6 +16,8 @@ export interface ChaosRedis {
   start(): Promise<void>;
   /** kill -9 of a primary of the cluster, by its place; it does not come back. */
   killPrimary(place: number): Promise<void>;
+  /** Established connections pass nothing on from now on, and stay open; new ones work. Only behind a proxy. */
+  blackHole(): void;
   close(): Promise<void>;
 }
 
@@ -23,6 +26,7 @@ export async function startChaosRedis(kind: RedisKind): Promise<ChaosRedis> {
     const cluster = await startPrivateCluster({ replicas: kind === "cluster-with-replicas" });
     return new ClusterToHurt(cluster);
   }
+  if (kind === "behind-proxy") return BehindProxy.start();
   return SingleToHurt.start(kind === "append-only");
 }
 
@@ -62,9 +66,52 @@ class SingleToHurt implements ChaosRedis {
     throw new RangeError("a single Redis has no primaries");
   }
 
+  blackHole(): void {
+    throw new RangeError("there is nothing between this Redis and those who use it");
+  }
+
   async close(): Promise<void> {
     await this.#server.stop();
     await rm(this.#dir, { recursive: true, force: true });
+  }
+}
+
+class BehindProxy implements ChaosRedis {
+  readonly url: string;
+  readonly #redis: SingleToHurt;
+  readonly #proxy: ChaosProxy;
+
+  private constructor(redis: SingleToHurt, proxy: ChaosProxy) {
+    this.#redis = redis;
+    this.#proxy = proxy;
+    this.url = `redis://127.0.0.1:${proxy.port}`;
+  }
+
+  static async start(): Promise<BehindProxy> {
+    const redis = await SingleToHurt.start(false);
+    const proxy = await new ChaosProxy().open(Number(new URL(redis.url).port));
+    return new BehindProxy(redis, proxy);
+  }
+
+  kill(): Promise<void> {
+    return this.#redis.kill();
+  }
+
+  start(): Promise<void> {
+    return this.#redis.start();
+  }
+
+  killPrimary(): Promise<void> {
+    return this.#redis.killPrimary();
+  }
+
+  blackHole(): void {
+    this.#proxy.blackHole();
+  }
+
+  async close(): Promise<void> {
+    await this.#proxy.close();
+    await this.#redis.close();
   }
 }
 
@@ -83,6 +130,10 @@ class ClusterToHurt implements ChaosRedis {
 
   start(): Promise<void> {
     throw new RangeError("a cluster is not restarted as a whole");
+  }
+
+  blackHole(): void {
+    throw new RangeError("there is nothing between a cluster and those who use it");
   }
 
   async killPrimary(place: number): Promise<void> {

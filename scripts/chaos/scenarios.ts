@@ -1,7 +1,7 @@
 import type { Scenario } from "./scenario.ts";
 import { cutClient, killEdge } from "./scenarios/edges.ts";
 import { providerDrop, providerHang, providerSilent } from "./scenarios/provider.ts";
-import { redisFailover, restartRedis, restartRedisEmpty } from "./scenarios/redis.ts";
+import { redisBlackHole, redisFailover, restartRedis, restartRedisEmpty } from "./scenarios/redis.ts";
 import { rollingRestart } from "./scenarios/rolling-restart.ts";
 import { freezeWorker, killWorker } from "./scenarios/workers.ts";
 
@@ -14,6 +14,7 @@ export const SCENARIOS: readonly Scenario[] = [
   restartRedis,
   restartRedisEmpty,
   redisFailover,
+  redisBlackHole,
   providerDrop,
   providerHang,
   providerSilent,

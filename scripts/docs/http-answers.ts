@@ -114,5 +114,12 @@ export const infoSchema = z
 export const healthSchema = z.strictObject({ status: z.literal("ok") }).describe("The process runs.");
 
 export const readinessSchema = z
-  .strictObject({ status: z.enum(["ready", "draining", "storage-away"]) })
+  .strictObject({
+    status: z.enum(["ready", "draining", "storage-away"]),
+    code: z
+      .string()
+      .optional()
+      .describe("With `storage-away`: what is wrong with Redis, such as `storage.full`."),
+    message: z.string().optional(),
+  })
   .describe("Whether new work is taken.");

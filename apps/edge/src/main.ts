@@ -4,7 +4,7 @@ import { toProviderIdentity } from "@tts-labs/core/cache/cache-key";
 import type { Flights } from "@tts-labs/core/cache/flights";
 import { openRedisAudioCache } from "@tts-labs/core/cache/redis-audio-cache";
 import { RedisFlights } from "@tts-labs/core/cache/redis-flights";
-import { toGatewayError } from "@tts-labs/core/errors";
+import { type GatewayError, toGatewayError } from "@tts-labs/core/errors";
 import { newNodeId } from "@tts-labs/core/ids";
 import type { Logger } from "@tts-labs/core/logger";
 import { giveHeapRoom } from "@tts-labs/core/process/heap";
@@ -15,6 +15,7 @@ import { openUtteranceQueue } from "@tts-labs/core/queue/bullmq";
 import type { UtteranceQueue } from "@tts-labs/core/queue/utterance-job";
 import { closeRedis, openRedis } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
+import { StorageCheck } from "@tts-labs/core/redis/storage-check";
 import type { LiveRegistry } from "@tts-labs/core/session/live-registry";
 import { openLiveRegistry } from "@tts-labs/core/session/redis-live-registry";
 import { openSessionStore } from "@tts-labs/core/session/redis-session-store";
@@ -34,7 +35,6 @@ import type { WantedRoutes } from "./services.ts";
 import { SessionRegistry } from "./session-registry.ts";
 import { toCompleteSpeech } from "./speech-cache/complete-speech.ts";
 import { type Keeps, SpeechCache } from "./speech-cache/speech-cache.ts";
-import { StorageCheck } from "./storage-check.ts";
 import { RedisWantedRoutes } from "./wanted-routes.ts";
 
 /** Longest wait at closing for cancels and records under way. */
@@ -68,7 +68,8 @@ export interface EdgeGround {
   readonly routes: WantedRoutes;
   readonly sessions: SessionStore;
   readonly voices: () => Promise<readonly Voice[]>;
-  readonly isStorageThere: () => Promise<boolean>;
+  /** Why nothing can be stored, enqueued or heard just now. */
+  readonly storageTrouble: () => Promise<GatewayError | undefined>;
   readonly page: PageRoutes;
   /** Absent where nothing is to be cached. */
   readonly cache?: {
@@ -93,12 +94,14 @@ export async function startEdge(
   const keys = new Keys(config.keyPrefix);
   const nodeId = newNodeId("edge");
   const lifecycle = new Lifecycle(logger);
+  const { redisDeadAfterMs: deadAfterMs } = config;
   const open = (purpose: "commands" | "queue" | "subscriber", url = config.redisUrl) =>
-    lifecycle.add(`redis ${purpose}`, openRedis({ url, purpose, logger }), closeRedis);
+    lifecycle.add(`redis ${purpose}`, openRedis({ url, purpose, logger, deadAfterMs }), closeRedis);
   try {
     const redis = open("commands");
     const subscriber = open("subscriber");
-    const queue = openUtteranceQueue({ redis: open("queue"), keys, logger });
+    const queueRedis = open("queue");
+    const queue = openUtteranceQueue({ redis: queueRedis, keys, logger });
     lifecycle.add("queue", queue, () => queue.close());
     const { streamLossNoticed: noticesLoss } = config;
     const streams = await openRedisStreams({ redis, subscriber, keys, nodeId, logger, noticesLoss });
@@ -112,13 +115,13 @@ export async function startEdge(
         redis: open("commands", config.cacheRedisUrl),
         ...{ keys, logger, observer, memory, eviction: config.cacheEviction, limits: toCacheLimits(config) },
       });
-    const storage = new StorageCheck(redis);
+    const storage = new StorageCheck({ commands: redis, queue: queueRedis, subscriber }, keys);
     const voices = openVoiceList({ redis, keys });
     const edge = await openEdge(config, logger, nodeId, {
       ...{ streams, queue, sessions, registry: openLiveRegistry({ redis, keys }) },
       routes: new RedisWantedRoutes(redis, keys),
       voices: async () => (await voices.get()) ?? [{ id: config.voice, name: config.voice }],
-      isStorageThere: () => storage.isThere(),
+      storageTrouble: () => storage.trouble(),
       page: await openPageRoutes(),
       ...(config.cache ? { cache: { audio: openCache, flights: new RedisFlights({ redis, keys }) } } : {}),
       ...seams,
@@ -209,8 +212,9 @@ export async function openEdge(
       info: settings,
       metrics: () => observer.expose(),
       readiness: async () => {
-        if (registry.isDraining || departure.hasBegun) return "draining";
-        return (await ground.isStorageThere()) ? "ready" : "storage-away";
+        if (registry.isDraining || departure.hasBegun) return { status: "draining" };
+        const trouble = await ground.storageTrouble();
+        return trouble === undefined ? { status: "ready" } : { status: "storage-away", trouble };
       },
     },
     page: ground.page,
@@ -222,7 +226,7 @@ export async function openEdge(
   lifecycle.add("server", server, () => server.close());
   const settle = async () => {
     // What waits for a Redis that is away would wait in vain.
-    if (await ground.isStorageThere()) await background.settled();
+    if ((await ground.storageTrouble()) === undefined) await background.settled();
   };
   lifecycle.add("background work", background, settle, SETTLE_LIMIT_MS);
   if (speechCache !== undefined) lifecycle.add("speech cache", speechCache, () => speechCache.close());

@@ -1,4 +1,4 @@
-import { toGatewayError } from "@tts-labs/core/errors";
+import { type GatewayError, toGatewayError } from "@tts-labs/core/errors";
 import {
   MAX_CLIENT_MESSAGE_BYTES,
   MAX_UTTERANCE_CHARACTERS,
@@ -17,7 +17,9 @@ import type { Voice } from "@tts-labs/core/session/redis-voice-list";
 import { z } from "zod";
 import type { HttpExchange } from "./http-exchange.ts";
 
-export type Readiness = "ready" | "draining" | "storage-away";
+export type Readiness =
+  | { readonly status: "ready" | "draining" }
+  | { readonly status: "storage-away"; readonly trouble: GatewayError };
 
 export interface OpsServices {
   readonly nodeId: string;
@@ -52,9 +54,11 @@ export const opsRoutes: Readonly<Record<string, OpsHandler>> = {
   "/healthz": async (exchange) => exchange.answerJson(200, { status: "ok" }),
   /** 404 while draining: balancers that know `disable-on-404` keep the sockets they have. */
   "/readyz": async (exchange, { readiness }) => {
-    const status = await readiness();
-    const code = { ready: 200, draining: 404, "storage-away": 503 }[status];
-    exchange.answerJson(code, { status });
+    const ready = await readiness();
+    const { status } = ready;
+    const reason =
+      ready.status === "storage-away" ? { code: ready.trouble.code, message: ready.trouble.message } : {};
+    exchange.answerJson({ ready: 200, draining: 404, "storage-away": 503 }[status], { status, ...reason });
   },
   "/metrics": async (exchange, { metrics }) => {
     const { contentType, text } = await metrics();

@@ -6,9 +6,9 @@ import { Lifecycle, shutDownOnSignal } from "@tts-labs/core/process/lifecycle";
 import { openLogger } from "@tts-labs/core/process/logger";
 import { toSpeechOptions } from "@tts-labs/core/protocol/speech-options";
 import { openUtteranceConsumer } from "@tts-labs/core/queue/utterance-consumer";
-import { closeRedis, openRedis, type RedisConnection } from "@tts-labs/core/redis/client";
+import { closeRedis, openRedis } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
-import { settleWithin } from "@tts-labs/core/redis/settle-within";
+import { StorageCheck } from "@tts-labs/core/redis/storage-check";
 import { openLiveRegistry } from "@tts-labs/core/session/redis-live-registry";
 import { openVoiceList } from "@tts-labs/core/session/redis-voice-list";
 import { openRedisStreams } from "@tts-labs/core/stream/redis-stream";
@@ -29,8 +29,6 @@ import {
 import { publishVoices } from "./voices.ts";
 import { followWantedRoutes } from "./wanted-routes.ts";
 
-/** Longest wait for Redis in answering a probe. */
-const PROBE_LIMIT_MS = 1_000;
 /** A `prewarm` precedes its text by seconds, and a socket takes a fifth of one. */
 const WANTED_ROUTES_EVERY_MS = 500;
 /** What is left for aborted runs to tell how they ended. */
@@ -60,23 +58,25 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
   let phase: NotReady | undefined = "starting";
   let hurry: AbortSignal | undefined;
   try {
-    const connect = (purpose: "commands" | "queue" | "subscriber"): RedisConnection =>
-      lifecycle.add(`redis ${purpose}`, openRedis({ url: config.redisUrl, purpose, logger }), closeRedis);
+    const { redisUrl: url, redisDeadAfterMs: deadAfterMs } = config;
+    const connect = (purpose: "commands" | "queue" | "subscriber") =>
+      lifecycle.add(`redis ${purpose}`, openRedis({ url, purpose, logger, deadAfterMs }), closeRedis);
     const redis = connect("commands");
+    const subscriber = connect("subscriber");
+    const queueRedis = connect("queue");
+    const storage = new StorageCheck({ commands: redis, queue: queueRedis, subscriber }, keys);
     const ops = await openOpsServer({
       host: config.opsHost,
       port: config.opsPort,
-      whyNotReady: async () => phase ?? ((await answers(redis)) ? undefined : "redis"),
+      whyNotReady: async () => phase ?? (await storage.trouble()),
       metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
     });
     lifecycle.add("ops server", ops, (it) => it.close());
-    const subscriber = connect("subscriber");
     const streams = await openRedisStreams({
       ...{ redis, subscriber, keys, nodeId, logger },
       observer: metrics.streams,
     });
     lifecycle.add("streams", streams, (it) => it.close());
-    const queueRedis = connect("queue");
     const first = {
       url: config.elevenLabsUrl,
       keys: toProviderKeys({ ...config, slots: config.providerSlots }),
@@ -188,13 +188,6 @@ function toProviderSettings(config: WorkerConfig): ProviderSettings {
       maxSockets: config.poolMaxSockets,
     },
   };
-}
-
-async function answers(redis: RedisConnection): Promise<boolean> {
-  return settleWithin(redis.ping(), PROBE_LIMIT_MS).then(
-    () => true,
-    () => false,
-  );
 }
 
 if (process.argv[1] === import.meta.filename) {

@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { GatewayError } from "@tts-labs/core/errors";
 
-/** Why the process should get no work just now. */
-export type NotReady = "starting" | "draining" | "redis";
+/** Why the process should get no work just now: its own doing, or trouble with Redis. */
+export type NotReady = "starting" | "draining" | GatewayError;
 
 export interface OpsServerOptions {
   readonly host: string;
@@ -61,9 +62,12 @@ async function answer(
       return sendJson(response, 200, { status: "ok" });
     case "/readyz": {
       const reason = await options.whyNotReady();
-      return reason === undefined
-        ? sendJson(response, 200, { status: "ready" })
-        : sendJson(response, 503, { status: "not ready", reason });
+      if (reason === undefined) return sendJson(response, 200, { status: "ready" });
+      const why =
+        reason instanceof GatewayError
+          ? { reason: "redis", code: reason.code, message: reason.message }
+          : { reason };
+      return sendJson(response, 503, { status: "not ready", ...why });
     }
     case "/metrics": {
       const { contentType, text } = await options.metrics();

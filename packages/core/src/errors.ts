@@ -204,6 +204,15 @@ export const ERROR_CATALOGUE = {
   // Ourselves.
   "storage.unavailable": row("storage", true, 503, "Redis can't be reached."),
   "storage.timeout": row("storage", true, 503, "Redis did not answer in time."),
+  "storage.full": row("storage", true, 503, "Redis has no memory left for anything new."),
+  "storage.read_only": row("storage", true, 503, "Redis takes no writes: it is a replica."),
+  "storage.disk_failed": row(
+    "storage",
+    true,
+    503,
+    "Redis takes no writes: it can't save to its disk, which may be full.",
+  ),
+  "storage.loading": row("storage", true, 503, "Redis is still loading its data."),
   "worker.unavailable": row("capacity", true, 503, "No worker took the utterance in time."),
   "cancelled.by_client": row("cancelled", false, 499, "The client cancelled the utterance."),
   "cancelled.client_gone": row(

@@ -48,6 +48,29 @@ export const restartRedisEmpty: Scenario = {
   harm: restarts,
 };
 
+/** Until the links are noticed to be dead, and a while of speech. */
+const BLACK_HOLE_MS = 12_000;
+
+export const redisBlackHole: Scenario = {
+  name: "redis-black-hole",
+  about: "every established connection to Redis passes nothing on any more, and stays open; new ones work",
+  system: { redis: "behind-proxy", edges: 2, workers: 3, env: {} },
+  load,
+  promises: { mayRefuse: true },
+  unprotected: {
+    about: "no connection is watched (REDIS_DEAD_AFTER_MS=0)",
+    system: { env: { edge: { REDIS_DEAD_AFTER_MS: "0" }, worker: { REDIS_DEAD_AFTER_MS: "0" } } },
+  },
+  harm: async (stage) => {
+    await stage.ended(1);
+    for (let turn = 0; turn === 0 || !stage.enough; turn += 1) {
+      stage.struck("every link to Redis is dead");
+      stage.redis.blackHole();
+      await stage.pause(BLACK_HOLE_MS);
+    }
+  },
+};
+
 export const redisFailover: Scenario = {
   name: "redis-failover",
   about: "a cluster with replicas; the primaries are killed one after the other, replicas take their place",

@@ -7,6 +7,11 @@ export const sharedEnvironment = {
       "Redis: redis://host:port, or redis-cluster://h1:p1,h2:p2,h3:p3, or redis-sentinel://h1:p1,h2:p2/name.",
     default: "redis://127.0.0.1:6379",
   }),
+  redisDeadAfterMs: duration("REDIS_DEAD_AFTER_MS", {
+    about:
+      "Milliseconds of silence, PINGs notwithstanding, after which a connection to Redis is cut and made anew; 0: never.",
+    default: 4_000,
+  }),
   keyPrefix: text("REDIS_KEY_PREFIX", { about: "First part of every key in Redis.", default: "tts" }),
   logLevel: choice("LOG_LEVEL", {
     about: "Least severe log lines written.",

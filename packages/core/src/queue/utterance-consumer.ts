@@ -4,6 +4,7 @@ import { GatewayError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { RedisConnection } from "../redis/client.ts";
 import type { Keys } from "../redis/keys.ts";
+import { MAX_BLOCK_MS } from "../redis/link-guard.ts";
 import { logQuietly } from "../redis/quiet-errors.ts";
 import { assertHashTag, QUEUE_NAME } from "./queue-name.ts";
 import type { RunUtteranceJob, UtteranceJob } from "./utterance-job.ts";
@@ -75,6 +76,7 @@ class BullmqUtteranceConsumer implements UtteranceConsumer {
         stalledInterval: STALLED_INTERVAL_MS,
         maxStalledCount: MAX_STALLED_COUNT,
         runRetryDelay: FETCH_RETRY_MS,
+        drainDelay: MAX_BLOCK_MS / 1_000,
         removeOnComplete: { count: 0 },
         removeOnFail: { count: 0 },
       },

@@ -1,6 +1,7 @@
 import type { Logger } from "../logger.ts";
 import { isCluster, type RedisConnection } from "./client.ts";
 import type { Keys } from "./keys.ts";
+import { guardOf } from "./link-guard.ts";
 import { settleWithin } from "./settle-within.ts";
 
 /** One who may be woken. */
@@ -180,11 +181,11 @@ export class Bell {
 
   async #reconnect(): Promise<void> {
     const subscriber = this.#subscriber;
-    if (!isCluster(subscriber)) {
-      subscriber.disconnect(true);
-      return;
+    // Destroyed, not ended: a dead link never answers a goodbye.
+    guardOf(subscriber)?.cut("What was published is not heard.");
+    if (isCluster(subscriber)) {
+      await settleWithin(subscriber.sunsubscribe(this.#channel)).catch(() => undefined);
     }
-    await settleWithin(subscriber.sunsubscribe(this.#channel));
   }
 }
 

@@ -2,6 +2,7 @@ import { Cluster, Redis, type RedisOptions } from "ioredis";
 import { GatewayError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { followFailover } from "./follow-failover.ts";
+import { guardLink } from "./link-guard.ts";
 import { logQuietly } from "./quiet-errors.ts";
 
 export { Cluster };
@@ -11,16 +12,18 @@ export type RedisConnection = Redis | Cluster;
  * What a connection is for decides how it meets trouble:
  * - `commands`: every command settles within `COMMAND_TIMEOUT_MS`; nothing is sent again behind our back, since a
  *   command sent twice or late is a reordered stream. Who calls decides whether to repeat.
- * - `queue`: BullMQ's; its blocking commands wait as long as they like, and it repeats by itself.
+ * - `queue`: BullMQ's; its blocking commands wait as long as `MAX_BLOCK_MS`, and it repeats by itself.
  * - `subscriber`: may be silent for ever; who has subscribed does so again at each `ready`, as the bell does.
+ *
+ * All of them are guarded against links that die without being closed: see `LinkGuard`.
  */
 export type ConnectionPurpose = "commands" | "queue" | "subscriber";
 
 /** Longest a command waits for its answer, connecting included; then it fails with `storage.timeout`. */
 export const COMMAND_TIMEOUT_MS = 2_000;
-/** A connection that owes answers and says nothing for so long is cut: a wedged server still acknowledges TCP. */
-const SOCKET_TIMEOUT_MS = 5_000;
-const CONNECT_TIMEOUT_MS = 5_000;
+/** A connection that has been silent for this long, PINGs notwithstanding, is cut and made anew. */
+export const DEAD_AFTER_MS = 4_000;
+const CONNECT_TIMEOUT_MS = 3_000;
 /** A cluster's map is asked for so often even when nobody is redirected. */
 const SLOTS_REFRESH_INTERVAL_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 1_000;
@@ -34,6 +37,8 @@ export interface OpenRedisOptions {
   readonly purpose: ConnectionPurpose;
   readonly logger: Logger;
   readonly commandTimeoutMs?: number;
+  /** Default `DEAD_AFTER_MS`; 0: a dead link is never cut. */
+  readonly deadAfterMs?: number;
 }
 
 /**
@@ -43,10 +48,36 @@ export interface OpenRedisOptions {
 export function openRedis(options: OpenRedisOptions): RedisConnection {
   const address = parseRedisUrl(options.url);
   const connection = connect(options, address);
+  coverDuplicates(connection, options, address);
   const onError = logQuietly(options.logger, "redis connection failed", { purpose: options.purpose });
   connection.on("error", onError);
   connection.on("node error", onError);
   return connection;
+}
+
+/** Guards the connection, and those that BullMQ makes by duplicating it: it waits for jobs on one of them. */
+function coverDuplicates(
+  connection: RedisConnection,
+  { deadAfterMs = DEAD_AFTER_MS }: OpenRedisOptions,
+  address: RedisAddress,
+): void {
+  const guard = guardLink(connection, deadAfterMs);
+  if (isCluster(connection)) {
+    const duplicate = connection.duplicate.bind(connection);
+    connection.duplicate = (nodes, override) => {
+      const copy = keepMapped(duplicate(nodes, override));
+      guard.cover(copy);
+      return copy;
+    };
+    return;
+  }
+  const duplicate = connection.duplicate.bind(connection);
+  connection.duplicate = (override) => {
+    const copy = duplicate(override);
+    if (address.kind === "sentinel") followPrimary(copy, address, deadAfterMs);
+    guard.cover(copy);
+    return copy;
+  };
 }
 
 function connect(options: OpenRedisOptions, address: RedisAddress): RedisConnection {
@@ -63,12 +94,20 @@ function connect(options: OpenRedisOptions, address: RedisAddress): RedisConnect
         sentinelRetryStrategy: reconnectDelayMs,
         sentinelCommandTimeout: COMMAND_TIMEOUT_MS,
       });
-      followFailover(connection, { sentinels, name, reconnectDelayMs });
+      followPrimary(connection, address, options.deadAfterMs);
       return connection;
     }
     case "cluster":
       return keepMapped(new Cluster([...address.nodes], clusterOptions(options, address)));
   }
+}
+
+function followPrimary(
+  connection: Redis,
+  { nodes: sentinels, name }: SentinelAddress,
+  deadAfterMs = DEAD_AFTER_MS,
+): void {
+  followFailover(connection, { sentinels, name, reconnectDelayMs, deadAfterMs });
 }
 
 /**
@@ -136,7 +175,6 @@ function nodeOptions({ purpose, commandTimeoutMs }: OpenRedisOptions): NodeOptio
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     commandTimeout: commandTimeoutMs ?? COMMAND_TIMEOUT_MS,
-    socketTimeout: SOCKET_TIMEOUT_MS,
   };
 }
 

@@ -1,4 +1,5 @@
 import { Redis } from "ioredis";
+import { guardLink } from "./link-guard.ts";
 
 /** What a sentinel tells all who listen: `<name> <old host> <old port> <new host> <new port>`. */
 const CHANNEL = "+switch-master";
@@ -8,6 +9,8 @@ export interface FollowFailoverOptions {
   /** Under which they know the primary. */
   readonly name: string;
   readonly reconnectDelayMs: (attempt: number) => number;
+  /** Silence after which a sentinel's connection is made anew; 0: never. */
+  readonly deadAfterMs: number;
 }
 
 /**
@@ -18,7 +21,7 @@ export interface FollowFailoverOptions {
  * it does all the time while that is dead, it gives the connection up for ever, without a word.
  */
 export function followFailover(connection: Redis, options: FollowFailoverOptions): void {
-  const { sentinels, name, reconnectDelayMs } = options;
+  const { sentinels, name, reconnectDelayMs, deadAfterMs } = options;
   const onMessage = (_channel: string, message: string) => {
     const [of, , , host, port] = message.split(" ");
     if (of === name) leave(connection, `${host}:${port}`);
@@ -32,6 +35,7 @@ export function followFailover(connection: Redis, options: FollowFailoverOptions
     listener.on("error", () => {});
     listener.on("ready", () => listener.subscribe(CHANNEL).catch(() => undefined));
     listener.on("message", onMessage);
+    guardLink(listener, deadAfterMs);
     return listener;
   });
   connection.once("end", () => {
