@@ -41,7 +41,7 @@ class SingleToHurt implements ChaosRedis {
     this.#server = server;
   }
 
-  static async start(isAppendOnly: boolean): Promise<ChaosRedis> {
+  static async start(isAppendOnly: boolean): Promise<SingleToHurt> {
     const dir = await mkdtemp(join(tmpdir(), "tts-labs-chaos-"));
     // Written before each answer, so that kill -9 of the process alone loses nothing that was acknowledged.
     const args = isAppendOnly ? ["--appendonly", "yes", "--appendfsync", "everysec"] : [];
