@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Command, InvalidArgumentError } from "commander";
 import { askInThread, byTurns, type Phrase, WARM_UP_MS } from "./cache-clients.ts";
 import { type Costs, countCosts } from "./cache-costs.ts";
+import { differentText } from "./different-texts.ts";
 import { SessionSpeaker } from "./session-speaker.ts";
 import { type SampleCheck, within } from "./speech.ts";
 import { type Summary, summarize } from "./summary.ts";
@@ -43,27 +44,6 @@ const PHRASES = [
   "Goodbye, and have a nice day.",
 ];
 const STORE_LIMIT_MS = 10_000;
-
-const SENTENCES = [
-  "The ferry leaves at nine.",
-  "Nobody had seen the lighthouse since.",
-  "It rained for most of the morning.",
-  "She kept her tickets in a tin box.",
-  "The harbour was full of small boats.",
-  "A dog slept in front of the bakery.",
-  "They had forgotten the map again.",
-  "Coffee was served on the upper deck.",
-  "The wind came from the north that day.",
-  "He counted the steps up to the tower.",
-  "Two gulls followed them to the island.",
-  "In the evening the sky turned green.",
-];
-
-/** Four of the sentences; others, or in another order, for each number below 20,736. */
-const textOf = (number: number): string =>
-  [0, 1, 2, 3]
-    .map((place) => SENTENCES[Math.floor(number / SENTENCES.length ** place) % SENTENCES.length])
-    .join(" ");
 
 interface Report {
   readonly rate: number;
@@ -194,7 +174,7 @@ async function measure(
     const speaker = await SessionSpeaker.open(byTurns(edgeUrls, index), { voice });
     try {
       for (let turn = 0; performance.now() < endsAtMs; turn++) {
-        await speaker.speak(textOf(turn * syntheses + index));
+        await speaker.speak(differentText(turn * syntheses + index));
         synthesesBeside += 1;
       }
     } finally {

@@ -7,6 +7,8 @@ export interface BenchSystem {
   /** Of the first edge. */
   readonly edgeUrl: string;
   readonly edgeUrls: readonly string[];
+  /** Where the worker shows its metrics. */
+  readonly workerUrl: string;
   readonly direct: DirectRoute;
   /** Ends every process that was started. May be called twice. */
   close(): Promise<void>;
@@ -32,13 +34,15 @@ export async function startBenchSystem(env: ProgramEnvironments, edges = 1): Pro
     onLine: (name, line) => process.stderr.write(`${name} | ${line}\n`),
   });
   const [edge] = fleet.edges;
-  if (edge === undefined) throw new RangeError("a fleet has at least one edge");
+  const [worker] = fleet.workers;
+  if (edge === undefined || worker === undefined) throw new RangeError("a fleet has at least one of each");
   const endOnSignal = () => void fleet.close().then(() => process.exit(130));
   for (const signal of SIGNALS) process.once(signal, endOnSignal);
   return {
     redisUrl: fleet.redisUrl,
     edgeUrl: edge.url,
     edgeUrls: fleet.edges.map(({ url }) => url),
+    workerUrl: worker.url,
     direct: {
       url: fleet.simulator.url,
       apiKey: SIMULATOR_KEY,

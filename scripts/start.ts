@@ -6,7 +6,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { STARTED_REDIS_FILE } from "./cache/started-redis.ts";
-import { startPrivateRedis } from "./private-redis.ts";
+import { PRIVATE_CACHE_MAX_BYTES, startPrivateRedis } from "./private-redis.ts";
 import { openLogView } from "./supervisor/log-view.ts";
 import { choosePort, listenProblem } from "./supervisor/ports.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
@@ -27,6 +27,7 @@ async function startAll(supervisor: Supervisor, env: NodeJS.ProcessEnv): Promise
     throw new Error(`Port ${port} is taken. End what listens there, or choose another: PORT=8010 npm start`);
   }
   if (problem !== undefined) throw new Error(`The edge can't listen on ${host}:${port} (${problem}).`);
+  const isPrivate = !env["REDIS_URL"];
   const redisUrl = env["REDIS_URL"] || (await startRedis(supervisor));
   const show = openLogView((text) => process.stdout.write(text), process.stdout.isTTY);
   const { ELEVENLABS_API_KEY: apiKey, ...keyless } = env;
@@ -64,6 +65,7 @@ async function startAll(supervisor: Supervisor, env: NodeJS.ProcessEnv): Promise
     start("worker", `127.0.0.1:${workerPort}`, { ...provider, WORKER_PORT: String(workerPort) }),
     start("edge", `${host}:${port}`, {
       ...{ HOST: host, PORT: String(port) },
+      ...(isPrivate && { CACHE_MAX_BYTES: env["CACHE_MAX_BYTES"] || String(PRIVATE_CACHE_MAX_BYTES) }),
       // By its address the edge knows whose voices it keeps in the cache.
       ...(provider["ELEVENLABS_URL"] === undefined ? {} : { ELEVENLABS_URL: provider["ELEVENLABS_URL"] }),
     }),

@@ -29,6 +29,8 @@ export interface EdgeAloneOptions {
   /** Utterances the worker speaks at once. */
   readonly concurrency?: number;
   readonly logger?: Logger;
+  /** Protections of the edge that a negative twin does without. */
+  readonly seams?: Parameters<typeof startEdge>[2];
 }
 
 export async function startEdgeAlone(options: EdgeAloneOptions): Promise<EdgeAlone> {
@@ -57,7 +59,8 @@ export async function startEdgeAlone(options: EdgeAloneOptions): Promise<EdgeAlo
           logger: silentLogger,
         });
   await consumer?.ready;
-  const edge = await startEdge(defaultEdgeConfig({ port: 0, redisUrl, keyPrefix, ...options.edge }), logger);
+  const config = defaultEdgeConfig({ port: 0, redisUrl, keyPrefix, ...options.edge });
+  const edge = await startEdge(config, logger, options.seams);
   return {
     edge,
     worker,

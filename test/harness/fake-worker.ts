@@ -9,6 +9,8 @@ import type { StreamReader, StreamStore, StreamWriter } from "@tts-labs/core/str
 /** Not a multiple of any frame size, so that frames and characters never fall together. */
 export const SAMPLES_PER_CHARACTER = 517;
 
+const FIRST_TEXT_LIMIT_MS = 5_000;
+
 /** What the fake worker says for `text`: known samples, the same however the text was cut. */
 export function fakeSpeechOf(text: string, fromCharacter = 0): Buffer {
   const pcm = Buffer.alloc(text.length * SAMPLES_PER_CHARACTER * BYTES_PER_SAMPLE);
@@ -107,8 +109,12 @@ export class FakeWorker {
   ): Promise<boolean> {
     let speaking: Promise<void> = Promise.resolve();
     let failure: unknown;
+    // As the real one: an utterance without text has been removed before it was taken.
+    const never = setTimeout(() => stop.abort(new GatewayError("stream.lost")), FIRST_TEXT_LIMIT_MS);
+    stop.signal.addEventListener("abort", () => clearTimeout(never), { once: true });
     for (;;) {
       const read = await reader.read(16, stop.signal);
+      clearTimeout(never);
       if (read.kind !== "entries") return false;
       const entries = read.entries.map(parseTextEntry);
       // First, since it may come in one read with what it takes back.

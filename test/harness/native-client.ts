@@ -19,6 +19,8 @@ interface ConnectOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Limit of every wait. */
   readonly limitMs?: number;
+  /** False: it never confirms what it has. */
+  readonly answersPings?: boolean;
 }
 
 export class NativeClient {
@@ -39,7 +41,10 @@ export class NativeClient {
   ): Promise<NativeClient> {
     const address = new URL("/api/v1/stream", url.replace(/^http/, "ws"));
     for (const [key, value] of Object.entries(query)) address.searchParams.set(key, String(value));
-    const socket = new WebSocket(address, { ...(options.headers ? { headers: options.headers } : {}) });
+    const socket = new WebSocket(address, {
+      autoPong: options.answersPings ?? true,
+      ...(options.headers ? { headers: options.headers } : {}),
+    });
     const client = new NativeClient(socket, options.limitMs ?? 10_000);
     await new Promise<void>((resolve, reject) => {
       socket.once("open", resolve);

@@ -120,11 +120,6 @@ export const edgeEnvironment = {
     default: 5_000,
     min: 1,
   }),
-  endedStreamTtlMs: duration("ENDED_STREAM_TTL_MS", {
-    about: "Milliseconds an utterance's streams are kept once it has ended.",
-    default: 30_000,
-    min: 1,
-  }),
   resumeWindowMs: duration("SESSION_RESUME_WINDOW_MS", {
     about:
       "Milliseconds a session whose connection was lost may be resumed, on any edge; 0: it ends with its connection.",

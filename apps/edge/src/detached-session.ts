@@ -99,8 +99,8 @@ export class DetachedSession {
       text.close();
     }
     await Promise.all([
-      streams.expire({ tag: utteranceId, name: "text" }, settings.endedStreamTtlMs),
-      streams.expire({ tag: utteranceId, name: "audio" }, settings.endedStreamTtlMs),
+      streams.remove({ tag: utteranceId, name: "text" }, "soon"),
+      streams.remove({ tag: utteranceId, name: "audio" }, "last-reader"),
     ]);
   }
 }

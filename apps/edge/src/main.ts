@@ -82,15 +82,16 @@ export interface EdgeGround {
   readonly limits?: BudgetLimits;
 }
 
+export interface EdgeSeams extends Pick<EdgeGround, "keeps" | "limits"> {
+  /** What stands between the edge and its streams. */
+  readonly overStreams?: (streams: StreamStore) => StreamStore;
+}
+
 /**
  * @param seams for tests, which show what happens without a protection
  * @throws GatewayError `config.invalid`, `storage.*`
  */
-export async function startEdge(
-  config: EdgeConfig,
-  logger: Logger,
-  seams: Pick<EdgeGround, "keeps" | "limits"> = {},
-): Promise<Edge> {
+export async function startEdge(config: EdgeConfig, logger: Logger, seams: EdgeSeams = {}): Promise<Edge> {
   const keys = new Keys(config.keyPrefix);
   const nodeId = newNodeId("edge");
   const lifecycle = new Lifecycle(logger);
@@ -117,14 +118,16 @@ export async function startEdge(
       });
     const storage = new StorageCheck({ commands: redis, queue: queueRedis, subscriber }, keys);
     const voices = openVoiceList({ redis, keys });
+    const { overStreams = (own: StreamStore) => own, ...ofGround } = seams;
     const edge = await openEdge(config, logger, nodeId, {
-      ...{ streams, queue, sessions, registry: openLiveRegistry({ redis, keys }) },
+      ...{ queue, sessions, registry: openLiveRegistry({ redis, keys }) },
+      streams: overStreams(streams),
       routes: new RedisWantedRoutes(redis, keys),
       voices: async () => (await voices.get()) ?? [{ id: config.voice, name: config.voice }],
       storageTrouble: () => storage.trouble(),
       page: await openPageRoutes(),
       ...(config.cache ? { cache: { audio: openCache, flights: new RedisFlights({ redis, keys }) } } : {}),
-      ...seams,
+      ...ofGround,
     });
     lifecycle.add("edge", edge, () => edge.close(), 2 * SETTLE_LIMIT_MS);
     const close = () => lifecycle.close();

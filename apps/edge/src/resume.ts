@@ -74,6 +74,22 @@ export async function restoreUtterances(
   throw failed.reason;
 }
 
+/** Of utterances that have ended and are with the client, nothing stays in Redis. */
+export async function removeHeard(
+  { utterances }: StoredSession,
+  restored: readonly RestoredUtterance[],
+  streams: StreamStore,
+): Promise<void> {
+  const due = new Set(restored.map(({ stored }) => stored.utteranceId));
+  const heard = utterances.filter(({ utteranceId, end }) => end !== undefined && !due.has(utteranceId));
+  await Promise.all(
+    heard.flatMap(({ utteranceId: tag }) => [
+      streams.remove({ tag, name: "text" }, "now"),
+      streams.remove({ tag, name: "audio" }, "now"),
+    ]),
+  );
+}
+
 const START: ClientPosition = { sample: 0 };
 
 async function tellAgain(

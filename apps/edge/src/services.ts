@@ -40,9 +40,8 @@ export interface SessionSettings {
   readonly stallTimeoutMs: number;
   /** Longest opening of an utterance in Redis. */
   readonly openTimeoutMs: number;
-  /** Life of a stream's keys while it is in use, and once its utterance has ended. */
+  /** Life of a stream's keys while it is in use. */
   readonly streamTtlMs: number;
-  readonly endedStreamTtlMs: number;
   /** Life of a record in the live view that nobody refreshes. */
   readonly liveTtlMs: number;
   /** How long a session whose connection was lost may be resumed; 0: it ends with its connection. */

@@ -7,7 +7,7 @@ import type {
 } from "@tts-labs/core/session/session-store";
 import type { Admission } from "./admission.ts";
 import { type Detached, DetachedSession } from "./detached-session.ts";
-import { type RestoredSession, type ResumePosition, restoreUtterances } from "./resume.ts";
+import { type RestoredSession, type ResumePosition, removeHeard, restoreUtterances } from "./resume.ts";
 import type { SessionServices, SessionSettings } from "./services.ts";
 import { Session, type SessionOptions } from "./session.ts";
 
@@ -110,6 +110,7 @@ export class SessionRegistry {
     try {
       const roles = { ...services, streamTtlMs: settings.streamTtlMs };
       const utterances = await restoreUtterances(session, position, roles);
+      services.background.add("heard speech removed", removeHeard(session, utterances, services.streams));
       const nextNumber = Math.max(0, ...session.utterances.map(({ number }) => number)) + 1;
       return { session, hold, restored: { createdAtMs: session.createdAtMs, nextNumber, utterances } };
     } catch (error) {

@@ -34,6 +34,7 @@ export async function deliverUtterance(
   const { outbound, tally, frameSize, onChunk, untilSample = Number.POSITIVE_INFINITY } = options;
   const firstSample = options.reader.from?.sample ?? 0;
   const reader = new UtteranceReader(options.reader);
+  tally.onConfirmed = (seq) => reader.confirmed(seq);
   const cutter = new FrameCutter(tally.number, frameSize, firstSample);
   let isBegun = false;
   const entryFrames = () => Math.ceil(MAX_ENTRY_BYTES / BYTES_PER_SAMPLE / frameSize.samples) + 1;
@@ -75,6 +76,7 @@ export async function deliverUtterance(
     if (!signal.aborted) await finish(cutter, outbound, tally, signal);
     throw error;
   } finally {
+    tally.onConfirmed = undefined;
     await reader.close();
   }
 }

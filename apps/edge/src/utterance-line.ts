@@ -11,7 +11,15 @@ import { Utterance, type UtteranceOptions } from "./utterance.ts";
 const MAX_REMEMBERED_UTTERANCES = 32;
 
 /** What differs from one utterance to the next. */
-type EachOwn = "utteranceId" | "number" | "requested" | "speech" | "restored" | "onRead" | "onEnded";
+type EachOwn =
+  | "utteranceId"
+  | "number"
+  | "requested"
+  | "speech"
+  | "restored"
+  | "onRead"
+  | "onEnded"
+  | "onConfirmed";
 
 export interface UtteranceLineOptions extends Omit<UtteranceOptions, EachOwn> {
   /** Of the next utterance; from 1. */
@@ -26,6 +34,8 @@ export interface UtteranceLineOptions extends Omit<UtteranceOptions, EachOwn> {
 export class UtteranceLine {
   readonly #options: UtteranceLineOptions;
   #unfinished: readonly Utterance[] = [];
+  /** Those that have ended and that the client is not yet known to have; the sink bounds how many. */
+  readonly #held = new Set<Utterance>();
   /** Samples played of ended ones, by id; the newest last. */
   readonly #ended = new Map<string, number>();
   #nextNumber: number;
@@ -98,16 +108,18 @@ export class UtteranceLine {
     for (const utterance of this.#unfinished) utterance.refresh();
   }
 
-  /** Ends them all. */
+  /** Ends them all, and nothing of them stays in Redis. */
   cancel(reason: GatewayError): void {
     this.#isOver = true;
-    for (const utterance of this.#unfinished) utterance.cancel(reason);
+    for (const utterance of [...this.#held, ...this.#unfinished]) utterance.cancel(reason);
+    this.#held.clear();
   }
 
   /** Lets go of them all without ending them: others go on with them. */
   leave(reason: GatewayError): void {
     this.#isOver = true;
-    for (const utterance of this.#unfinished) utterance.leave(reason);
+    for (const utterance of [...this.#held, ...this.#unfinished]) utterance.leave(reason);
+    this.#held.clear();
   }
 
   #newUtterance(
@@ -128,6 +140,7 @@ export class UtteranceLine {
         this.#onEnded(utterance);
         void this.#settle(background);
       },
+      onConfirmed: () => this.#held.delete(utterance),
     });
     return utterance;
   }
@@ -150,6 +163,7 @@ export class UtteranceLine {
 
   #onEnded(utterance: Utterance): void {
     this.#unfinished = this.#unfinished.filter((it) => it !== utterance);
+    if (utterance.isHeld) this.#held.add(utterance);
     this.#ended.set(utterance.utteranceId, utterance.playedSamples);
     const [oldest] = this.#ended.keys();
     if (this.#ended.size > MAX_REMEMBERED_UTTERANCES && oldest !== undefined) this.#ended.delete(oldest);

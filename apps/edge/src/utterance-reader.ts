@@ -99,6 +99,11 @@ export class UtteranceReader {
     this.#reader.advance(seq);
   }
 
+  /** The client is known to have all entries up to `seq`. */
+  confirmed(seq: number): void {
+    this.#reader.forget(seq);
+  }
+
   close(): Promise<void> {
     return this.#reader.close();
   }

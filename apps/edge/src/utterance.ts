@@ -43,6 +43,8 @@ export interface UtteranceOptions {
   readonly onRead: () => void;
   /** Nothing more of it will be sent. */
   readonly onEnded: () => void;
+  /** After `onEnded`: its client is known to have all of it. */
+  readonly onConfirmed: () => void;
   /** What the client is missing of it is no longer held. */
   readonly onPositionGone: (error: GatewayError) => void;
 }
@@ -74,6 +76,7 @@ export class Utterance {
   #state: "queued" | "speaking" | "delivering" | "ended" = "queued";
   #hasTurn = false;
   #opened: Promise<void> = Promise.resolve();
+  #isReleased = false;
 
   constructor(options: UtteranceOptions) {
     this.#options = options;
@@ -145,6 +148,11 @@ export class Utterance {
     this.#making.endText();
   }
 
+  /** Everything of it was sent, and what the client may have missed is still held in Redis. */
+  get isHeld(): boolean {
+    return this.#state === "ended" && !this.#isReleased;
+  }
+
   /** Has it made. Failures come out as the utterance's. */
   open(): void {
     if (this.#options.restored !== undefined) this.refresh();
@@ -208,8 +216,12 @@ export class Utterance {
    * the client has given of its text is still stored. May be called twice.
    */
   leave(reason: GatewayError): void {
-    if (this.#state === "ended") return;
+    if (this.#state === "ended") {
+      this.#release(this.#options.settings.resumeWindowMs);
+      return;
+    }
     this.#state = "ended";
+    this.#isReleased = true;
     this.#abort.abort(reason);
     const { outbound, services } = this.#options;
     outbound.discard(this.tally);
@@ -218,9 +230,15 @@ export class Utterance {
     services.background.add("utterance left", this.#making.leave());
   }
 
-  /** Ends it now: what waits of it is thrown away. Says no message itself. May be called twice. */
+  /**
+   * Ends it now: what waits of it is thrown away, and what Redis holds of it. Says no message itself. May be called
+   * twice.
+   */
   cancel(reason: GatewayError): void {
-    if (this.#state === "ended") return;
+    if (this.#state === "ended") {
+      this.#release();
+      return;
+    }
     this.#stop(reason);
     this.#options.outbound.discard(this.tally);
     const wasReading = this.isReading;
@@ -287,12 +305,13 @@ export class Utterance {
   #tellEnd(error: GatewayError | undefined): void {
     const { outbound, services } = this.#options;
     if (error !== undefined) services.observer.errorTold(error.code);
-    outbound.end(this.tally, () => {
+    const toMessage = () => {
       const message = this.#report.toEndMessage(error);
       this.#note.ended({ samples: this.#report.samples, message, isTextOpen: this.#making.isTextOpen });
       this.#end(error === undefined ? "completed" : "failed", error);
       return message;
-    });
+    };
+    outbound.end(this.tally, toMessage, () => this.#confirmed());
   }
 
   /** How it ended was told before, over a connection that may have lost it. */
@@ -301,13 +320,14 @@ export class Utterance {
     if (!this.isReading || restored?.stored.end === undefined) return;
     this.#state = "delivering";
     const message = restored.stored.end.message as ServerMessage;
-    outbound.end(this.tally, () => {
+    const toMessage = () => {
       this.#state = "ended";
       services.observer.utteranceLeft();
-      services.background.add("utterance released", this.#release());
+      services.background.add("utterance unlisted", this.#listing.remove());
       this.#options.onEnded();
       return message;
-    });
+    };
+    outbound.end(this.tally, toMessage, () => this.#confirmed());
     this.#options.onRead();
   }
 
@@ -317,15 +337,24 @@ export class Utterance {
     const summary = this.#report.toSummary(outcome, error);
     services.observer.utteranceEnded(summary);
     services.logger.info({ ...summary, ...(error?.cause ? { err: error.cause } : {}) }, "utterance ended");
-    services.background.add("utterance released", this.#release());
+    services.background.add("utterance unlisted", this.#listing.remove());
+    // A client that has missed the end may come back for the rest.
+    if (outcome === "cancelled" || this.#options.hold === undefined) this.#release();
     this.#options.onEnded();
   }
 
-  async #release(): Promise<void> {
-    const { settings, hold } = this.#options;
-    // A client that missed the end may come back for the rest.
-    const ttlMs = Math.max(settings.endedStreamTtlMs, hold === undefined ? 0 : settings.resumeWindowMs);
-    await Promise.all([this.#listing.remove(), this.#making.release(ttlMs)]);
+  /** The client is known to have all of it. */
+  #confirmed(): void {
+    if (!this.isHeld) return;
+    this.#release();
+    this.#options.onConfirmed();
+  }
+
+  /** @param keepMs for a client that may come back; without it nothing of it stays in Redis */
+  #release(keepMs?: number): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.#options.services.background.add("utterance released", this.#making.release(keepMs));
   }
 
   #showState(): void {

@@ -181,7 +181,7 @@ function toProviderSettings(config: WorkerConfig): ProviderSettings {
     },
     pool: {
       warmPerRoute: config.poolWarm,
-      ...(config.poolMaxIdleMs === 0 ? {} : { maxIdleMs: config.poolMaxIdleMs }),
+      maxIdleMs: config.poolMaxIdleMs,
       staggerMs: config.poolStaggerMs,
       keepRouteMs: config.poolKeepRouteMs,
       maxRoutes: config.poolMaxRoutes,

@@ -7,6 +7,9 @@ import { type FeedStep, joinSteps, TextCutter } from "./text-cutter.ts";
 /** Entries taken from the text stream in one read. */
 const READ_ENTRIES = 64;
 
+/** An utterance has text when its job is made. Where none is found in this time, the utterance has been removed. */
+const FIRST_TEXT_LIMIT_MS = 5_000;
+
 /** Where text goes on to. */
 export type TextSink = Pick<Synthesis, "speak" | "flush" | "end">;
 
@@ -107,17 +110,18 @@ export class TextFeed {
    */
   async run(signal: AbortSignal): Promise<void> {
     const deadline = new AbortController();
-    const timer = setTimeout(
-      () => deadline.abort(new GatewayError("session.text_timeout")),
-      this.#options.textTimeoutMs,
-    );
+    const { textTimeoutMs } = this.#options;
+    const timer = setTimeout(() => deadline.abort(new GatewayError("session.text_timeout")), textTimeoutMs);
+    const never = new GatewayError("stream.lost", "The utterance has no text.");
+    const first = setTimeout(() => deadline.abort(never), Math.min(textTimeoutMs, FIRST_TEXT_LIMIT_MS));
     const stop = AbortSignal.any([signal, deadline.signal]);
     try {
-      let open = true;
+      let open = await this.#readOnce(stop);
+      clearTimeout(first);
       while (open) {
-        open = await this.#readOnce(stop);
         if (this.#complete) clearTimeout(timer);
         else timer.refresh();
+        open = await this.#readOnce(stop);
       }
     } catch (error) {
       this.#failure = { error };
@@ -125,6 +129,7 @@ export class TextFeed {
       throw toGatewayError(error);
     } finally {
       clearTimeout(timer);
+      clearTimeout(first);
     }
   }
 

@@ -192,6 +192,8 @@ export class UtteranceRun {
     } catch (error) {
       const err = toGatewayError(error);
       if (err.code === "lease.lost") return { kind: "abandoned" };
+      // Its client wants no more of it, and the edge has removed the stream: there is nobody to tell.
+      if (err.code === "stream.lost") return over.outcome.kind === "cancelled" ? over : { kind: "abandoned" };
       this.#report.endNotStored(err);
       return over;
     }

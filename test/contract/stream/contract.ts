@@ -4,6 +4,7 @@ import { claiming } from "./themes/claim.ts";
 import { ending } from "./themes/ending.ts";
 import { order } from "./themes/order.ts";
 import { position } from "./themes/position.ts";
+import { removal } from "./themes/removal.ts";
 import { succession } from "./themes/succession.ts";
 import { waking } from "./themes/waking.ts";
 
@@ -16,4 +17,5 @@ export function streamContract(open: OpenStores): void {
   succession(open);
   position(open);
   ending(open);
+  removal(open);
 }

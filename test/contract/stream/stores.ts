@@ -6,7 +6,7 @@ import { openMemoryStreams } from "@tts-labs/core/stream/memory-stream";
 import type { StreamObserver } from "@tts-labs/core/stream/observer";
 import { openRedisStreams, type RedisStreamOptions } from "@tts-labs/core/stream/redis-stream";
 import type { StreamSettings } from "@tts-labs/core/stream/settings";
-import type { StreamStore } from "@tts-labs/core/stream/stream";
+import type { StreamRef, StreamStore } from "@tts-labs/core/stream/stream";
 
 /** Two stores over the same streams, as two processes have them; in memory there is but one. */
 export interface Stores {
@@ -14,6 +14,8 @@ export interface Stores {
   readonly reading: StreamStore;
   /** Of all keys of these stores, those that would stay for ever. */
   keysWithoutTtl(): Promise<readonly string[]>;
+  /** All keys of one stream. */
+  keysOf(stream: StreamRef): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 
@@ -43,7 +45,14 @@ export const openMemoryStores: OpenStores = async (options = {}) => {
     settings: { ...TEST_SETTINGS, ...options.settings },
     ...(options.observer === undefined ? {} : { observer: options.observer }),
   });
-  return { writing: store, reading: store, keysWithoutTtl: async () => [], close: () => store.close() };
+  const noKeys = async () => [];
+  return {
+    writing: store,
+    reading: store,
+    keysWithoutTtl: noKeys,
+    keysOf: noKeys,
+    close: () => store.close(),
+  };
 };
 
 /** Stores over the Redis or cluster at `url`, under a key prefix of their own. */
@@ -67,19 +76,21 @@ export function redisStores(url: string): OpenStores {
       return { store, redis, close };
     };
     const [writing, reading] = await Promise.all([open("writer", writerUrl ?? url), open("reader", url)]);
+    const find = async (match: string, isMeant: (pttlMs: number) => boolean) => {
+      const { redis } = reading;
+      const found: string[] = [];
+      for (const node of isCluster(redis) ? redis.nodes("master") : [redis]) {
+        for await (const names of node.scanStream({ match, count: 500 })) {
+          for (const name of names as string[]) if (isMeant(await node.pttl(name))) found.push(name);
+        }
+      }
+      return found;
+    };
     return {
       writing: writing.store,
       reading: reading.store,
-      keysWithoutTtl: async () => {
-        const { redis } = reading;
-        const found: string[] = [];
-        for (const node of isCluster(redis) ? redis.nodes("master") : [redis]) {
-          for await (const names of node.scanStream({ match: `${prefix}:*`, count: 500 })) {
-            for (const name of names as string[]) if ((await node.pttl(name)) === -1) found.push(name);
-          }
-        }
-        return found;
-      },
+      keysWithoutTtl: () => find(`${prefix}:*`, (pttlMs) => pttlMs === -1),
+      keysOf: (stream) => find(keys.stream(stream, "*"), () => true),
       close: async () => {
         await Promise.all([writing.close(), reading.close()]);
       },

@@ -22,7 +22,6 @@ it(`${STREAMS} streams at once are complete byte for byte, ${ROUNDS} times over,
   const common = {
     REDIS_KEY_PREFIX: keyPrefix,
     TTS_VOICE: VOICE,
-    ENDED_STREAM_TTL_MS: "1000",
     CACHE: "false",
     NODE_OPTIONS: COLLECTING_ON_SIGNAL,
   };

@@ -1,5 +1,6 @@
 import { ConfirmedSink } from "@tts-labs/edge/delivery/confirmed-sink";
 import type { Frame } from "@tts-labs/edge/delivery/frame";
+import { newTally } from "@tts-labs/edge/delivery/tally";
 import { describe, expect, test } from "vitest";
 
 const FRAME_SAMPLES = 500;
@@ -7,6 +8,7 @@ const FRAME_BYTES = FRAME_SAMPLES * 2;
 
 const frame = (number: number): Frame => ({
   ...{ firstSample: number * FRAME_SAMPLES, samples: FRAME_SAMPLES, last: false, splice: false },
+  seq: number + 1,
   message: new Uint8Array(FRAME_BYTES),
 });
 
@@ -20,12 +22,15 @@ function open(maxFrames: number) {
     ask: (payload: string) => void asked.push(payload),
   };
   const sink = new ConfirmedSink(socket, maxFrames * FRAME_BYTES);
+  const confirmed: number[] = [];
+  const tally = { ...newTally("utt_1", 1), onConfirmed: (seq: number) => void confirmed.push(seq) };
+  let sent = 0;
   const fill = () => {
-    let frames = 0;
-    for (; sink.writable; frames++) sink.sendFrame(frame(frames));
-    return frames;
+    const before = sent;
+    for (; sink.writable; sent++) sink.sendFrame(frame(sent), tally);
+    return sent - before;
   };
-  return { sink, socket, asked, fill };
+  return { sink, socket, asked, fill, confirmed };
 }
 
 describe("the sink of a client that confirms", () => {
@@ -46,6 +51,35 @@ describe("the sink of a client that confirms", () => {
     expect(["", "1", "b", "bx", "b-1", "b1e9", "b999999"].map((it) => sink.onPong(it))).not.toContain(true);
     expect(sink.writable).toBe(false);
     expect([sink.onPong(first), sink.onPong(first)]).toEqual([true, false]);
+  });
+
+  test("tells which stream entries the client has: all before that of the last frame it has", () => {
+    const { sink, asked, fill, confirmed } = open(8);
+    fill();
+    expect(confirmed).toEqual([]);
+    sink.onPong(asked[1] ?? "");
+    expect(confirmed).toEqual([1, 3]);
+    sink.onPong(asked[3] ?? "");
+    expect(confirmed).toEqual([1, 3, 5, 7]);
+  });
+
+  test("says that an end has arrived once the pong of a ping behind it comes, not one of before", () => {
+    const { sink, asked, fill } = open(8);
+    fill();
+    let arrived = 0;
+    sink.whenConfirmed(() => arrived++);
+    const [, , , before = "", behind = ""] = asked;
+    sink.onPong(before);
+    expect(arrived).toBe(0);
+    sink.onPong(behind);
+    expect(arrived).toBe(1);
+  });
+
+  test("holds nothing for ever for a client that answers no ping", () => {
+    const { sink } = open(8);
+    let arrived = 0;
+    for (let end = 0; end < 100; end++) sink.whenConfirmed(() => arrived++);
+    expect(arrived).toBe(36);
   });
 
   test("is no more writable than its socket", () => {

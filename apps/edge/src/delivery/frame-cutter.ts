@@ -83,7 +83,7 @@ export class FrameCutter {
     this.#filledBytes = 0;
     this.#frameBytes = this.#frameSize.samples * BYTES_PER_SAMPLE;
     this.#message = this.#blank();
-    return { firstSample, samples, last, splice, message };
+    return { firstSample, samples, seq: this.#seq, last, splice, message };
   }
 
   #blank(): Uint8Array<ArrayBuffer> {

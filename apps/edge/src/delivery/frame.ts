@@ -4,6 +4,8 @@ import { AUDIO_FRAME_HEADER_BYTES } from "@tts-labs/core/protocol/audio-frame";
 export interface Frame {
   readonly firstSample: number;
   readonly samples: number;
+  /** Stream entry of its last sample. */
+  readonly seq: number;
   readonly last: boolean;
   /** What was sent from `firstSample` on is replaced. */
   readonly splice: boolean;

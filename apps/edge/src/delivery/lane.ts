@@ -7,7 +7,12 @@ export type LaneItem =
   | { readonly kind: "caption"; readonly message: ServerMessage; readonly of: DeliveryTally }
   | { readonly kind: "notice"; readonly message: ServerMessage; readonly of: DeliveryTally }
   /** Made when it is sent: only then are the totals known. */
-  | { readonly kind: "end"; readonly toMessage: () => ServerMessage; readonly of: DeliveryTally };
+  | {
+      readonly kind: "end";
+      readonly toMessage: () => ServerMessage;
+      readonly of: DeliveryTally;
+      readonly onConfirmed?: () => void;
+    };
 
 export interface Drops {
   readonly frames: number;

@@ -135,9 +135,12 @@ export class Outbound {
     this.#push({ kind: "notice", message, of });
   }
 
-  /** The last message of an utterance, after all of its frames. */
-  end(of: DeliveryTally, toMessage: () => ServerMessage): void {
-    this.#push({ kind: "end", toMessage, of });
+  /**
+   * The last message of an utterance, after all of its frames.
+   * @param onConfirmed called once the client is known to have it all; never where the connection ends before
+   */
+  end(of: DeliveryTally, toMessage: () => ServerMessage, onConfirmed?: () => void): void {
+    this.#push({ kind: "end", toMessage, of, ...(onConfirmed === undefined ? {} : { onConfirmed }) });
   }
 
   /** At once, past all that waits. */
@@ -242,7 +245,10 @@ export class Outbound {
     else {
       this.#tellDrops(item.of);
       if (item.kind === "frame") this.#sendFrame(item.frame, item.of);
-      else sink.sendMessage(item.toMessage());
+      else {
+        sink.sendMessage(item.toMessage());
+        this.#awaitConfirmation(item.onConfirmed);
+      }
     }
     return true;
   }
@@ -263,8 +269,15 @@ export class Outbound {
     if (frame.splice) this.#countSplice(frame, of);
     of.sentSamples += frame.samples;
     of.sentUpTo = frame.firstSample + frame.samples;
-    this.#options.sink.sendFrame(frame);
+    this.#options.sink.sendFrame(frame, of);
     this.#options.observer.framesSent(1, frame.message.byteLength);
+  }
+
+  #awaitConfirmation(act: (() => void) | undefined): void {
+    const { sink } = this.#options;
+    if (act === undefined) return;
+    if (sink.whenConfirmed === undefined) act();
+    else sink.whenConfirmed(act);
   }
 
   #countSplice(frame: Frame, of: DeliveryTally): void {

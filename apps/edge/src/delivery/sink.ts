@@ -1,5 +1,6 @@
 import type { ServerMessage } from "@tts-labs/core/protocol/server-message";
 import type { Frame } from "./frame.ts";
+import type { DeliveryTally } from "./tally.ts";
 
 /** Where an outbound ends: a WebSocket, or the response of an HTTP request. */
 export interface Sink {
@@ -7,6 +8,12 @@ export interface Sink {
   readonly writable: boolean;
   /** Runs `send`, so that all it sends leaves together. */
   batch(send: () => void): void;
-  sendFrame(frame: Frame): void;
+  /** @param of told what of it the client is known to have, where the sink can know that */
+  sendFrame(frame: Frame, of: DeliveryTally): void;
   sendMessage(message: ServerMessage): void;
+  /**
+   * Calls `act` once the client is known to have everything sent until now. Absent where nobody can come back for what
+   * was sent: it counts as received.
+   */
+  whenConfirmed?(act: () => void): void;
 }

@@ -16,6 +16,8 @@ export interface DeliveryTally {
   firstSentAtMs: number | undefined;
   /** As the client last reported; `undefined` while it never has. Written by the utterance. */
   playedSamples: number | undefined;
+  /** Called when the client is known to have all stream entries up to `seq`. Set by whoever may let go of them. */
+  onConfirmed: ((seq: number) => void) | undefined;
 }
 
 /** `sentSamples`: what an earlier connection of the session had got. */
@@ -30,4 +32,5 @@ export const newTally = (utteranceId: string, number: number, sentSamples = 0): 
   droppedFrames: 0,
   firstSentAtMs: undefined,
   playedSamples: undefined,
+  onConfirmed: undefined,
 });

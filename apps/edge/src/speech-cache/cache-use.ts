@@ -15,6 +15,11 @@ export type Found =
   | {
       readonly use: "miss";
       readonly source: HeldSource;
+      /**
+       * Runs `act` in the background when it is over for all on this edge and nobody can join any more.
+       * @param act told whether others have joined elsewhere, and may still be reading
+       */
+      whenOver(act: (listeners: "alone" | "joined") => Promise<void>): void;
       /** It is wanted no more: says whether it may be cancelled, once nobody on this edge hears it. */
       cancel(): Promise<"alone" | "joined">;
       /** It will never be spoken. */

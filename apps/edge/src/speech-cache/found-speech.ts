@@ -39,6 +39,15 @@ export class FoundSpeech {
     return this.#found.use;
   }
 
+  /**
+   * Runs `act` once nobody here reads what is spoken for it: at once, where nobody else can.
+   * @param act told whether others have joined elsewhere, and may still be reading
+   */
+  async whenOver(act: (listeners: "alone" | "joined") => Promise<void>): Promise<void> {
+    if (this.#found.use === "miss") this.#found.whenOver(act);
+    else await act("alone");
+  }
+
   /** @param own where it is read if it is spoken for itself */
   source(own: SpeechSource): SpeechSource {
     return "source" in this.#found ? this.#found.source : own;

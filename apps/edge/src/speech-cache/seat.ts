@@ -21,7 +21,8 @@ export interface ReadTogether {
 export interface SeatEvents {
   /** `takenSeq` has risen to this. */
   readonly onAdvance: (seq: number) => void;
-  readonly onForget: (seq: number) => void;
+  /** `forgottenSeq` has risen. */
+  readonly onForget: () => void;
   /** Called once. `mayComeBack`: not for good. */
   readonly onLeft: (mayComeBack: boolean) => void;
 }
@@ -31,6 +32,7 @@ export class Seat implements HeldSource {
   readonly #speech: ReadTogether;
   readonly #events: SeatEvents;
   #takenSeq = 0;
+  #forgottenSeq = 0;
   #readCount = 0;
   #position: StreamPosition | undefined;
   #isClosed = false;
@@ -45,6 +47,11 @@ export class Seat implements HeldSource {
   /** Up to here the client has it. */
   get takenSeq(): number {
     return this.#takenSeq;
+  }
+
+  /** Nobody comes back here for what lies up to this. */
+  get forgottenSeq(): number {
+    return this.#forgottenSeq;
   }
 
   /** Entries given to the reader. */
@@ -65,7 +72,11 @@ export class Seat implements HeldSource {
         this.#takenSeq = seq;
         this.#events.onAdvance(seq);
       },
-      forget: (seq) => this.#events.onForget(seq),
+      forget: (seq) => {
+        if (seq <= this.#forgottenSeq) return;
+        this.#forgottenSeq = seq;
+        this.#events.onForget();
+      },
       close: async () => {},
     };
   }

@@ -136,7 +136,7 @@ export class SharedSpeech implements ReadTogether {
         this.#fastestSeq = Math.max(this.#fastestSeq, seq);
         this.#release();
       },
-      onForget: (seq) => this.#forget(seq),
+      onForget: () => this.#release(),
       onLeft: (mayComeBack) => this.#leave(seat, mayComeBack),
     });
     this.#seats.add(seat);
@@ -146,6 +146,10 @@ export class SharedSpeech implements ReadTogether {
   after(count: number, max: number): readonly StreamEntry[] {
     const from = count - this.#dropped;
     return this.#entries.slice(from, from + max);
+  }
+
+  get isHeardElsewhere(): boolean {
+    return this.#isHeardElsewhere;
   }
 
   /** Others listen on other edges: they don't wait for those here. */
@@ -210,10 +214,9 @@ export class SharedSpeech implements ReadTogether {
     } else if (this.#isWhole) {
       this.#reader.advance(this.#isHeardElsewhere ? (this.#entries.at(-1)?.seq ?? 0) : this.#fastestSeq);
     }
-  }
-
-  #forget(seq: number): void {
-    if (this.#seats.size === 1) this.#reader.forget(seq);
+    if (this.#seats.size > 0) {
+      this.#reader.forget(Math.min(...[...this.#seats].map((seat) => seat.forgottenSeq)));
+    }
   }
 
   /** Lets go of what all have read, once nobody comes any more. */

@@ -52,12 +52,14 @@ const LEADER_LOOKS_MS = [0, 100, 400, 1_500] as const;
 interface Flight {
   readonly key: string;
   readonly shared: SharedSpeech;
-  /** It is over for everybody here. */
-  over: Promise<void>;
+  /** It is over for everybody here, and whether others may still read it elsewhere. */
+  over: Promise<"alone" | "joined">;
   /** While it leads: renewing. */
   renewal?: NodeJS.Timeout;
-  /** Whether others have joined on other edges, once that has been asked for the last time. */
+  /** Whether others have joined on other edges, once that was asked because nobody here wants it any more. */
   left?: Promise<"alone" | "joined">;
+  /** The same, once nobody can join any more. */
+  landed?: Promise<"alone" | "joined">;
 }
 
 /**
@@ -149,7 +151,9 @@ export class SpeechCache {
     flight.renewal = setInterval(() => this.#renew(flight), RENEW_MS);
     const seat = flight.shared.seat();
     const cancel = () => this.#cancel(flight, seat);
-    return { use: "miss", source: seat, cancel, abandon: () => this.#abandon(flight) };
+    const whenOver = (act: (listeners: "alone" | "joined") => Promise<void>) =>
+      this.#options.background.add("shared speech removed", flight.over.then(act));
+    return { use: "miss", source: seat, whenOver, cancel, abandon: () => this.#abandon(flight) };
   }
 
   /** A leader's text is stored right after it has boarded; where its edge died in between, it never will be. */
@@ -180,10 +184,13 @@ export class SpeechCache {
         return kept;
       },
     });
-    const flight: Flight = { key, shared, over: Promise.resolve() };
+    const flight: Flight = { key, shared, over: Promise.resolve("alone") };
     this.#flights.set(key, flight);
     // What could not be kept is told there.
-    flight.over = shared.run().catch(() => undefined);
+    flight.over = shared
+      .run()
+      .catch(() => undefined)
+      .then(() => heardElsewhere(flight));
     return flight;
   }
 
@@ -239,11 +246,20 @@ export class SpeechCache {
     return flight.left;
   }
 
-  #land({ key, shared }: Flight): Promise<void> {
-    return this.#options.flights.land(key, shared.utteranceId).catch(() => undefined);
+  /** Asked once. While Redis is away others may have joined. */
+  #land(flight: Flight): Promise<"alone" | "joined"> {
+    const { key, shared } = flight;
+    flight.landed ??= this.#options.flights.land(key, shared.utteranceId).catch(() => "joined" as const);
+    return flight.landed;
   }
 
   #unlist(flight: Flight): void {
     if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key);
   }
+}
+
+/** Whether others may still read it on other edges; it is over here. */
+async function heardElsewhere({ shared, left, landed }: Flight): Promise<"alone" | "joined"> {
+  const told = await Promise.all([left, landed]);
+  return shared.isHeardElsewhere || told.includes("joined") ? "joined" : "alone";
 }

@@ -145,13 +145,14 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
     await Promise.all([this.#text.leave(), this.#withParts((part) => part.leave())]);
   }
 
-  async release(ttlMs: number): Promise<void> {
-    const { services, utteranceId } = this.#options;
+  async release(keepMs?: number): Promise<void> {
+    const { streams } = this.#options.services;
+    const text = { tag: this.#options.utteranceId, name: "text" } as const;
     await this.#stopped;
     this.#text.close();
     await Promise.all([
-      services.streams.expire({ tag: utteranceId, name: "text" }, ttlMs),
-      this.#withParts((part) => part.release(ttlMs)),
+      keepMs === undefined ? streams.remove(text, "now") : streams.expire(text, keepMs),
+      this.#withParts((part) => part.release(keepMs)),
     ]);
   }
 
@@ -180,11 +181,11 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
   }
 
   partsPassed(passed: PassedParts): void {
-    const { services, settings, onPassed } = this.#options;
+    const { services, onPassed } = this.#options;
     this.#passed = passed;
     onPassed(passed);
     const number = passed.parts - 1;
-    const released = this.#parts.get(number)?.making.then((part) => part.release(settings.endedStreamTtlMs));
+    const released = this.#parts.get(number)?.making.then((part) => part.release());
     this.#parts.delete(number);
     services.background.add("sentence released", released ?? Promise.resolve());
   }

@@ -41,8 +41,11 @@ export interface SpeechMaking {
   stop(): void;
   /** It goes on being made, for whoever goes on with the session; all that was given is stored first. Never throws. */
   leave(): Promise<void>;
-  /** Lets everything go; what is in Redis once nobody needs it for `ttlMs`. Waits for `stop`. */
-  release(ttlMs: number): Promise<void>;
+  /**
+   * Lets everything go, also what is in Redis, once those who hear the same have heard it. Waits for `stop`. Call once.
+   * @param keepMs what is in Redis stays so long, for a client that comes back
+   */
+  release(keepMs?: number): Promise<void>;
 }
 
 export type SentenceCounts = Readonly<Record<CacheUse, number>>;

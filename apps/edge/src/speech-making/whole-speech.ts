@@ -142,16 +142,28 @@ export class WholeSpeech implements SpeechMaking {
     await this.#text.leave();
   }
 
-  async release(ttlMs: number): Promise<void> {
+  async release(keepMs?: number): Promise<void> {
     const { utteranceId, services, restored } = this.#options;
     await this.#stopped;
     this.#found.close();
     this.#text.close();
     // It has never been in Redis.
     if (restored === undefined && !this.#text.isClaimed) return;
+    if (keepMs !== undefined) {
+      await Promise.all([
+        services.streams.expire({ tag: utteranceId, name: "text" }, keepMs),
+        services.streams.expire({ tag: utteranceId, name: "audio" }, keepMs),
+      ]);
+    } else await this.#found.whenOver((listeners) => this.#remove(listeners));
+  }
+
+  async #remove(listeners: "alone" | "joined"): Promise<void> {
+    const { utteranceId, sessionId, services } = this.#options;
+    const isStopped = this.#stopped !== undefined && listeners === "alone";
+    const ofAudio = listeners === "joined" ? "last-reader" : "now";
     await Promise.all([
-      services.streams.expire({ tag: utteranceId, name: "text" }, ttlMs),
-      services.streams.expire({ tag: utteranceId, name: "audio" }, ttlMs),
+      services.streams.remove({ tag: utteranceId, name: "text" }, isStopped ? "soon" : "now"),
+      services.streams.remove({ tag: utteranceId, name: "audio" }, isStopped ? "soon" : ofAudio, sessionId),
     ]);
   }
 

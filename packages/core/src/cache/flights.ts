@@ -19,8 +19,11 @@ export interface Flights {
    * it has landed, and may be cancelled. @throws GatewayError `storage.*`
    */
   leave(key: string, utteranceId: string): Promise<"alone" | "joined">;
-  /** Nobody joins it any more. Safe to repeat. @throws GatewayError `storage.*` */
-  land(key: string, utteranceId: string): Promise<void>;
+  /**
+   * Nobody joins it any more; `joined`: some have, and may still be about to read it. Repeated it is `alone`.
+   * @throws GatewayError `storage.*`
+   */
+  land(key: string, utteranceId: string): Promise<"alone" | "joined">;
 }
 
 export type Boarding = { readonly kind: "lead" } | { readonly kind: "join"; readonly utteranceId: string };

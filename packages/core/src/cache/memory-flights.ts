@@ -39,8 +39,11 @@ export class MemoryFlights implements Flights {
     return "alone";
   }
 
-  async land(key: string, utteranceId: string): Promise<void> {
-    if (this.#leader(key)?.utteranceId === utteranceId) this.#leaders.delete(key);
+  async land(key: string, utteranceId: string): Promise<"alone" | "joined"> {
+    const leader = this.#leader(key);
+    if (leader?.utteranceId !== utteranceId) return "alone";
+    this.#leaders.delete(key);
+    return leader.joined ? "joined" : "alone";
   }
 
   #leader(key: string): Leader | undefined {

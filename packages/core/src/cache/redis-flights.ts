@@ -34,8 +34,9 @@ export class RedisFlights implements Flights {
     return (await this.#run("leave", key, utteranceId)).leader === utteranceId ? "joined" : "alone";
   }
 
-  async land(key: string, utteranceId: string): Promise<void> {
-    await this.#run("land", key, utteranceId);
+  async land(key: string, utteranceId: string): Promise<"alone" | "joined"> {
+    const { leader, isJoined } = await this.#run("land", key, utteranceId);
+    return leader === "" && isJoined ? "joined" : "alone";
   }
 
   async #run(

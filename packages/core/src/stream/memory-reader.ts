@@ -78,6 +78,7 @@ export class MemoryReader implements StreamReader {
     if (record.holds.get(this.#options.readerId) !== this.#hold) return;
     record.holds.delete(this.#options.readerId);
     record.waiter?.ring();
+    this.#streams.leftByReader(this.#stream, record);
   }
 
   #look(max: number): ReadResult | undefined {

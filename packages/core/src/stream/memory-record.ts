@@ -28,6 +28,8 @@ export class MemoryRecord {
   /** The writer that waits for room. */
   waiter: Sleeper | undefined;
   end: StreamEnd | undefined;
+  /** See `Removal`; `undefined` while it is to stay. */
+  leaving: "last-reader" | "soon" | undefined;
   owner = "";
   /** `performance.now()` until which the owner counts as alive. */
   ownerAliveUntilMs = 0;
@@ -77,6 +79,7 @@ export class MemoryRecord {
     this.ownerAliveUntilMs = 0;
     this.maxBytes = options.maxBytes;
     this.end = undefined;
+    this.leaving = undefined;
     this.ringReaders();
     // The stale writer may be waiting for room.
     this.waiter?.ring();

@@ -4,10 +4,11 @@ import { MemoryRecord } from "./memory-record.ts";
 import type { MemoryStreams } from "./memory-streams.ts";
 import { MemoryWriter } from "./memory-writer.ts";
 import { type StreamObserver, silentObserver } from "./observer.ts";
-import { DEFAULT_STREAM_SETTINGS, type StreamSettings } from "./settings.ts";
+import { DEFAULT_STREAM_SETTINGS, LEAVING_MS, type StreamSettings } from "./settings.ts";
 import type {
   ClaimOptions,
   ReaderOptions,
+  Removal,
   StreamEntry,
   StreamInfo,
   StreamRef,
@@ -53,7 +54,8 @@ class MemoryStreamStore implements StreamStore, MemoryStreams {
   }
 
   async claimUnlessEnded(stream: StreamRef, options: ClaimOptions): Promise<MemoryWriter | undefined> {
-    return this.record(stream).end === undefined ? this.claim(stream, options) : undefined;
+    const { end, leaving } = this.record(stream);
+    return end === undefined && leaving !== "soon" ? this.claim(stream, options) : undefined;
   }
 
   reader(stream: StreamRef, options: ReaderOptions): MemoryReader {
@@ -82,6 +84,18 @@ class MemoryStreamStore implements StreamStore, MemoryStreams {
     this.#expireAt(stream, performance.now() + ttlMs);
   }
 
+  async remove(stream: StreamRef, when: Removal, readerId?: string): Promise<void> {
+    const record = this.#records.get(nameOf(stream));
+    if (record === undefined) return;
+    const isRead = [...record.holds.keys()].some((name) => name !== readerId);
+    if (when === "now" && !isRead) {
+      this.#expireAt(stream, 0);
+      return;
+    }
+    record.leaving = when === "soon" ? "soon" : "last-reader";
+    if (when === "soon" || !isRead) this.#expireAt(stream, performance.now() + LEAVING_MS);
+  }
+
   async close(): Promise<void> {
     this.#closing.abort(new GatewayError("storage.unavailable", "The streams are closed."));
     for (const { timer } of this.#expiries.values()) clearTimeout(timer);
@@ -98,7 +112,13 @@ class MemoryStreamStore implements StreamStore, MemoryStreams {
     return made;
   }
 
+  leftByReader(stream: StreamRef, record: MemoryRecord): void {
+    const isGone = record.leaving === "last-reader" && record.holds.size === 0;
+    if (isGone && this.#records.get(nameOf(stream)) === record) this.#expireAt(stream, 0);
+  }
+
   touch(stream: StreamRef, ttlMs: number): void {
+    if (this.#records.get(nameOf(stream))?.leaving === "soon") return;
     const atMs = performance.now() + ttlMs;
     // A refresh that gains less than a tenth is not worth a timer.
     if (atMs - (this.#expiries.get(nameOf(stream))?.atMs ?? 0) > ttlMs / 10) this.#expireAt(stream, atMs);

@@ -10,6 +10,8 @@ export interface MemoryStreams {
   readonly closed: AbortSignal;
   /** The stream's record as it is now, made if need be. It may be replaced when the stream expires. */
   record(stream: StreamRef): MemoryRecord;
+  /** A reader has given its place up: a stream that is leaving goes with its last one. */
+  leftByReader(stream: StreamRef, record: MemoryRecord): void;
   /** Puts off the stream's expiry to at least `ttlMs` from now. */
   touch(stream: StreamRef, ttlMs: number): void;
 }

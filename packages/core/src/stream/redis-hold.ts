@@ -9,13 +9,15 @@ import type { Place, StreamKeys } from "./stream-keys.ts";
 
 /** Bytes of a resumed reader's place, until Redis has told them. */
 const UNKNOWN_BYTES = -1;
-/** What a reader has released is told once it is this part of the writer's bound. */
+/** What a reader has released is told once it is this part of the writer's bound… */
 const REPORTED_SHARE = 1 / 4;
+/** …or the last report is so old, in milliseconds: what was released leaves Redis within a second. */
+const REPORT_EVERY_MS = 600;
 
 /**
  * A reader's place among those of its stream: what it has been given and not yet released keeps the writer
  * back, as long as it shows that it lives. Told to Redis rarely: once a quarter of the bound is released, when
- * the writer waits, and as a heartbeat.
+ * the writer waits, not long after anything was released, and as a heartbeat.
  */
 export class RedisHold {
   readonly #streams: RedisStreams;
@@ -103,10 +105,17 @@ export class RedisHold {
     this.#givenEnds = this.#givenEnds.slice(count);
     this.#released = { seq: this.#released.seq + count, bytes };
     if (bytes - this.#reported.bytes >= this.#maxBytes * REPORTED_SHARE) this.report();
+    else this.#reportWhatWaits();
   }
 
   beat(): void {
     if (performance.now() - this.#reportedAtMs >= this.#streams.settings.heartbeatMs) this.report();
+    else this.#reportWhatWaits();
+  }
+
+  #reportWhatWaits(): void {
+    const isDue = performance.now() - this.#reportedAtMs >= REPORT_EVERY_MS;
+    if (isDue && this.#released.seq > this.#reported.seq) this.report();
   }
 
   /** In the background, one at a time. A report that fails is made up for by the next heartbeat. */
@@ -154,6 +163,7 @@ export class RedisHold {
       [
         ...[keys.meta, keys.readers, keys.sleepers],
         ...[keys.entries(this.#fence), keys.entries(Math.max(this.#fence - 1, 1))],
+        ...(mode === "detach" ? [keys.owner, ...keys.allEntries(this.#fence)] : []),
       ],
       [
         ...[mode, this.#options.readerId, this.#token, released.seq, released.bytes],

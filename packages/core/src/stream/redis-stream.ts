@@ -3,7 +3,8 @@ import { GatewayError } from "../errors.ts";
 import { newEpoch } from "../ids.ts";
 import type { Logger } from "../logger.ts";
 import { openBell } from "../redis/bell.ts";
-import type { RedisConnection } from "../redis/client.ts";
+import { isCluster, type RedisConnection } from "../redis/client.ts";
+import { holdWrites } from "../redis/hold-writes.ts";
 import type { Keys } from "../redis/keys.ts";
 import { LinkWatch } from "../redis/link-watch.ts";
 import { retryStorage } from "../redis/retry.ts";
@@ -15,10 +16,11 @@ import { RedisReader } from "./redis-reader.ts";
 import { parseEntries, parseTail, replyAt } from "./redis-replies.ts";
 import { type OpenEnd, type RedisStreams, scripts } from "./redis-streams.ts";
 import { RedisWriter } from "./redis-writer.ts";
-import { DEFAULT_STREAM_SETTINGS, type StreamSettings } from "./settings.ts";
+import { DEFAULT_STREAM_SETTINGS, LEAVING_MS, type StreamSettings } from "./settings.ts";
 import type {
   ClaimOptions,
   ReaderOptions,
+  Removal,
   StreamEntry,
   StreamInfo,
   StreamRef,
@@ -56,6 +58,8 @@ export interface RedisStreamOptions {
 
 /** Owners who claim at the same time; each round one of them wins. */
 const MAX_CONFLICTS = 16;
+/** Most streams have one owner all their life. */
+const USUAL_FENCE = 1;
 
 /** Hears its bell from its return on. @throws GatewayError `storage.*` */
 export async function openRedisStreams(options: RedisStreamOptions): Promise<StreamStore> {
@@ -95,7 +99,7 @@ class RedisStreamStore implements StreamStore {
     // Looked at more often than needed, so that the readers' heartbeats spread.
     this.#heart = setInterval(() => {
       for (const end of streams.open) end.beat();
-    }, streams.settings.heartbeatMs / 5);
+    }, streams.settings.heartbeatMs / 10);
     this.#heart.unref();
   }
 
@@ -209,6 +213,21 @@ class RedisStreamStore implements StreamStore {
     this.#streams.bell.ring(sleepers);
   }
 
+  async remove(stream: StreamRef, when: Removal, readerId = ""): Promise<void> {
+    const keys = new StreamKeys(this.#keys, stream);
+    const { redis, settings, bell } = this.#streams;
+    const [, ...sleepers] = await this.#onFence((expected) => {
+      // Several of a turn leave in one write.
+      if (!isCluster(redis)) holdWrites(redis, "end-of-turn");
+      return scripts.remove.run(
+        redis,
+        [keys.meta, keys.readers, keys.sleepers, keys.owner, ...keys.allEntries(expected)],
+        [expected, when, readerId, settings.readerStaleMs, LEAVING_MS],
+      );
+    }, USUAL_FENCE);
+    if (sleepers.length > 0) bell.ring(sleepers);
+  }
+
   async close(): Promise<void> {
     if (this.#streams.closed.aborted) return;
     this.#closing.abort(new GatewayError("storage.unavailable", "The streams are closed."));
@@ -220,9 +239,12 @@ class RedisStreamStore implements StreamStore {
   }
 
   /** Runs a script that names keys by the fence it expects, until the fence is the one expected. */
-  async #onFence(run: (expected: number) => Promise<readonly string[]>): Promise<readonly string[]> {
+  async #onFence(
+    run: (expected: number) => Promise<readonly string[]>,
+    guess = 0,
+  ): Promise<readonly string[]> {
     const { settings, closed } = this.#streams;
-    let expected = 0;
+    let expected = guess;
     for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts += 1) {
       const fence = expected;
       const answer = await retryStorage(settings.storageRetryMs, closed, () => run(fence));

@@ -13,6 +13,7 @@ export const scripts = {
   room: new Script("room"),
   end: new Script("end"),
   expire: new Script("expire"),
+  remove: new Script("remove"),
   hold: new Script("hold"),
 };
 

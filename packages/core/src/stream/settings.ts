@@ -23,6 +23,8 @@ export const DEFAULT_STREAM_SETTINGS: StreamSettings = {
   ownerGoneMs: 4_000,
 };
 
+/** What is removed `soon`, or by its last reader, stays at least so long; milliseconds. Well below a second. */
+export const LEAVING_MS = 500;
 /** Most entries of one read, whatever is asked for: with entries of 16 KiB a reply of a megabyte. */
 export const MAX_ENTRIES_PER_READ = 64;
 /** Readers of one stream at a time. A further one is refused with `capacity.overloaded`. */

@@ -134,6 +134,15 @@ export interface StreamInfo {
   readonly end: StreamEnd | undefined;
 }
 
+/** When a stream leaves the store. */
+export type Removal =
+  /** At once; where others still read it, when the last of them closes. */
+  | "now"
+  /** When the last of those who read it closes. One who is about to begin has `LEAVING_MS` to do so. */
+  | "last-reader"
+  /** After `LEAVING_MS`, whoever reads or writes it: its owner was told to stop, and has time to find out. */
+  | "soon";
+
 /** One per process. */
 export interface StreamStore {
   claim(stream: StreamRef, options: ClaimOptions): Promise<StreamWriter>;
@@ -149,6 +158,12 @@ export interface StreamStore {
   last(stream: StreamRef): Promise<StreamEntry | undefined>;
   /** Lets the stream's keys go after `ttlMs`, 0 at once. */
   expire(stream: StreamRef, ttlMs: number): Promise<void>;
+  /**
+   * Nobody asks for the stream again. What a writer or reader does to it later makes nothing anew: they learn that
+   * it is gone. A later claim makes another one.
+   * @param readerId of the caller's own reader, which does not count
+   */
+  remove(stream: StreamRef, when: Removal, readerId?: string): Promise<void>;
   /** Wakes every sleeper with `storage.unavailable`; may be called twice. Does not close the Redis connections given to it. */
   close(): Promise<void>;
 }

@@ -113,6 +113,7 @@ function countingEnds(streams: StreamStore, ends: string[]): StreamStore {
     inspect: (...args) => streams.inspect(...args),
     last: (...args) => streams.last(...args),
     expire: (...args) => streams.expire(...args),
+    remove: (...args) => streams.remove(...args),
     close: () => streams.close(),
     claim: async (stream, options) => counting(await streams.claim(stream, options), stream),
     claimUnlessEnded: async (stream, options) => {

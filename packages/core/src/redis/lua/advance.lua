@@ -1,7 +1,9 @@
 -- A reader's place: taken, moved, shown to be alive, or given up. Trims what every living reader has released, but
 -- for the last entry of that: where nothing follows it, it tells a new owner where to go on.
+-- The last reader of a stream that is leaving (remove.lua) takes it along when it detaches.
 --
 -- KEYS  1 meta  2 readers  3 sleepers  4 entries of the reader's incarnation  5 entries of the one before (or 4 again)
+--       6... for 'detach': owner, and entries of all incarnations up to the reader's
 -- ARGV  1 'attach', 'advance' or 'detach'  2 name of the reader  3 its token  4 released seq
 --       5 bytes up to there, -1 if not known  6 silence in ms after which a reader no longer counts  7 TTL in ms
 --       8 most readers  9 the reader's name among the sleepers
@@ -10,13 +12,16 @@
 local meta, readers, sleepers, entries, before = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local mode, name, token, seq, bytes = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local ttl = tonumber(ARGV[7])
+local state = redis.call('HMGET', meta, 'life', 'leaving', 'trimmed', 'trimmedBytes')
+local exists, leaving = state[1], state[2]
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 local function number(n) return string.format('%.0f', n) end
 
--- Refreshed once a third of it is over.
+-- Refreshed once a third of it is over; never what leaves soon.
 local function extend(key)
+  if leaving == 'soon' then return end
   if redis.call('PTTL', key) < ttl * 2 / 3 then redis.call('PEXPIRE', key, ttl) end
 end
 
@@ -35,12 +40,10 @@ for i = 1, #all, 2 do
   end
 end
 
-local exists = redis.call('EXISTS', meta) == 1
-local trimmed, trimmedBytes = 0, 0
-if exists then
-  local at = redis.call('HMGET', meta, 'trimmed', 'trimmedBytes')
-  trimmed, trimmedBytes = tonumber(at[1] or '0'), tonumber(at[2] or '0')
-end
+local trimmed, trimmedBytes = tonumber(state[3] or '0'), tonumber(state[4] or '0')
+
+-- The stream was removed, and the reader's place with it: nothing is made anew.
+if mode == 'advance' and not exists and not mine then return { 'ok', number(trimmedBytes), '' } end
 
 if bytes < 0 then
   -- What lies up to the last trimmed entry is a safe lower bound.
@@ -52,6 +55,13 @@ end
 if mode == 'detach' then
   redis.call('SREM', sleepers, ARGV[9])
   if mine == token then redis.call('HDEL', readers, name) end
+  -- KEYS name all incarnations there are, unless another owner came after the reader last looked: then TTLs do it.
+  local isLast = leaving == 'last-reader' and not others and (not mine or mine == token)
+  if isLast and tonumber(redis.call('HGET', meta, 'fence')) == #KEYS - 6 then
+    local waiter = redis.call('HGET', meta, 'waiter') or ''
+    redis.call('UNLINK', unpack(KEYS))
+    return { 'ok', number(bytes), waiter }
+  end
 else
   if mode == 'advance' and mine and mine ~= token then return { 'replaced' } end
   if mode == 'attach' and not mine and (others or 0) >= tonumber(ARGV[8]) then return { 'full' } end

@@ -17,7 +17,10 @@ local function claimed(woken)
   return answer
 end
 
-if ARGV[8] ~= '' and redis.call('HEXISTS', meta, 'endSeq') == 1 then return { 'ended' } end
+if ARGV[8] ~= '' then
+  local over = redis.call('HMGET', meta, 'endSeq', 'leaving')
+  if over[1] or over[2] == 'soon' then return { 'ended' } end
+end
 
 if fence ~= tonumber(ARGV[1]) then
   -- The same claim again: its first answer was lost.
@@ -75,6 +78,6 @@ local woken = redis.call('SPOP', sleepers, 256)
 -- The stale writer may be waiting for room.
 local waiter = redis.call('HGET', meta, 'waiter')
 if waiter then woken[#woken + 1] = waiter end
-redis.call('HDEL', meta, 'endSeq', 'endResult', 'waiter')
+redis.call('HDEL', meta, 'endSeq', 'endResult', 'waiter', 'leaving')
 for _, key in ipairs({ meta, readers, sleepers, after }) do redis.call('PEXPIRE', key, ttl) end
 return claimed(woken)

@@ -6,6 +6,8 @@
 local fence = tonumber(redis.call('HGET', KEYS[1], 'fence') or '0')
 if fence ~= tonumber(ARGV[1]) then return { 'conflict', fence } end
 local ttl = tonumber(ARGV[2])
+-- What is leaving (remove.lua) is kept by its readers alone.
+if ARGV[3] == 'extend' and redis.call('HEXISTS', KEYS[1], 'leaving') == 1 then return { 'ok' } end
 local answer = { 'ok' }
 if ttl == 0 then
   for _, member in ipairs(redis.call('SPOP', KEYS[3], 256)) do answer[#answer + 1] = member end
