@@ -1,5 +1,6 @@
 import { silentLogger } from "@tts-labs/core/logger";
 import { DEFAULT_DEADLINES, type ProviderDeadlines } from "@tts-labs/worker/elevenlabs/deadlines";
+import type { IntakeLimits } from "@tts-labs/worker/elevenlabs/intake/speech-intake";
 import { type ProviderObserver, silentObserver } from "@tts-labs/worker/elevenlabs/observer";
 import type { Route } from "@tts-labs/worker/elevenlabs/route";
 import { SingleUseSocket } from "@tts-labs/worker/elevenlabs/single-use-socket";
@@ -21,6 +22,7 @@ export interface TestSocketOptions {
   readonly deadlines?: Partial<ProviderDeadlines>;
   readonly observer?: Partial<ProviderObserver>;
   readonly highWaterBytes?: number;
+  readonly intake?: IntakeLimits;
   readonly apiKey?: string;
 }
 
@@ -29,6 +31,7 @@ export const newTestSocket = (url: string, options: TestSocketOptions = {}): Sin
     apiKey: options.apiKey ?? "sk_test_key",
     deadlines: { ...DEFAULT_DEADLINES, ...options.deadlines },
     highWaterBytes: options.highWaterBytes ?? 64 * 1024,
+    ...(options.intake === undefined ? {} : { intake: options.intake }),
     logger: silentLogger,
     observer: { ...silentObserver, ...options.observer },
   });

@@ -1,5 +1,5 @@
 import type { Permit } from "@tts-labs/core/breaker/circuit";
-import { keyVerdictOn, ProviderError, verdictOn } from "@tts-labs/core/breaker/faults";
+import { isFaultOfTheSound, keyVerdictOn, ProviderError, verdictOn } from "@tts-labs/core/breaker/faults";
 import { type GatewayError, toGatewayError } from "@tts-labs/core/errors";
 import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
 import type { ProviderHealth } from "./provider-health.ts";
@@ -8,12 +8,15 @@ import type { Synthesis, SynthesisAudio, Synthesizer } from "./synthesizer.ts";
 /**
  * A synthesizer that asks the circuit of its key first and tells it what came of it. One socket, one verdict:
  * its first audio is a success, an end before that is judged by its error. What breaks off after audio is not
- * counted, as the run goes on with a fresh socket at once, and that one tells how the provider is.
+ * counted, as the run goes on with a fresh socket at once, and that one tells how the provider is; unless the sound
+ * itself is at fault (another format, no end). After such a one, until a run ends well, audio alone is no success.
  *
  * The probe is made on a fresh socket, so that connecting is tried too. A failure of the key may be retried where
  * there is another key; one that every request with the key would meet sets the key aside.
  */
 export function guardSynthesizer(inner: Synthesizer, health: ProviderHealth): Synthesizer {
+  /** Ids of keys whose last sound was at fault: no more than there are keys. */
+  const doubted = new Set<string>();
   const open = async (
     how: "open" | "openFresh",
     speech: SpeechOptions,
@@ -33,7 +36,13 @@ export function guardSynthesizer(inner: Synthesizer, health: ProviderHealth): Sy
     };
     try {
       const synthesis = await inner[permit.isProbe ? "openFresh" : how](speech, signal, keyId);
-      return guard(synthesis, permit, toError);
+      return guard(synthesis, permit, toError, {
+        get isDoubted() {
+          return doubted.has(keyId ?? "");
+        },
+        doubt: () => doubted.add(keyId ?? ""),
+        trust: () => doubted.delete(keyId ?? ""),
+      });
     } catch (error) {
       throw toError(error);
     }
@@ -47,15 +56,33 @@ export function guardSynthesizer(inner: Synthesizer, health: ProviderHealth): Sy
   };
 }
 
-function guard(inner: Synthesis, permit: Permit, toError: (cause: unknown) => GatewayError): Synthesis {
+interface Trust {
+  readonly isDoubted: boolean;
+  doubt(): void;
+  trust(): void;
+}
+
+function guard(
+  inner: Synthesis,
+  permit: Permit,
+  toError: (cause: unknown) => GatewayError,
+  trust: Trust,
+): Synthesis {
   async function* events(): AsyncGenerator<SynthesisAudio> {
+    let hasSound = false;
     try {
       for await (const chunk of inner.events) {
-        if (chunk.pcm.byteLength > 0) permit.succeeded();
+        hasSound ||= chunk.pcm.byteLength > 0;
+        if (hasSound && !trust.isDoubted) permit.succeeded();
         yield chunk;
       }
-    } catch (error) {
-      throw toError(error);
+      if (!hasSound) return;
+      trust.trust();
+      permit.succeeded();
+    } catch (cause) {
+      const error = toError(cause);
+      if (isFaultOfTheSound(error)) trust.doubt();
+      throw error;
     } finally {
       permit.dropped();
     }

@@ -94,6 +94,11 @@ function providerMetrics(registry: Registry): () => ProviderObserver {
   const firstAudio = histogram("tts_worker_provider_first_audio_seconds", "First trigger to first audio.");
   const lateFinal = counter("tts_worker_provider_late_finals_total", "Final messages after their grace.");
   const ignored = counter("tts_worker_provider_ignored_messages_total", "Messages not understood.", "reason");
+  const refused = counter(
+    "tts_worker_provider_refused_alignments_total",
+    "Timings dropped in whole or in part, and why.",
+    "reason",
+  );
   const paused = gauge("tts_worker_provider_sockets_paused", "Sockets not read because readers are slower.");
   const checkouts = counter(
     "tts_worker_pool_checkouts_total",
@@ -109,6 +114,7 @@ function providerMetrics(registry: Registry): () => ProviderObserver {
     firstAudio: (ms) => firstAudio.observe(ms / 1_000),
     lateFinal: () => lateFinal.inc(),
     ignoredMessage: (reason) => ignored.inc({ reason }),
+    refusedAlignment: (reason) => refused.inc({ reason }),
     paused: (isPaused) => (isPaused ? paused.inc() : paused.dec()),
     checkedOut: (how) => checkouts.inc({ how }),
     retired: (reason) => retired.inc({ reason }),

@@ -171,6 +171,18 @@ export const ERROR_CATALOGUE = {
     "The provider's socket closed before the utterance was complete.",
   ),
   "provider.silent": row("provider", true, 502, "The provider reported success without one sample of audio."),
+  "provider.wrong_format": row(
+    "provider",
+    false,
+    502,
+    "The provider sent audio in another format than was asked for.",
+  ),
+  "provider.too_much_audio": row(
+    "provider",
+    false,
+    502,
+    "The provider sent far more audio than the text can take.",
+  ),
   "provider.unresponsive": row("provider", true, 504, "The provider's socket no longer answers pings."),
   "provider.invalid_key": row("provider", false, 502, "The provider does not accept the configured key."),
   "provider.quota_exceeded": row("provider", false, 503, "The provider account's quota is used up."),
@@ -265,6 +277,20 @@ export class GatewayError extends Error {
     this.retryable = options.retryable ?? ERROR_CATALOGUE[code].retryable;
     this.retryAfterMs = options.retryAfterMs;
     this.facts = options.facts ?? {};
+  }
+
+  /** The same error, knowing more. */
+  withFacts(facts: NonNullable<GatewayErrorOptions["facts"]>): GatewayError {
+    return new GatewayError(this.code, this.message, this.optionsWith(facts));
+  }
+
+  protected optionsWith(facts: NonNullable<GatewayErrorOptions["facts"]>): GatewayErrorOptions {
+    return {
+      cause: this.cause,
+      retryable: this.retryable,
+      facts: { ...this.facts, ...facts },
+      ...(this.retryAfterMs === undefined ? {} : { retryAfterMs: this.retryAfterMs }),
+    };
   }
 
   get family(): ErrorFamily {

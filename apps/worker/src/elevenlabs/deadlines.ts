@@ -68,6 +68,8 @@ export interface WaitFacts {
   /** It ended without having been used. */
   readonly unused: boolean;
   readonly waiting: Waiting;
+  /** Audio has come since the provider was last made to speak. */
+  readonly hasBegun?: boolean;
   /** Another socket has failed before: this one gets the whole time for its first audio. */
   readonly patient?: boolean;
   /** Since when the socket is being read; `undefined` while paused: then what does not come is our own doing. */
@@ -102,7 +104,10 @@ export function nextDue(facts: WaitFacts, deadlines: ProviderDeadlines): Due | u
         ? { kind: "ping", atMs: facts.pingedAtMs + deadlines.pingEveryMs }
         : { kind: "pong", atMs: Math.max(facts.pingedAtMs, readingSinceMs) + deadlines.pongMs },
     );
-    if (waiting.kind !== "nothing") {
+    // Characters may be missing from the timings: while the client owes text, what is due can't be known so exactly.
+    const isClientsTurn =
+      facts.state === "speaking" && facts.hasBegun === true && waiting.kind === "more-audio";
+    if (waiting.kind !== "nothing" && !isClientsTurn) {
       const sinceMs = Math.max(waiting.sinceMs, readingSinceMs);
       dues.push({ kind: waiting.kind, atMs: sinceMs + deadlines[LIMITS[waiting.kind]] });
       if (waiting.kind === "first-audio" && waiting.completeSinceMs !== undefined && facts.patient !== true) {

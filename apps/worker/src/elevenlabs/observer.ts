@@ -1,5 +1,6 @@
 import type { ErrorCode } from "@tts-labs/core/errors";
 import type { SocketPhase } from "./connection-state.ts";
+import type { AlignmentRefusal } from "./intake/provider-alignment.ts";
 import type { IgnoredReason } from "./messages.ts";
 
 /** What can be counted about provider sockets; `metrics.ts` fills this role. All labels are closed sets. */
@@ -13,6 +14,8 @@ export interface ProviderObserver {
   /** A final message came, but after the grace. */
   lateFinal(ms: number): void;
   ignoredMessage(reason: IgnoredReason): void;
+  /** Timings of a message were dropped, in whole or in part. */
+  refusedAlignment(reason: AlignmentRefusal): void;
   /** The socket was no longer read (`true`) or is read again, because of a slow consumer. */
   paused(paused: boolean): void;
   /** From the pool, for want of a warm one, or fresh by request. */
@@ -35,6 +38,7 @@ export const silentObserver: ProviderObserver = {
   firstAudio: nothing,
   lateFinal: nothing,
   ignoredMessage: nothing,
+  refusedAlignment: nothing,
   paused: nothing,
   checkedOut: nothing,
   retired: nothing,

@@ -1,4 +1,5 @@
 import type { Alignment } from "@tts-labs/core/audio/alignment";
+import { TIMING_TOLERANCE_MS } from "./intake/provider-alignment.ts";
 
 /** What the provider is known to owe, and since when (monotonic milliseconds). */
 export type Waiting =
@@ -13,8 +14,9 @@ export type Waiting =
 
 /** The provider's own default, characters before the 1st, 2nd, … generation; the last repeats (reference/elevenlabs.md 1.5). */
 const DEFAULT_SCHEDULE: readonly number[] = [120, 160, 250, 290];
-/** Timings are whole milliseconds, audio is whole samples. */
-const ALIGNMENT_TOLERANCE_MS = 50;
+
+/** The same once the text has ended: all audio is here or on its way, and only the sums of both agree. */
+const FINAL_TOLERANCE_MS = 50;
 
 const SPEAKABLE = /[\p{L}\p{N}]/gu;
 
@@ -104,6 +106,11 @@ export class OwedSpeech {
     this.#alignedUntilMs = Math.max(this.#alignedUntilMs, untilMs);
   }
 
+  /** Audio has come since the last trigger. */
+  get hasBegun(): boolean {
+    return this.#lastAudioAtMs !== undefined && this.#lastAudioAtMs >= this.#lastTriggerAtMs;
+  }
+
   get waiting(): Waiting {
     const lastAudioAtMs = this.#lastAudioAtMs;
     if (lastAudioAtMs === undefined) {
@@ -123,7 +130,8 @@ export class OwedSpeech {
 
   #moreIsOwed(lastAudioAtMs: number): boolean {
     if (!this.#aligned) return this.#endedAtMs !== undefined || lastAudioAtMs < this.#lastTriggerAtMs;
-    return this.#covered < this.#owed || this.#heardMs + ALIGNMENT_TOLERANCE_MS < this.#alignedUntilMs;
+    const toleranceMs = this.#endedAtMs === undefined ? TIMING_TOLERANCE_MS : FINAL_TOLERANCE_MS;
+    return this.#covered < this.#owed || this.#heardMs + toleranceMs < this.#alignedUntilMs;
   }
 
   #trigger(owed: number, nowMs: number): void {

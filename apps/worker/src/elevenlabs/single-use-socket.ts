@@ -13,13 +13,13 @@ import {
   type SocketState,
 } from "./connection-state.ts";
 import type { DueKind, ProviderDeadlines } from "./deadlines.ts";
+import { type IntakeLimits, SpeechIntake } from "./intake/speech-intake.ts";
 import { Journal } from "./journal.ts";
-import { type ProviderMessage, parseProviderMessage } from "./messages.ts";
+import type { ProviderMessage } from "./messages.ts";
 import type { ProviderObserver } from "./observer.ts";
 import { toDeadlineError, toProviderError } from "./provider-error.ts";
 import { withoutSecret } from "./provider-reason.ts";
 import { openingMessage, type Route } from "./route.ts";
-import { RunClock } from "./run-clock.ts";
 import { SpokenText } from "./spoken-text.ts";
 import { type OwnerFacts, Watch } from "./watch.ts";
 
@@ -28,6 +28,8 @@ export interface SocketOptions {
   readonly deadlines: ProviderDeadlines;
   /** At this many bytes of audio that nobody has pulled, the socket is no longer read, until half are gone. */
   readonly highWaterBytes: number;
+  /** How much speech the text may bring; default `DEFAULT_INTAKE`. */
+  readonly intake?: IntakeLimits;
   readonly logger: Logger;
   readonly observer: ProviderObserver;
 }
@@ -52,7 +54,7 @@ export class SingleUseSocket {
   readonly #watch: Watch;
   readonly #journal: Journal;
   readonly #text: SpokenText;
-  readonly #clock: RunClock;
+  readonly #intake: SpeechIntake;
   readonly #opened = settleable<void>();
   readonly #ended = settleable<SocketOutcome>();
   readonly #closed = settleable<void>();
@@ -70,7 +72,13 @@ export class SingleUseSocket {
     this.#journal = new Journal(options.observer, options.logger);
     this.#sinceMs = this.#journal.connectingSinceMs;
     this.#text = new SpokenText(route);
-    this.#clock = new RunClock(route.sampleRateHz);
+    this.#intake = new SpeechIntake({
+      sampleRateHz: route.sampleRateHz,
+      sentCharacters: () => this.#text.characters,
+      refused: (reason) => options.observer.refusedAlignment(reason),
+      ignored: (reason) => options.observer.ignoredMessage(reason),
+      ...(options.intake === undefined ? {} : { limits: options.intake }),
+    });
     this.events = new PullQueue({
       bytesOf: ({ pcm }) => pcm.byteLength,
       highWaterBytes: options.highWaterBytes,
@@ -195,11 +203,9 @@ export class SingleUseSocket {
   #onMessage(data: Buffer, binary: boolean): void {
     if (this.#state.kind === "ended") return;
     try {
-      const message = parseProviderMessage(data, binary);
-      if (message.kind === "ignored") this.#options.observer.ignoredMessage(message.reason);
-      else if (message.kind === "error") {
-        this.#apply({ kind: "failed", error: this.#toError(message) });
-      } else this.#onSpeech(message);
+      const message = this.#intake.parse(data, binary);
+      if (message.kind === "error") this.#apply({ kind: "failed", error: this.#toError(message) });
+      else if (message.kind === "speech") this.#onSpeech(message);
       this.#watch.heard();
     } catch (error) {
       this.#apply({ kind: "failed", error: toGatewayError(error) });
@@ -211,18 +217,23 @@ export class SingleUseSocket {
     return toProviderError(withoutSecret(error, apiKey), withoutSecret(text, apiKey));
   }
 
-  #onSpeech({ audio, alignment, final }: Extract<ProviderMessage, { kind: "speech" }>): void {
+  #onSpeech(message: Extract<ProviderMessage, { kind: "speech" }>): void {
     const { waiting } = this.#text;
-    const { chunk, verbatim } = this.#clock.receive(audio, alignment);
-    this.#text.heard(this.#clock.elapsedMs, verbatim, monotonicMs());
+    const { chunk, verbatim } = this.#intake.receive(message);
+    this.#text.heard(this.#intake.elapsedMs, verbatim, monotonicMs());
     if (chunk !== undefined) {
       this.#journal.audio(waiting);
-      this.#apply({ kind: "audio", samples: chunk.pcm.length / BYTES_PER_SAMPLE });
-      this.events.push(chunk);
+      this.#give(chunk);
     }
-    if (!final) return;
+    if (!message.final) return;
+    for (const rest of this.#intake.finish()) this.#give(rest);
     this.#journal.final(waiting, this.#watch.readingSinceMs, this.#options.deadlines.finalGraceMs);
     this.#apply({ kind: "final" });
+  }
+
+  #give(chunk: SynthesisAudio): void {
+    if (chunk.pcm.length > 0) this.#apply({ kind: "audio", samples: chunk.pcm.length / BYTES_PER_SAMPLE });
+    this.events.push(chunk);
   }
 
   #onClosed(code: number, reason: string): void {
@@ -234,10 +245,10 @@ export class SingleUseSocket {
 
   #onEnded(outcome: SocketOutcome): void {
     this.#sinceMs = monotonicMs();
-    const error = outcome.kind === "failed" ? outcome.error : undefined;
+    const error = outcome.kind === "failed" ? this.#intake.explain(outcome.error) : undefined;
     if (outcome.kind === "failed" && outcome.aborted) this.events.destroy(outcome.error);
     else this.events.end(error);
-    this.#journal.ended(outcome, this.#clock.samples);
+    this.#journal.ended(outcome, this.#intake.samples);
     this.#opened.reject(error ?? new GatewayError("provider.connect_failed", "The socket was let go."));
     this.#ended.resolve(outcome);
     if (this.#gone) return;
@@ -272,6 +283,7 @@ export class SingleUseSocket {
       sinceMs: this.#sinceMs,
       unused: kind === "ended" && this.#state.outcome.kind === "retired",
       waiting: this.#text.waiting,
+      hasBegun: this.#text.hasBegun,
       patient: this.#patient,
       mayKeepAlive: kind === "speaking" && this.#text.betweenWords,
     };

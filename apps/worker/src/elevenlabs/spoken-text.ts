@@ -8,6 +8,7 @@ import type { Route } from "./route.ts";
 export class SpokenText {
   readonly #text: OutgoingText;
   readonly #owed: OwedSpeech;
+  #characters = 0;
 
   constructor(route: Route) {
     this.#text = new OutgoingText({ wholeWords: route.autoMode });
@@ -16,6 +17,16 @@ export class SpokenText {
 
   get waiting(): Waiting {
     return this.#owed.waiting;
+  }
+
+  /** Sent so far, white space included. */
+  get characters(): number {
+    return this.#characters;
+  }
+
+  /** Audio has come since the provider was last made to speak. */
+  get hasBegun(): boolean {
+    return this.#owed.hasBegun;
   }
 
   /** Something was sent that must be heard. */
@@ -58,6 +69,7 @@ export class SpokenText {
   #encode(piece: string | undefined, nowMs: number): readonly string[] {
     if (piece === undefined) return [];
     this.#owed.sent(piece, nowMs);
+    this.#characters += piece.length;
     return [encodeText(piece)];
   }
 }

@@ -4,7 +4,7 @@ import { type DueKind, nextDue, type ProviderDeadlines, type WaitFacts } from ".
 /** What only the socket's owner knows. */
 export type OwnerFacts = Pick<
   WaitFacts,
-  "state" | "sinceMs" | "unused" | "waiting" | "patient" | "mayKeepAlive"
+  "state" | "sinceMs" | "unused" | "waiting" | "hasBegun" | "patient" | "mayKeepAlive"
 >;
 
 /**

@@ -2,10 +2,13 @@ import { monotonicMs } from "../async/lazy-timer.ts";
 import { GatewayError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { BreakerSettings, CircuitEvent, CircuitRecord, CircuitSnapshot } from "./circuit-record.ts";
-import { verdictOn } from "./faults.ts";
+import { isFaultOfTheSound, verdictOn } from "./faults.ts";
 import type { BreakerObserver } from "./observer.ts";
 
-/** Leave to ask the provider once. Exactly one of its ends is told; further ones mean nothing. */
+/**
+ * Leave to ask the provider once. Exactly one of its ends is told; further ones mean nothing, except for a fault of
+ * the sound (`isFaultOfTheSound`), which shows when the first audio has been told as a success.
+ */
 export interface Permit {
   /** Whether it decides about the circuit. */
   readonly isProbe: boolean;
@@ -139,7 +142,8 @@ export class Circuit {
       succeeded: () => tell("success"),
       failed: (error) => {
         const verdict = verdictOn(error);
-        if (verdict === "fault") tell("fault");
+        if (told && isFaultOfTheSound(error)) void this.#tell("fault", "");
+        else if (verdict === "fault") tell("fault");
         else tell(isProbe && verdict === "alive" ? "success" : "drop");
       },
       dropped: () => tell("drop"),

@@ -24,6 +24,10 @@ export class ProviderError extends GatewayError {
     this.verdict = verdicts.verdict;
     this.key = verdicts.key;
   }
+
+  override withFacts(facts: NonNullable<GatewayErrorOptions["facts"]>): ProviderError {
+    return new ProviderError(this.code, this, this.message, this.optionsWith(facts));
+  }
 }
 
 /**
@@ -41,7 +45,17 @@ const FAULTS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "provider.silent",
   "provider.unresponsive",
   "provider.fault",
+  "provider.wrong_format",
+  "provider.too_much_audio",
 ]);
+
+/** What shows only in audio, or after it: the sound itself is at fault, so its beginning was no success. */
+const OF_THE_SOUND: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "provider.wrong_format",
+  "provider.too_much_audio",
+]);
+
+export const isFaultOfTheSound = (error: GatewayError): boolean => OF_THE_SOUND.has(error.code);
 
 const OF_THE_KEY: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "provider.invalid_key",

@@ -15,6 +15,9 @@ const MESSAGE_BYTES = 30_000;
 /** Far more than the kernel's socket buffers take (up to 6 MB of reading and 4 MB of writing on Linux). */
 const AUDIO = randomBytes(1_000 * MESSAGE_BYTES);
 
+/** Such audio needs such a text. */
+const LONG_TEXT = "All is well. ".repeat(50);
+
 let provider: ScriptedProvider;
 beforeEach(async () => {
   provider = await startScriptedProvider();
@@ -55,7 +58,7 @@ describe("a consumer that does not pull", () => {
       deadlines: { firstAudioMs: 5_000, gapMs: 300, finalMs: 300, pingEveryMs: 50, pongMs: 300 },
       observer: { paused },
     });
-    socket.speak("Hi.");
+    socket.speak(LONG_TEXT);
     socket.end();
     const session = await provider.session(0);
     await session.ended();
@@ -82,7 +85,7 @@ describe("a consumer that does not pull", () => {
       sendAll(session);
     };
     const socket = await openTestSocket(provider.url, { highWaterBytes: Number.POSITIVE_INFINITY });
-    socket.speak("Hi.");
+    socket.speak(LONG_TEXT);
     socket.end();
     await socket.ended;
     expect(socket.events.queuedBytes).toBe(AUDIO.length);
@@ -99,7 +102,7 @@ describe("a consumer that does not pull", () => {
       deadlines: { forcedCloseMs: 50 },
       observer: { paused },
     });
-    socket.speak("Hi.");
+    socket.speak(LONG_TEXT);
     socket.end();
     await untilStuck(await provider.session(0));
     socket.abort(new GatewayError("cancelled.by_client"));

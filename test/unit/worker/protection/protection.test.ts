@@ -175,3 +175,30 @@ it("a key without quota is the end of it where there is no other", async () => {
   await expect(speak(health, failing("provider.quota_exceeded"))).rejects.toMatchObject({ retryable: false });
   expect(health.mayServe("a")).toBe(true);
 });
+
+it.each(["provider.wrong_format", "provider.too_much_audio"] as const)(
+  "%s is held against the provider, though the sound had begun, until a run ends well",
+  async (code) => {
+    const health = openLocalHealth(["a"]);
+    const failing: Script = {
+      steps: [
+        { kind: "audio", samples: 100 },
+        { kind: "fail", error: new GatewayError(code) },
+      ],
+    };
+    const guarded = guardSynthesizer(
+      new ScriptedSynthesizer(failing, failing, { steps: [{ kind: "audio", samples: 100 }] }, failing),
+      health,
+    );
+    const speakOnce = async () => {
+      const { events } = await guarded.open(speech, never, "a");
+      for await (const _ of events);
+    };
+    for (let i = 0; i < 2; i++) await expect(speakOnce()).rejects.toMatchObject({ code });
+    await speakOnce();
+    for (let i = 0; i < 2; i++) await expect(speakOnce()).rejects.toMatchObject({ code });
+    expect(health.circuit("a").isClosed).toBe(true);
+    await expect(speakOnce()).rejects.toMatchObject({ code });
+    await vi.waitFor(() => expect(health.circuit("a").isClosed).toBe(false), { interval: 1 });
+  },
+);
