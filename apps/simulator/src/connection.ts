@@ -55,26 +55,27 @@ export class Connection {
   send(
     frame: Buffer | string,
     told: { audioBytes?: number; final?: boolean; context?: string } = {},
+    binary = false,
   ): Promise<void> {
     if (this.over) return Promise.resolve();
     this.witness.sent(told);
-    return this.#write(frame);
+    return this.#write(frame, binary);
   }
 
   /** The error message, and the close 0.8 s later. */
   fail(error: ServiceError): void {
     if (this.over) return;
     this.#ending = true;
-    this.witness.sent({ error: error.error });
+    this.witness.sent({ error: error.error ?? "(no name)" });
     void this.#write(JSON.stringify(error));
     void this.#closeIn(this.timing.closeDelayMs(), error.code, toCloseReason(error.message));
   }
 
   /** Close 1000 after the usual delay, or `delayMs`. Meanwhile only `late` still goes out. */
-  finish(delayMs = this.timing.closeDelayMs()): void {
+  finish(delayMs = this.timing.closeDelayMs(), code = 1000, reason = ""): void {
     if (this.over) return;
     this.#ending = true;
-    void this.#closeIn(delayMs, 1000, "");
+    void this.#closeIn(delayMs, code, reason);
   }
 
   /** A frame after the end was begun, for faults. */
@@ -100,10 +101,10 @@ export class Connection {
     if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping();
   }
 
-  #write(frame: Buffer | string): Promise<void> {
+  #write(frame: Buffer | string, binary = false): Promise<void> {
     if (this.#socket.readyState !== this.#socket.OPEN) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#socket.send(frame, { binary: false }, () => resolve());
+      this.#socket.send(frame, { binary }, () => resolve());
     });
   }
 

@@ -1,4 +1,4 @@
-import type { Fault } from "./faults.ts";
+import { type Fault, isListingFault } from "./faults.ts";
 
 /** Orders at a time; beyond it a new one is refused. */
 const MAX_ORDERS = 100;
@@ -26,7 +26,19 @@ export class FaultBoard {
 
   /** The fault of a connection that begins now, for `voice`. */
   take(voice: string): Fault | undefined {
-    const order = this.#orders.find((one) => one.voice === undefined || one.voice === voice);
+    return this.#take(
+      ({ fault, ...order }) =>
+        !isListingFault(fault.name) && (order.voice === undefined || order.voice === voice),
+    );
+  }
+
+  /** The fault of a list of voices that is asked for now. */
+  takeForListing(): Fault | undefined {
+    return this.#take(({ fault }) => isListingFault(fault.name));
+  }
+
+  #take(isMeant: (order: Order) => boolean): Fault | undefined {
+    const order = this.#orders.find(isMeant);
     if (order === undefined) return undefined;
     order.left--;
     if (order.left === 0) this.#orders = this.#orders.filter((one) => one !== order);

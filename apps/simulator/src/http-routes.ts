@@ -1,18 +1,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { chooseFault } from "./choose-fault.ts";
 import { faultDurationMs } from "./faults.ts";
+import { HttpAccount, routeName } from "./http-account.ts";
 import { HttpAdmin } from "./http-admin.ts";
 import { goneSignal, sendError, sendJson } from "./http-answer.ts";
 import { type HttpError, httpErrors } from "./http-error.ts";
-import { modelList, toVoiceJson, voiceList, voicePage } from "./http-listings.ts";
 import { HttpSpeech, type SpeechRoute } from "./http-speech.ts";
 import type { Services } from "./services.ts";
 import { passed, Timing } from "./timing.ts";
-import { findVoice } from "./voices.ts";
 
 const SPEECH = /^\/v1\/text-to-speech\/([^/]+)(?:\/(stream|with-timestamps|stream\/with-timestamps))?$/;
-const VOICE = /^\/v1\/voices\/([^/]+)$/;
-const TOKEN = /^\/v1\/single-use-token\/(tts_websocket|realtime_scribe)$/;
 
 /** What `/metrics` answers. */
 export interface MetricsPage {
@@ -25,12 +22,14 @@ export class HttpRoutes {
   readonly #services: Services;
   readonly #metrics: MetricsPage;
   readonly #admin: HttpAdmin;
+  readonly #account: HttpAccount;
   readonly #speech: HttpSpeech;
 
   constructor(services: Services, metrics: MetricsPage) {
     this.#services = services;
     this.#metrics = metrics;
     this.#admin = new HttpAdmin(services);
+    this.#account = new HttpAccount(services);
     this.#speech = new HttpSpeech(services);
   }
 
@@ -64,7 +63,7 @@ export class HttpRoutes {
     response.on("close", () => this.#services.witness.requested(routeName(name), response.statusCode));
     const refusal = this.#authenticate(request, query);
     if (refusal !== undefined) sendError(response, refusal);
-    else if (voiceId === undefined) this.#list(request, response, path, query);
+    else if (voiceId === undefined) this.#account.answer(request, response, path, query);
     else if (request.method !== "POST") sendError(response, httpErrors.wrongMethod());
     else {
       const { witness, settings, faults } = this.#services;
@@ -96,28 +95,4 @@ export class HttpRoutes {
         return httpErrors.invalidKey(String(request.headers["xi-api-key"] ?? ""));
     }
   }
-
-  #list(request: IncomingMessage, response: ServerResponse, path: string, query: URLSearchParams): void {
-    if (request.method === "POST" && TOKEN.test(path)) {
-      sendJson(response, 200, { token: this.#services.keyring.issueToken() });
-      return;
-    }
-    const [, voiceId] = VOICE.exec(path) ?? [];
-    const voice = voiceId === undefined ? undefined : findVoice(voiceId);
-    if (request.method !== "GET") sendError(response, httpErrors.wrongMethod());
-    else if (path === "/v1/voices" || path === "/voices") sendJson(response, 200, voiceList());
-    else if (path === "/v2/voices") sendJson(response, 200, voicePage(query));
-    else if (path === "/v1/models" || path === "/models") sendJson(response, 200, modelList());
-    else if (voice !== undefined) sendJson(response, 200, toVoiceJson(voice));
-    else if (voiceId !== undefined) sendError(response, httpErrors.voiceNotFound(voiceId));
-    else sendError(response, httpErrors.noRoute());
-  }
-}
-
-/** A closed set of names, however clients misspell. */
-function routeName(path: string): string {
-  if (path.startsWith("text-to-speech/")) return path;
-  if (VOICE.test(path)) return "voice";
-  if (TOKEN.test(path)) return "single-use-token";
-  return /^(\/v[12])?\/(voices|models)$/.test(path) ? path : "other";
 }

@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { type HttpError, httpErrors } from "./http-error.ts";
 import { DEFAULT_MODEL_ID, findModel, type Model } from "./models.ts";
-import { LANGUAGE_CODES } from "./speech-parameters.ts";
 import { type VoiceSettings, voiceSettingsSchema } from "./voice-settings.ts";
 import { findVoice, type Voice } from "./voices.ts";
 import { type AudioFormat, DEFAULT_FORMAT, parseAudioFormat } from "./wire/audio-format.ts";
@@ -42,6 +41,7 @@ export function parseSpeechOrder(
   if (!body.success) {
     return httpErrors.schema(
       body.error.issues.map((issue) => ({
+        input: inputAt(json, issue.path),
         loc: ["body", ...issue.path.map((step) => (typeof step === "symbol" ? String(step) : step))],
         msg: isMissing(json, issue.path) ? "Field required" : issue.message,
         type: isMissing(json, issue.path) ? "missing" : issue.code,
@@ -49,6 +49,7 @@ export function parseSpeechOrder(
     );
   }
   const { text, model_id, language_code, voice_settings, seed, previous_text } = body.data;
+  const { previous_request_ids, next_request_ids } = body.data;
   const formatName = query.get("output_format") ?? DEFAULT_FORMAT;
   const format = parseAudioFormat(formatName);
   if (format === "opus") return httpErrors.opus(formatName);
@@ -60,11 +61,16 @@ export function parseSpeechOrder(
   const modelId = model_id ?? DEFAULT_MODEL_ID;
   const model = findModel(modelId);
   if (model === undefined) return httpErrors.modelNotFound(modelId);
-  if (modelId === "eleven_v3" && typeof previous_text === "string") return httpErrors.unsupportedStitching();
-  const language = language_code ?? undefined;
-  if (language !== undefined && !(model.takesLanguage && LANGUAGE_CODES.includes(language))) {
-    return httpErrors.unsupportedLanguage(modelId, language);
+  if (modelId === "eleven_v3" && typeof previous_text === "string") {
+    return httpErrors.unsupportedStitching(modelId, "previous_text");
   }
+  if (modelId === "eleven_v3_conversational" && (previous_request_ids ?? next_request_ids)?.length) {
+    return httpErrors.unsupportedStitching(modelId, "model_id");
+  }
+  const asked = language_code ?? undefined;
+  if (asked !== undefined && !model.takesLanguage) return httpErrors.unsupportedLanguage(modelId, asked);
+  // A code that the model does not know is ignored here, where the sockets refuse it.
+  const language = asked !== undefined && model.languages.includes(asked) ? asked : undefined;
   if (text.trim() === "") return httpErrors.emptyText();
   if (text.length > model.maxCharacters) return httpErrors.textTooLong(model.maxCharacters);
   return {
@@ -76,6 +82,16 @@ export function parseSpeechOrder(
     settings: voice_settings ?? undefined,
     seed: seed ?? undefined,
   };
+}
+
+/** What the client sent at `path`; for a field that is missing the object in which it is. */
+function inputAt(json: unknown, path: readonly PropertyKey[]): unknown {
+  let input = json;
+  for (const step of path) {
+    if (typeof input !== "object" || input === null || !Object.hasOwn(input, step)) break;
+    input = (input as Record<PropertyKey, unknown>)[step];
+  }
+  return input;
 }
 
 function isMissing(json: unknown, path: readonly PropertyKey[]): boolean {

@@ -4,17 +4,15 @@ import { type Fault, faultDurationMs } from "./faults.ts";
 import { goneSignal, readJson, sendError, sendJson, serviceHeaders } from "./http-answer.ts";
 import { type HttpError, httpErrors } from "./http-error.ts";
 import { parseSpeechOrder, type SpeechOrder } from "./http-speech-request.ts";
+import { sendPieces, sendTimedLines } from "./http-stream.ts";
 import type { Services } from "./services.ts";
 import { type Speech, speak } from "./speech/compose.ts";
 import { toSpeechParameters } from "./speech-parameters.ts";
-import { passed, reached, type Timing } from "./timing.ts";
-import { encodeFile, openEncoder } from "./wire/encode-audio.ts";
+import { reached, type Timing } from "./timing.ts";
+import { encodeFile } from "./wire/encode-audio.ts";
 import { alignSeconds } from "./wire/seconds-alignment.ts";
 
 export type SpeechRoute = "" | "stream" | "with-timestamps" | "stream/with-timestamps";
-
-/** Pieces of a streamed answer: 26 were recorded for 2.93 s. */
-const PIECE_MS = 112;
 
 interface Errand {
   readonly voiceId: string;
@@ -61,7 +59,8 @@ export class HttpSpeech {
 
   async #speak(response: ServerResponse, errand: Errand, order: SpeechOrder, signal: AbortSignal) {
     const { timing, route, fault } = errand;
-    const dueMs = performance.now() + timing.firstAudioMs(order.model);
+    const beganMs = performance.now();
+    const dueMs = beganMs + timing.firstAudioMs(order.model);
     const speech = await speak(this.#services.engine, {
       text: order.text,
       parameters: toSpeechParameters(order),
@@ -76,7 +75,7 @@ export class HttpSpeech {
       response.destroy();
       return;
     }
-    const headers = this.#headers(order);
+    const headers = this.#headers(order, performance.now() - beganMs, whole);
     if (route === "with-timestamps") {
       for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
       const audio = await encodeFile(speech.samples, order.format);
@@ -91,58 +90,29 @@ export class HttpSpeech {
   async #stream(
     response: ServerResponse,
     { route, timing, fault }: Errand,
-    { format }: SpeechOrder,
+    order: SpeechOrder,
     made: { readonly speech: Speech; readonly headers: Record<string, string>; readonly signal: AbortSignal },
   ): Promise<void> {
     const { speech, headers, signal } = made;
+    const { format } = order;
     const timed = route === "stream/with-timestamps";
     response.writeHead(200, { ...headers, "content-type": timed ? "application/json" : format.contentType });
-    const encoder = await openEncoder(format);
-    const step = Math.round((PIECE_MS * speech.sampleRateHz) / 1000);
-    const total = speech.samples.length;
-    const beganMs = performance.now();
-    let held: Buffer = Buffer.alloc(0);
-    let struck = false;
-    for (let from = 0; from < total; from += step) {
-      const until = Math.min(total, from + step);
-      const audibleMs = (until * 1000) / speech.sampleRateHz;
-      if (!(await reached(beganMs + timing.generationMs(audibleMs - PIECE_MS), signal))) return;
-      const last = until === total;
-      const made = [
-        held,
-        encoder.encode(speech.samples.subarray(from, until)),
-        ...(last ? [encoder.finish()] : []),
-      ];
-      let audio = Buffer.concat(made);
-      held = Buffer.alloc(0);
-      if (fault?.name === "odd-pcm" && format.codec === "pcm" && !last && audio.length % 2 === 0) {
-        held = Buffer.from(audio.subarray(-1));
-        audio = audio.subarray(0, -1);
-      }
-      const line = () =>
-        `${JSON.stringify({ audio_base64: audio.toString("base64"), ...alignSeconds(speech, [from, until]) })}\n`;
-      if (!(await write(response, timed ? line() : audio, signal))) return;
-      if (struck || fault === undefined || audibleMs < (fault.afterMs ?? 0)) continue;
-      if (fault.name === "drop-after-audio" || fault.name === "error-mid-stream") {
-        response.destroy();
-        return;
-      }
-      if (fault.name === "stall-mid-segment") {
-        struck = true;
-        if (!(await passed(faultDurationMs(fault), signal))) return;
-      }
-    }
-    response.end();
+    const answer = { response, speech, timing, fault, signal, format, key: order.text };
+    if (await (timed ? sendTimedLines(answer) : sendPieces(answer))) response.end();
   }
 
-  #headers({ text, model }: SpeechOrder): Record<string, string> {
-    const { slots } = this.#services;
+  /** The plan's limit is told by them, never as 0: where there is none, it is the number of sockets held open. */
+  #headers({ text, model }: SpeechOrder, tookMs: number, whole: boolean): Record<string, string> {
+    const { slots, settings } = this.#services;
     return {
       ...serviceHeaders(),
       "request-id": randomBytes(10).toString("hex"),
+      "history-item-id": randomBytes(10).toString("hex"),
       "character-cost": String(Math.ceil(text.length * model.creditsPerCharacter)),
       "current-concurrent-requests": String(slots.taken),
-      "maximum-concurrent-requests": String(slots.limit),
+      "maximum-concurrent-requests": String(slots.limit > 0 ? slots.limit : settings.maxConnections),
+      "workspace-concurrent-requests": String(slots.taken),
+      ...(whole ? { "tts-latency-ms": String(Math.round(tookMs)) } : {}),
     };
   }
 }
@@ -157,28 +127,11 @@ function refusalFor(fault: Fault | undefined): HttpError | undefined {
       return httpErrors.busy(503);
     case "quota-error":
       return httpErrors.quota();
+    case "upgrade-error":
+    case "opening-error":
+    case "named-error":
+      return httpErrors.named(fault.errorName);
     default:
       return undefined;
   }
-}
-
-/** Waits until the client has room again. False when it is gone. */
-async function write(
-  response: ServerResponse,
-  piece: Buffer | string,
-  signal: AbortSignal,
-): Promise<boolean> {
-  if (signal.aborted) return false;
-  if (response.write(piece)) return true;
-  return await new Promise((resolve) => {
-    const done = (more: boolean) => {
-      response.off("drain", onDrain);
-      signal.removeEventListener("abort", onGone);
-      resolve(more);
-    };
-    const onDrain = () => done(true);
-    const onGone = () => done(false);
-    response.once("drain", onDrain);
-    signal.addEventListener("abort", onGone, { once: true });
-  });
 }

@@ -2,7 +2,7 @@
 export interface Model {
   readonly modelId: string;
   readonly name: string;
-  /** May be used on the text-to-speech sockets. */
+  /** May be used on the text-to-speech sockets, which take no model of the v3 and v4 families. */
   readonly sockets: boolean;
   readonly maxCharacters: number;
   /** Trigger to first audio, beyond flash: turbo by the published figures, the others guessed. */
@@ -15,7 +15,10 @@ export interface Model {
   readonly rateOffset: number;
 }
 
-const EVERY_LANGUAGE = ["en", "de", "fr", "es"];
+/** Of multilingual v2; flash and turbo v2.5 speak three more. `fil` is the one code of three letters. */
+const MULTILINGUAL =
+  "en ja zh de hi fr ko pt it es id nl tr fil pl sv bg ro ar cs el fi hr ms sk da ta uk ru".split(" ");
+const EVERY_LANGUAGE = [...MULTILINGUAL, "hu", "no", "vi"];
 
 export const MODELS: readonly Model[] = [
   {
@@ -70,7 +73,7 @@ export const MODELS: readonly Model[] = [
     extraLatencyMs: 400,
     takesLanguage: false,
     creditsPerCharacter: 1,
-    languages: EVERY_LANGUAGE,
+    languages: MULTILINGUAL,
     rateOffset: -3,
   },
   {
@@ -84,7 +87,43 @@ export const MODELS: readonly Model[] = [
     languages: EVERY_LANGUAGE,
     rateOffset: 2,
   },
+  {
+    modelId: "eleven_v3_conversational",
+    name: "Eleven v3 Conversational",
+    sockets: false,
+    maxCharacters: 5_000,
+    extraLatencyMs: 100,
+    takesLanguage: true,
+    creditsPerCharacter: 1,
+    languages: EVERY_LANGUAGE,
+    rateOffset: 3,
+  },
+  {
+    modelId: "eleven_v4",
+    name: "Eleven v4",
+    sockets: false,
+    maxCharacters: 10_000,
+    extraLatencyMs: 900,
+    takesLanguage: true,
+    creditsPerCharacter: 1,
+    languages: EVERY_LANGUAGE,
+    rateOffset: 4,
+  },
+  {
+    modelId: "eleven_v4_turbo",
+    name: "Eleven v4 Turbo",
+    sockets: false,
+    maxCharacters: 10_000,
+    extraLatencyMs: 0,
+    takesLanguage: true,
+    creditsPerCharacter: 1,
+    languages: EVERY_LANGUAGE,
+    rateOffset: -4,
+  },
 ];
+
+/** The families of the text-to-dialogue sockets: the text-to-speech sockets refuse them, named or not. */
+export const isDialogueModel = (modelId: string): boolean => /^eleven_v[34]/.test(modelId);
 
 /** The HTTP routes' default; taken for the sockets too, whose default is not documented. */
 export const DEFAULT_MODEL_ID = "eleven_multilingual_v2";

@@ -6,6 +6,7 @@ import { toSpeechParameters } from "./speech-parameters.ts";
 import { TextBuffer } from "./text-buffer.ts";
 import type { VoiceSettings } from "./voice-settings.ts";
 import { findVoice } from "./voices.ts";
+import { withoutLeadingSpace } from "./wire/alignments.ts";
 import { parseAudioFormat } from "./wire/audio-format.ts";
 import { encodeFile } from "./wire/encode-audio.ts";
 
@@ -120,7 +121,10 @@ async function render(
       samples.set(part.samples, at);
       at += part.samples.length;
     }
-    return { pcm: await encodeFile(samples, format), segments: parts.map(toAlignment) };
+    return {
+      pcm: await encodeFile(samples, format),
+      segments: parts.map((part) => toAlignment(withoutLeadingSpace(part))),
+    };
   } finally {
     await release();
   }

@@ -1,7 +1,8 @@
 /** An error as the sockets tell it; keys in the order of the wire. */
 export interface ServiceError {
   readonly code: 1008;
-  readonly error: string;
+  /** Missing where the service gives it no name. */
+  readonly error?: string;
   readonly message: string;
 }
 
@@ -9,6 +10,11 @@ const serviceError = (error: string, message: string): ServiceError => ({ code: 
 
 /** Recorded or reported texts (reference/elevenlabs.md 1.7); those marked "guess" are not established. */
 export const serviceErrors = {
+  /** Any error by its name (error-names.ts), or one without a name. What its text says is made up. */
+  named: (name: string | undefined): ServiceError =>
+    name === undefined
+      ? { code: 1008, message: "The request could not be served." }
+      : serviceError(name, `The request could not be served (${name}).`),
   invalidKey: () => serviceError("invalid_api_key", "Invalid API key"),
   noKey: () =>
     serviceError(
@@ -34,9 +40,9 @@ export const serviceErrors = {
     serviceError("invalid_input", `The field ${field} is not valid: ${problem}`),
   malformed: (problem: string) => serviceError("invalid_message", problem), // guess
   unsupportedFormat: (name: string) =>
-    serviceError("unsupported_output_format", `The output format ${name} is not supported.`), // guess
+    serviceError("invalid_output_format", `The output format ${name} is not supported.`), // guess: the name of HTTP
   opus: (name: string) =>
-    serviceError("unsupported_output_format", `The simulator can't encode ${name}; the real service can.`),
+    serviceError("invalid_output_format", `The simulator can't encode ${name}; the real service can.`),
   unsupportedLanguage: (model: string, language: string) =>
     serviceError("unsupported_language", `Model '${model}' does not support the language_code ${language}.`), // guess
   textTooLong: (limit: number) =>

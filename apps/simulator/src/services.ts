@@ -4,7 +4,7 @@ import type { Slots } from "./slots.ts";
 import type { BoundedMemo } from "./speech/bounded-memo.ts";
 import type { SpeechEngine } from "./speech/engine.ts";
 import type { TimingSettings } from "./timing.ts";
-import type { AudioMessage } from "./wire/audio-messages.ts";
+import type { Generation } from "./wire/audio-messages.ts";
 import type { Witness } from "./witness.ts";
 
 /** What the dialects need of the configuration. */
@@ -23,5 +23,5 @@ export interface Services {
   readonly slots: Slots;
   readonly witness: Witness;
   /** Encoded messages of generations: what many ask for is encoded once. */
-  readonly encoded: BoundedMemo<readonly AudioMessage[]>;
+  readonly encoded: BoundedMemo<Generation>;
 }

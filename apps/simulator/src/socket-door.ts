@@ -35,19 +35,19 @@ export class SocketDoor {
   constructor(
     services: Services,
     connection: Connection,
-    { query, credentials }: SocketOptions,
+    { query, credentials, fault }: SocketOptions,
     listener: DoorListener,
   ) {
     this.#services = services;
     this.#connection = connection;
-    this.#query = query;
+    this.#query = fault?.name === "opening-error" ? serviceErrors.named(fault.errorName) : query;
     this.#credentials = credentials;
     this.#listener = listener;
   }
 
   /** Undefined where it is refused, or soon will be. */
   get query(): SocketQuery | undefined {
-    return "error" in this.#query ? undefined : this.#query;
+    return "message" in this.#query ? undefined : this.#query;
   }
 
   get idleMs(): number {
@@ -80,7 +80,7 @@ export class SocketDoor {
   }
 
   async #judgeQuery(): Promise<void> {
-    if (!("error" in this.#query)) return;
+    if (!("message" in this.#query)) return;
     const { timing, signal } = this.#connection;
     if (await passed(timing.voiceCheckMs(), signal)) this.#listener.onRefused(this.#query);
   }

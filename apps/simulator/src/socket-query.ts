@@ -1,6 +1,5 @@
 import { DEFAULT_MODEL_ID, findModel, type Model } from "./models.ts";
 import { type ServiceError, serviceErrors } from "./service-error.ts";
-import { LANGUAGE_CODES } from "./speech-parameters.ts";
 import { findVoice, type Voice } from "./voices.ts";
 import { type AudioFormat, DEFAULT_FORMAT, parseAudioFormat } from "./wire/audio-format.ts";
 
@@ -34,7 +33,7 @@ export function parseSocketQuery(
   if (format === "opus") return serviceErrors.opus(formatName);
   if (format === "unknown" || format.codec === "wav") return serviceErrors.unsupportedFormat(formatName);
   const language = query.get("language_code") ?? undefined;
-  if (language !== undefined && !(model.takesLanguage && LANGUAGE_CODES.includes(language))) {
+  if (language !== undefined && !(model.takesLanguage && model.languages.includes(language))) {
     return serviceErrors.unsupportedLanguage(modelId, language);
   }
   const seedText = query.get("seed");

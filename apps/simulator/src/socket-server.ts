@@ -6,7 +6,7 @@ import { chooseFault } from "./choose-fault.ts";
 import { Connection } from "./connection.ts";
 import { type Fault, faultDurationMs } from "./faults.ts";
 import { type HttpError, httpErrors } from "./http-error.ts";
-import { findModel } from "./models.ts";
+import { isDialogueModel } from "./models.ts";
 import { MultiStreamInput } from "./multi-stream-input.ts";
 import type { Services } from "./services.ts";
 import { parseSocketQuery } from "./socket-query.ts";
@@ -128,7 +128,7 @@ export class SocketServer {
     const text = JSON.stringify(body);
     tcp.end(
       `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\nconnection: close\r\ncontent-type: application/json\r\n` +
-        `content-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
+        `x-region: simulator\r\nx-trace-id: ${randomBytes(16).toString("hex")}\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
     );
   }
 }
@@ -141,10 +141,10 @@ function refusalFor(fault: Fault | undefined, modelId: string | null): HttpError
       return httpErrors.wentWrong();
     case "upgrade-503":
       return httpErrors.busy(503);
+    case "upgrade-error":
+      return httpErrors.named(fault.errorName);
     default:
-      return modelId !== null && findModel(modelId)?.sockets === false
-        ? httpErrors.unsupportedModel(modelId)
-        : undefined;
+      return modelId !== null && isDialogueModel(modelId) ? httpErrors.unsupportedModel(modelId) : undefined;
   }
 }
 

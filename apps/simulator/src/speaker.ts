@@ -8,9 +8,18 @@ import { type Speech, speak } from "./speech/compose.ts";
 import { toSpeechParameters } from "./speech-parameters.ts";
 import { passed, reached } from "./timing.ts";
 import type { VoiceSettings } from "./voice-settings.ts";
-import { type AudioMessage, bareAudioMessage, toAudioMessages } from "./wire/audio-messages.ts";
+import { type AudioFormat, parseAudioFormat } from "./wire/audio-format.ts";
+import {
+  type AudioMessage,
+  bareAudioMessage,
+  type Generation,
+  toAudioMessages,
+  toLastMessages,
+} from "./wire/audio-messages.ts";
 import { type AudioEncoder, openEncoder } from "./wire/encode-audio.ts";
 
+/** The reason of a close that no error message precedes. */
+const WORDS = "Internal error: the voice backend could not be reached";
 const HAUNTINGS = 10;
 const HAUNTING_MS = 20;
 
@@ -25,9 +34,16 @@ export class Speaker {
   readonly #settings: VoiceSettings | undefined;
   readonly #fault: Fault | undefined;
   readonly #contextId: string | undefined;
+  readonly #format: AudioFormat;
   /** Holds what an mp3 encoder carries from generation to generation. */
   readonly #encoder: Promise<AudioEncoder>;
   #chain: Promise<void> = Promise.resolve();
+  /** Generations asked for and not begun. */
+  #waiting = 0;
+  #ending = false;
+  /** The end of the last generation's audio, not sent yet, and what names it. */
+  #held: Int16Array = new Int16Array();
+  #heldKey = "";
   #lastEndMs = Number.NEGATIVE_INFINITY;
   #sentAudioMs = 0;
   #struck = false;
@@ -49,7 +65,8 @@ export class Speaker {
     this.#settings = options.settings;
     this.#fault = options.fault;
     this.#contextId = options.contextId;
-    this.#encoder = openEncoder(query.format);
+    this.#format = formatUnder(options.fault, query.format);
+    this.#encoder = openEncoder(this.#format);
   }
 
   /** Audio has been sent, or is being sent. */
@@ -60,6 +77,7 @@ export class Speaker {
   /** Triggers a generation now. */
   say(text: string): void {
     const triggeredMs = performance.now();
+    this.#waiting++;
     const rendering = this.#render(withTrailingSpace(text));
     // Met where it is awaited; until then it must not count as unhandled.
     rendering.catch(() => {});
@@ -71,13 +89,20 @@ export class Speaker {
     this.#silenced = true;
   }
 
-  /** All generations so far are sent, and what the encoder held of them. */
+  /** No generation follows; all are sent, and what was held back of them. */
   async finished(): Promise<void> {
+    this.#ending = true;
     await this.#chain;
-    const rest = (await this.#encoder).finish();
-    if (rest.length > 0 && this.hasSpoken) {
-      await this.#connection.send(bareAudioMessage(rest, this.#contextId), { audioBytes: rest.length });
-    }
+    if (!this.hasSpoken || this.#over) return;
+    const rest = toLastMessages(this.#held, {
+      encoder: await this.#encoder,
+      format: this.#format,
+      contextId: this.#contextId,
+      fault: this.#fault,
+      cutAtMs: this.#cutAtMs,
+      sampleRateHz: this.#format.sampleRateHz,
+    });
+    await this.#send(rest);
   }
 
   /** Audio that nobody waits for, until the connection is gone: for the fault late-audio-after-close. */
@@ -94,12 +119,12 @@ export class Speaker {
   }
 
   async #render(text: string): Promise<Rendered> {
-    const { voice, model, language, seed, format, autoMode } = this.#query;
+    const { voice, model, language, seed, autoMode } = this.#query;
     const parameters = toSpeechParameters({ voice, model, language, seed, settings: this.#settings });
     const speech = await speak(this.#services.engine, {
       text,
       parameters,
-      sampleRateHz: format.sampleRateHz,
+      sampleRateHz: this.#format.sampleRateHz,
       clip: autoMode,
     });
     return { speech, key: JSON.stringify([parameters, autoMode, text]) };
@@ -108,6 +133,7 @@ export class Speaker {
   async #generate(rendering: Promise<Rendered>, triggeredMs: number): Promise<void> {
     const { slots } = this.#services;
     const { timing, signal } = this.#connection;
+    this.#waiting--;
     if (this.#over) return;
     if (!(await slots.enter(timing.queueWaitMs(), signal))) {
       this.#connection.fail(serviceErrors.tooManyConcurrent(slots.limit));
@@ -120,7 +146,11 @@ export class Speaker {
       const rendered = await rendering;
       if (!(await reached(dueMs, signal)) || this.#over) return;
       if (!(await this.#mayBegin())) return;
-      await this.#send(await this.#encode(rendered));
+      const { messages, held } = await this.#encode(rendered);
+      this.#held = held;
+      this.#heldKey = rendered.key;
+      await this.#send(messages);
+      if (this.#fault?.name === "endless-audio") await this.#repeat(messages);
     } catch {
       this.#connection.fail(serviceErrors.wentWrong());
     } finally {
@@ -129,32 +159,42 @@ export class Speaker {
     }
   }
 
-  async #encode({ speech, key }: Rendered): Promise<readonly AudioMessage[]> {
-    const { encoded } = this.#services;
-    const { format, syncAlignment } = this.#query;
+  /** Where a fault strikes, on the clock of what is sent next. */
+  get #cutAtMs(): number | undefined {
     const afterMs = this.#fault?.afterMs;
-    const cutAtMs = afterMs === undefined || this.#struck ? undefined : afterMs - this.#sentAudioMs;
+    return afterMs === undefined || this.#struck ? undefined : afterMs - this.#sentAudioMs;
+  }
+
+  async #encode({ speech, key }: Rendered): Promise<Generation> {
+    const { encoded } = this.#services;
+    const { syncAlignment, autoMode } = this.#query;
+    const format = this.#format;
+    const fault = this.#fault;
+    const held = this.#held;
+    const cutAtMs = this.#cutAtMs;
+    const last = this.#ending && this.#waiting === 0;
     const make = async () =>
       toAudioMessages(speech, {
         format,
         encoder: await this.#encoder,
         key,
         syncAlignment,
-        fault: this.#fault,
+        autoMode,
+        held,
+        last,
+        fault,
         cutAtMs,
         contextId: this.#contextId,
       });
     if (format.codec === "mp3" || this.#contextId !== undefined) return make();
-    const memoKey = JSON.stringify([key, format.name, syncAlignment, this.#fault?.name, cutAtMs]);
+    const before = held.length === 0 ? "" : `${held.length} ${this.#heldKey}`;
+    const memoKey = JSON.stringify([key, format.name, syncAlignment, fault, cutAtMs, last, before]);
     const known = encoded.get(memoKey);
     if (known !== undefined) return known;
-    const messages = await make();
-    encoded.set(
-      memoKey,
-      messages,
-      messages.reduce((sum, { frame }) => sum + frame.length, 0),
-    );
-    return messages;
+    const made = await make();
+    const bytes = made.messages.reduce((sum, { frame }) => sum + frame.length, made.held.byteLength);
+    encoded.set(memoKey, made, bytes);
+    return made;
   }
 
   async #send(messages: readonly AudioMessage[]): Promise<void> {
@@ -167,12 +207,18 @@ export class Speaker {
       const atMs = beganMs + stalledMs + timing.generationMs(message.audioUntilMs - firstMs);
       if (!(await reached(atMs, signal)) || this.#over) return;
       for (const junk of message.before) await this.#connection.send(junk, this.#told());
-      await this.#connection.send(message.frame, { ...this.#told(), audioBytes: message.audioBytes });
+      const { frame, binary = false, audioBytes } = message;
+      await this.#connection.send(frame, { ...this.#told(), audioBytes }, binary);
       this.#sentAudioMs = before + message.audioUntilMs;
       const strikesMs = performance.now();
       if (!(await this.#strike())) return;
       stalledMs += performance.now() - strikesMs;
     }
+  }
+
+  async #repeat(messages: readonly AudioMessage[]): Promise<void> {
+    // A wait each time: a socket that is being closed takes frames at once, and lets nothing else run.
+    while (!this.#over && (await passed(1, this.#connection.signal))) await this.#send(messages);
   }
 
   #told(): { context?: string } {
@@ -189,6 +235,12 @@ export class Speaker {
         return false;
       case "quota-error":
         this.#connection.fail(serviceErrors.quota());
+        return false;
+      case "named-error":
+        this.#connection.fail(serviceErrors.named(fault.errorName));
+        return false;
+      case "close-with-words":
+        this.#connection.finish(undefined, 1011, WORDS);
         return false;
       case "quota-silence":
         return false;
@@ -212,7 +264,9 @@ export class Speaker {
         return false;
       case "error-mid-stream":
         this.#struck = true;
-        this.#connection.fail(serviceErrors.wentWrong());
+        this.#connection.fail(
+          fault.errorName === undefined ? serviceErrors.wentWrong() : serviceErrors.named(fault.errorName),
+        );
         return false;
       case "stall-mid-segment":
         this.#struck = true;
@@ -226,4 +280,13 @@ export class Speaker {
 interface Rendered {
   readonly speech: Speech;
   readonly key: string;
+}
+
+/** What the audio is sent in: what was asked for, unless a fault says otherwise. */
+function formatUnder(fault: Fault | undefined, asked: AudioFormat): AudioFormat {
+  const name = fault?.name;
+  if (name !== "wrong-codec" && name !== "wrong-rate") return asked;
+  const rateHz = asked.name === "pcm_16000" ? 8_000 : 16_000;
+  const other = parseAudioFormat(name === "wrong-codec" ? "mp3_44100_128" : `pcm_${rateHz}`);
+  return typeof other === "string" ? asked : other;
 }

@@ -4,14 +4,28 @@ import type { VoiceSettings } from "./voice-settings.ts";
 import type { Voice } from "./voices.ts";
 
 /** espeak's voice and the rate at which it takes about 80 ms per character, pauses included. */
-const LANGUAGES: Readonly<Record<string, { readonly espeak: string; readonly rate: number }>> = {
+interface Spoken {
+  readonly espeak: string;
+  readonly rate: number;
+}
+
+const LANGUAGES: Readonly<Record<string, Spoken>> = {
   en: { espeak: "en-us", rate: 130 },
   de: { espeak: "de", rate: 128 },
   fr: { espeak: "fr", rate: 128 },
   es: { espeak: "es", rate: 126 },
 };
+/** Languages whose code is not the engine's. It has no Filipino; Indonesian is the nearest it has. */
+const ESPEAK_NAMES: Readonly<Record<string, string>> = { fil: "id", no: "nb", pt: "pt-br", zh: "cmn" };
+const RATE = 130;
+/** An ideograph or a syllable block is a syllable or more, not a letter. */
+const SYLLABLE_RATES: Readonly<Record<string, number>> = { ja: 200, ko: 220, zh: 260 };
 
-export const LANGUAGE_CODES = Object.keys(LANGUAGES);
+function toSpoken(code: string): Spoken {
+  return LANGUAGES[code] ?? { espeak: ESPEAK_NAMES[code] ?? code, rate: SYLLABLE_RATES[code] ?? RATE };
+}
+
+/** What is made ready at the start; other languages are loaded when they are first asked for. */
 export const ESPEAK_VOICES = ["en-gb", ...Object.values(LANGUAGES).map(({ espeak }) => espeak)];
 
 export interface AudibleOptions {
@@ -33,7 +47,7 @@ const within = (value: number, min: number, max: number): number =>
 export function toSpeechParameters(options: AudibleOptions): SpeechParameters {
   const { voice, model, settings = {}, seed } = options;
   const code = options.language !== undefined && model.takesLanguage ? options.language : voice.language;
-  const language = LANGUAGES[code] ?? { espeak: "en-us", rate: 130 };
+  const language = toSpoken(code);
   const espeak = code === "en" && voice.accent === "british" ? "en-gb" : language.espeak;
   const chance = seed === undefined ? 0 : (Math.imul(seed + 1, 0x9e3779b1) >>> 8) % 35;
   return {

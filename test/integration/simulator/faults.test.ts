@@ -68,7 +68,25 @@ const shows: Record<FaultName, () => Promise<void>> = {
     expect(client.audioMessages.length).toBeGreaterThan(0);
     expect(client.errors.map(({ json }) => json?.["error"])).toEqual(["something_went_wrong"]);
     expect(closed.code).toBe(1008);
+    const named = await speakWith("error-mid-stream_500_system_busy");
+    expect(named.client.errors.map(({ json }) => json?.["error"])).toEqual(["system_busy"]);
+    expect(named.client.audio).toHaveLength(24_000);
   },
+  "opening-error": async () => {
+    const client = new ProviderClient(
+      socketUrl(simulator.url, `${GRACE}_fault_opening-error_voice_disabled`),
+    );
+    expect((await client.closed).code).toBe(1008);
+    expect(client.seen.map(({ json }) => json?.["error"])).toEqual(["voice_disabled"]);
+  },
+  "named-error": async () => {
+    const { client, closed } = await speakWith("named-error_paid_plan_required");
+    expect(client.seen.map(({ json }) => json?.["error"])).toEqual(["paid_plan_required"]);
+    expect(closed.code).toBe(1008);
+    const unnamed = await speakWith("named-error");
+    expect(unnamed.client.seen.map(({ json }) => Object.keys(json ?? {}))).toEqual([["code", "message"]]);
+  },
+  "upgrade-error": () => expectRefusal("upgrade-error_subscription_required", 403),
   "quota-error": async () => {
     const { client, closed } = await speakWith("quota-error");
     expect(client.seen.map(({ json }) => json?.["error"])).toEqual(["quota_exceeded"]);
@@ -121,6 +139,99 @@ const shows: Record<FaultName, () => Promise<void>> = {
       "charsStartTimesMs",
       "chars",
     ]);
+  },
+  "alignment-long": async () => expect(await alignedBeyondAudioMs("alignment-long_250")).toBeCloseTo(250, -1),
+  "alignment-short": async () => expect(await alignedBeyondAudioMs("alignment-short")).toBeCloseTo(-120, -1),
+  "alignment-gaps": async () => {
+    const { client, whole } = await speakWith("alignment-gaps");
+    expect(whole).toBe(true);
+    const { chars } = alignmentsOf(client)[0] ?? { chars: [] };
+    expect(chars.length).toBeLessThan(TEXT.length * 0.9);
+    expect(chars.filter((char) => char === " ").length).toBe(TEXT.split(" ").length);
+  },
+  "alignment-merged": async () => {
+    const { client, whole } = await speakWith("alignment-merged");
+    expect(whole).toBe(true);
+    const { chars } = alignmentsOf(client)[0] ?? { chars: [] };
+    expect(chars.join("")).toBe(`${TEXT} `);
+    expect(chars[0]).toBe("This i");
+  },
+  "alignment-twice": async () => {
+    const { client, whole } = await speakWith("alignment-twice");
+    expect(whole).toBe(true);
+    const [part, all] = alignmentsOf(client).map(({ chars }) => chars.join(""));
+    expect(all).toBe(`${TEXT} `);
+    expect(part?.length).toBeLessThan(TEXT.length);
+    expect(all?.startsWith(part ?? "")).toBe(true);
+  },
+  "alignment-huge": async () => {
+    const { client, whole } = await speakWith("alignment-huge");
+    expect(whole).toBe(true);
+    expect(alignmentsOf(client)[0]?.chars.length).toBeGreaterThan(400_000);
+  },
+  "endless-audio": async () => {
+    const client = new ProviderClient(socketUrl(simulator.url, `${GRACE}_fault_endless-audio`));
+    await client.opened;
+    client.send({ text: " " }, { text: "Hello." }, { text: "" });
+    await client.until((seen) => seen.length > 50);
+    expect(client.finals).toHaveLength(0);
+    client.close();
+    await client.closed;
+  },
+  "wrong-codec": async () => {
+    const { client } = await speakWith("wrong-codec");
+    expect([client.audio[0], (client.audio[1] ?? 0) & 0xe0]).toEqual([0xff, 0xe0]);
+    expect(client.finals).toHaveLength(1);
+  },
+  "wrong-rate": async () => {
+    const { client } = await speakWith("wrong-rate");
+    expect(client.audio.length / pcm.length).toBeCloseTo(16 / 24, 2);
+    expect(client.finals).toHaveLength(1);
+  },
+  "binary-audio": async () => {
+    const { client } = await speakWith("binary-audio");
+    expect(client.audioMessages).toHaveLength(0);
+    expect(client.seen.filter(({ json }) => json === undefined).length).toBeGreaterThan(1);
+    expect(client.finals).toHaveLength(1);
+  },
+  "empty-error": async () => {
+    const { client, whole } = await speakWith("empty-error");
+    expect(whole).toBe(true);
+    expect(new Set(client.audioMessages.map(({ json }) => json?.["error"]))).toEqual(new Set([""]));
+  },
+  "byte-order-mark": async () => {
+    const { client } = await speakWith("byte-order-mark");
+    expect(client.seen.slice(0, -1).every(({ text }) => text.startsWith("\uFEFF{"))).toBe(true);
+    expect(client.finals).toHaveLength(1);
+  },
+  "close-with-words": async () => {
+    const { client, closed } = await speakWith("close-with-words");
+    expect(client.seen).toEqual([]);
+    expect(closed).toMatchObject({ code: 1011, reason: expect.stringContaining("voice backend") });
+  },
+  "voices-many": async () => {
+    simulator.setFault({ name: "voices-many" }, 3);
+    const seen: string[] = [];
+    for (let token: string | null = "0"; token !== null; ) {
+      const page = await listVoices(`?page_size=100&next_page_token=${token}`);
+      const body = (await page.json()) as { voices: { voice_id: string }[]; next_page_token: string | null };
+      seen.push(...body.voices.map(({ voice_id }) => voice_id));
+      token = body.next_page_token;
+    }
+    expect(seen.length).toBeGreaterThan(250);
+    expect(new Set(seen).size).toBe(seen.length);
+  },
+  "voices-bomb": async () => {
+    simulator.setFault({ name: "voices-bomb" });
+    const page = await listVoices("");
+    expect(page.headers.get("content-encoding")).toBe("gzip");
+    let bytes = 0;
+    for await (const piece of page.body ?? []) {
+      bytes += piece.length;
+      // More than 64 MiB is proof enough; unpacking a whole GiB takes seconds.
+      if (bytes > 64 * 1024 * 1024) break;
+    }
+    expect(bytes).toBeGreaterThan(64 * 1024 * 1024);
   },
   "odd-pcm": async () => {
     const { client, whole } = await speakWith("odd-pcm");
@@ -205,7 +316,30 @@ const shows: Record<FaultName, () => Promise<void>> = {
   },
 };
 
-async function expectRefusal(fault: FaultName, status: number): Promise<void> {
+interface Aligned {
+  readonly chars: string[];
+  readonly charStartTimesMs: number[];
+  readonly charDurationsMs: number[];
+}
+
+const alignmentsOf = (client: ProviderClient): Aligned[] =>
+  client.seen.flatMap(({ json }) => {
+    const alignment = json?.["alignment"] as Aligned | null | undefined;
+    return alignment ? [alignment] : [];
+  });
+
+async function alignedBeyondAudioMs(fault: string): Promise<number> {
+  const { client, whole } = await speakWith(fault);
+  expect(whole).toBe(true);
+  const [alignment] = alignmentsOf(client);
+  const endMs = (alignment?.charStartTimesMs.at(-1) ?? 0) + (alignment?.charDurationsMs.at(-1) ?? 0);
+  return endMs - pcm.length / 48;
+}
+
+const listVoices = (query: string) =>
+  fetch(`${simulator.url}/v2/voices${query}`, { headers: { "xi-api-key": "sk_simulator" } });
+
+async function expectRefusal(fault: string, status: number): Promise<void> {
   const client = new ProviderClient(socketUrl(simulator.url, `${GRACE}_fault_${fault}`));
   await expect(client.opened).rejects.toThrow(String(status));
   expect(simulator.report().upgrades.refused[status]).toBeGreaterThan(0);

@@ -1,3 +1,4 @@
+import { request } from "node:http";
 import { silentLogger } from "@tts-labs/core/logger";
 import { defaultSimulatorConfig } from "@tts-labs/simulator/config";
 import { type Simulator, startSimulator } from "@tts-labs/simulator/main";
@@ -52,10 +53,57 @@ describe("the speech routes", () => {
     expect(response.status).toBe(200);
     expect(response.headers.get("content-type")).toBe("audio/pcm");
     expect(response.headers.get("character-cost")).toBe(String(Math.ceil(TEXT.length / 2)));
-    for (const header of ["request-id", "x-trace-id", "x-region", "maximum-concurrent-requests"]) {
+    for (const header of ["request-id", "history-item-id", "x-trace-id", "x-region"]) {
       expect(response.headers.get(header), header).toBeTruthy();
     }
+    for (const count of ["current", "maximum", "workspace"]) {
+      expect(Number(response.headers.get(`${count}-concurrent-requests`)), count).toBeGreaterThan(0);
+    }
+    expect(response.headers.has("tts-latency-ms")).toBe(route === "");
     expect((await bytes(response)).equals(pcm)).toBe(true);
+  });
+
+  it("stream pieces of uneven size, most of them odd, that make up the same bytes", async () => {
+    const text = "All of this is cut wherever it happens to be cut, and put together again. ".repeat(6);
+    const whole = (await renderSpeech({ text: text.trimEnd(), voice: GRACE })).pcm;
+    const pieces = await new Promise<Buffer[]>((resolve, reject) => {
+      const asked = request(`${simulator.url}${speech("/stream")}`, { method: "POST", headers: KEY });
+      asked.on("error", reject);
+      asked.on("response", (response) => {
+        const read: Buffer[] = [];
+        response.on("data", (piece: Buffer) => read.push(piece));
+        response.on("end", () => resolve(read));
+      });
+      asked.end(JSON.stringify({ text: text.trimEnd(), model_id }));
+    });
+    expect(Buffer.concat(pieces).equals(whole)).toBe(true);
+    expect(pieces.length).toBeGreaterThan(50);
+    const odd = pieces.filter(({ length }) => length % 2 === 1).length;
+    expect(odd / pieces.length).toBeGreaterThan(0.4);
+    expect(new Set(pieces.map(({ length }) => length)).size).toBeGreaterThan(pieces.length / 2);
+  });
+
+  it("tell the plan's limit", async () => {
+    const own = await startSimulator(
+      defaultSimulatorConfig({ port: 0, timeScale: 0, concurrency: 7 }),
+      silentLogger,
+    );
+    try {
+      const init = { method: "POST", headers: KEY, body: JSON.stringify({ text: TEXT, model_id }) };
+      const { headers } = await ask(`${own.url}${speech()}`, init);
+      expect(headers.get("maximum-concurrent-requests")).toBe("7");
+    } finally {
+      await own.close();
+    }
+  });
+
+  it("ignore a language that the model does not know, and speak the others", async () => {
+    const said = async (language_code: string) =>
+      await bytes(await post(speech(), { text: TEXT, model_id, language_code }));
+    expect((await said("xx")).equals(pcm)).toBe(true);
+    const polish = await said("pl");
+    expect(polish.length).toBeGreaterThan(10_000);
+    expect(polish.equals(pcm)).toBe(false);
   });
 
   it("tell timings in seconds, start and end, without a space appended", async () => {
@@ -95,7 +143,7 @@ describe("the speech routes", () => {
   });
 
   it.each([
-    ["no key", speech(), { text: TEXT }, {}, 401, "authentication_required", undefined],
+    ["no key", speech(), { text: TEXT }, {}, 401, "missing_api_key", "needs_authorization"],
     [
       "a malformed key",
       speech(),
@@ -123,27 +171,27 @@ describe("the speech routes", () => {
       "voice_not_found",
       undefined,
     ],
-    ["an unknown model", speech(), { text: TEXT, model_id: "x" }, KEY, 400, "model_not_found", undefined],
-    ["an unknown format", speech("", "pcm_1"), { text: TEXT }, KEY, 400, "invalid_output_format", undefined],
+    ["an unknown model", speech(), { text: TEXT, model_id: "x" }, KEY, 404, "model_not_found", undefined],
+    ["an unknown format", speech("", "pcm_1"), { text: TEXT }, KEY, 403, "invalid_output_format", undefined],
     ["opus", speech("", "opus_48000_64"), { text: TEXT }, KEY, 400, "invalid_output_format", undefined],
     [
       "a streamed WAV",
       speech("/stream", "wav_24000"),
       { text: TEXT },
       KEY,
-      400,
+      403,
       "invalid_output_format",
       undefined,
     ],
-    ["nothing to say", speech(), { text: "  " }, KEY, 400, "input_text_empty", undefined],
+    ["nothing to say", speech(), { text: "  " }, KEY, 400, "empty_text", "input_text_empty"],
     [
       "too much to say",
       speech(),
       { text: "x".repeat(10_001) },
       KEY,
       400,
+      "text_too_long",
       "max_character_limit_exceeded",
-      undefined,
     ],
     [
       "stitching with eleven_v3",
@@ -185,6 +233,38 @@ describe("the speech routes", () => {
     const response = await post(speech(), body);
     expect(response.status).toBe(422);
     expect(((await response.json()) as { detail: unknown[] }).detail[0]).toMatchObject({ loc, type });
+  });
+
+  it("tell an unknown key and a wrong format as they were recorded, and what was sent with a wrong value", async () => {
+    const detailOf = async (response: Response) =>
+      ((await response.json()) as { detail: Record<string, unknown> }).detail;
+    const key = { "xi-api-key": `sk_${"0".repeat(48)}` };
+    expect(await detailOf(await post(speech(), { text: TEXT }, key))).toEqual({
+      type: "authentication_error",
+      code: "invalid_api_key",
+      status: "invalid_api_key",
+      message: "API key is invalid.",
+      param: "api_key",
+      request_id: expect.any(String),
+    });
+    const format = await detailOf(await post(speech("", "pcm_1"), { text: TEXT }));
+    expect(format["message"]).toMatch(/pcm_44100.*opus_48000_192.*m4a_aac_44100_128/);
+    const wrong = (await detailOf(await post(speech(), { text: 7 }))) as unknown as { input: unknown }[];
+    expect(wrong[0]?.input).toBe(7);
+    const missing = (await detailOf(await post(speech(), { a: 1 }))) as unknown as { input: unknown }[];
+    expect(missing[0]?.input).toEqual({ a: 1 });
+  });
+
+  it.each([
+    ["paid_plan_required", 402, "payment_required", "payment_required"],
+    ["output_format_not_allowed", 403, "authorization_error", "output_format_not_allowed"],
+    ["system_busy", 429, "rate_limit_error", "system_busy"],
+    ["never_heard_of", 400, "validation_error", "never_heard_of"],
+  ])("tell %s when asked to", async (name, status, type, legacy) => {
+    const headers = { ...KEY, "x-simulator-fault": `upgrade-error:${name}` };
+    const response = await post(speech(), { text: TEXT, model_id }, headers);
+    expect(response.status).toBe(status);
+    expect(((await response.json()) as { detail: object }).detail).toMatchObject({ type, status: legacy });
   });
 
   it("refuse bodies over 1 MiB, and requests over the plan", async () => {
@@ -241,6 +321,27 @@ describe("the other routes", () => {
     expect((await get("/v1/models", {})).status).toBe(401);
   });
 
+  it("tell the account's plan, and settings of voices", async () => {
+    expect((await get("/v1/user/subscription")).body).toMatchObject({ tier: "pro", status: "active" });
+    expect((await get("/v1/user")).body).toMatchObject({ subscription: { tier: "pro" } });
+    expect((await get("/v1/voices/settings/default")).body).toMatchObject({ stability: 0.5, speed: 1 });
+    expect((await get(`/v1/voices/${GRACE}/settings`)).body).toMatchObject({ similarity_boost: 0.75 });
+    expect((await get("/v1/voices/nobody/settings")).status).toBe(404);
+  });
+
+  it("list the languages of each model", async () => {
+    const models = (await get("/v1/models")).body as unknown as {
+      model_id: string;
+      languages: { language_id: string }[];
+      concurrency_group: string;
+    }[];
+    const languages = (id: string) => models.find((model) => model.model_id === id)?.languages ?? [];
+    expect(languages("eleven_flash_v2_5")).toHaveLength(32);
+    expect(languages("eleven_multilingual_v2")).toHaveLength(29);
+    expect(languages("eleven_flash_v2_5")).toContainEqual({ language_id: "fil", name: "fil" });
+    expect(models.find((model) => model.model_id === "eleven_v4")?.concurrency_group).toBe("dialogue");
+  });
+
   it("page and search voices", async () => {
     const seen: string[] = [];
     let token: unknown = "0";
@@ -251,6 +352,13 @@ describe("the other routes", () => {
     }
     expect(new Set(seen).size).toBe(seen.length);
     expect((await get("/v2/voices?search=anna")).body).toMatchObject({ total_count: 1, has_more: false });
+    for (const [query, code] of [
+      ["page_size=0", "invalid_page_size"],
+      ["page_size=101", "invalid_page_size"],
+      ["next_page_token=x", "invalid_cursor"],
+    ]) {
+      expect((await get(`/v2/voices?${query}`)).body).toMatchObject({ detail: { code } });
+    }
   });
 
   it("tell health, metrics and what does not exist", async () => {

@@ -116,6 +116,7 @@ describe("driven with recorded sessions, the simulator", () => {
     const { charDurationsMs } = ours["alignment"] as { charDurationsMs: number[] };
     const alignedMs = charDurationsMs.reduce((sum, ms) => sum + ms, 0);
     expect(Math.abs(alignedMs - client.audio.length / 48)).toBeLessThanOrEqual(0.5);
+    expect(client.audioMessages.length).toBe(2);
     expect(charDurationsMs[3]).toBe(0);
   });
 
@@ -148,6 +149,15 @@ describe("driven with recorded sessions, the simulator", () => {
     const theirs = (upgradeBody as { detail: object }).detail;
     expect(detail).toEqual({ ...theirs, request_id: expect.stringMatching(/^[0-9a-f]+$/) });
   });
+
+  it.each(["eleven_v4", "eleven_v4_turbo", "eleven_v3_conversational", "eleven_v4_of_tomorrow"])(
+    "refuses the upgrade for %s, too",
+    async (model) => {
+      const response = await fetchUpgrade(socketUrl(simulator.url, GRACE, `model_id=${model}`));
+      expect(response.status).toBe(400);
+      expect(response.body).toMatchObject({ detail: { code: "unsupported_model", param: "model_id" } });
+    },
+  );
 
   it("has seen clients that behaved", () => {
     const { violations, connections, generating } = simulator.report();

@@ -10,8 +10,8 @@ describe("a stream-input socket refuses", () => {
     ["a wrong key in the opening", { headers: {} }, [{ text: " ", xi_api_key: "x" }], "invalid_api_key"],
     ["a wrong bearer", { headers: { authorization: "Bearer x" } }, [], "invalid_api_key"],
     ["an unknown voice", { voice: "nobody" }, [], "voice_id_does_not_exist"],
-    ["opus", { query: "output_format=opus_48000_64" }, [], "unsupported_output_format"],
-    ["an unknown format", { query: "output_format=pcm_12345" }, [], "unsupported_output_format"],
+    ["opus", { query: "output_format=opus_48000_64" }, [], "invalid_output_format"],
+    ["an unknown format", { query: "output_format=pcm_12345" }, [], "invalid_output_format"],
     ["an unknown model", { query: "model_id=eleven_nine" }, [], "invalid_input"],
     [
       "a language that the model does not take",

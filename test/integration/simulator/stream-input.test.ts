@@ -1,6 +1,6 @@
 import { renderMessages, renderSpeech, type SpokenMessage } from "@tts-labs/simulator/render";
 import { describe, expect, it, vi } from "vitest";
-import { FLASH, GRACE } from "./provider-client.ts";
+import { FLASH, GRACE, type Seen } from "./provider-client.ts";
 import { SimulatorForFile } from "./simulator-for-file.ts";
 
 const simulator = new SimulatorForFile();
@@ -71,43 +71,73 @@ describe("a stream-input socket", () => {
     await client.closed;
   });
 
-  it("tells each generation's timings with its first message, from 0, to the millisecond", async () => {
+  /** Timings and audio of a message differ by at most this much: docs/simulator.md, "Inexactness". */
+  const MAX_OFF_MS = 36;
+  const timedMs = ({ json }: Seen) =>
+    sum((json?.["alignment"] as Aligned | null | undefined)?.charDurationsMs ?? []);
+  const audioMs = ({ json }: Seen) => Buffer.from(String(json?.["audio"]), "base64").length / 48;
+  const charsOf = ({ json }: Seen) =>
+    (json?.["alignment"] as Aligned | null | undefined)?.chars.join("") ?? null;
+
+  it("tells each generation's timings with its first message, from 0, off by up to 36 ms from its audio", async () => {
     const client = await simulator.converse(
       FLASH,
       { text: " " },
       { text: "The first is here. ", flush: true },
-      { text: "And there comes the second", flush: true },
+      { text: " And there comes the second", flush: true },
       { text: "" },
     );
-    const segments: { bytes: number; alignment: Aligned }[] = [];
-    for (const { json } of client.audioMessages) {
-      const alignment = json?.["alignment"] as Aligned | null;
-      if (alignment !== null) segments.push({ alignment, bytes: 0 });
-      const last = segments.at(-1);
-      if (last !== undefined) last.bytes += Buffer.from(String(json?.["audio"]), "base64").length;
-    }
-    expect(segments.map(({ alignment }) => alignment.chars.join(""))).toEqual([
+    const messages = client.audioMessages;
+    const firsts = messages.flatMap((message, i) => (charsOf(message) === null ? [] : [i]));
+    expect(firsts.map((i) => charsOf(messages[i] as Seen))).toEqual([
       "The first is here. ",
       "And there comes the second ",
     ]);
-    for (const { alignment, bytes } of segments) {
-      expect(alignment.charStartTimesMs[0]).toBe(0);
-      expect(sum(alignment.charDurationsMs)).toBe(Math.round(bytes / 48));
+    const tail = messages.length - 1;
+    for (const [k, from] of firsts.entries()) {
+      const until = firsts[k + 1] ?? tail;
+      const aligned = messages[from]?.json?.["alignment"] as Aligned;
+      expect(aligned.charStartTimesMs[0]).toBe(0);
+      const spokenMs = sum(messages.slice(from, until).map(audioMs));
+      expect(Math.abs(timedMs(messages[from] as Seen) - spokenMs)).toBeLessThanOrEqual(MAX_OFF_MS + 1);
+      expect(Math.abs(timedMs(messages[from] as Seen) - spokenMs)).toBeGreaterThan(1);
     }
+    expect(charsOf(messages[tail] as Seen)).toBeNull();
+    expect(audioMs(messages[tail] as Seen)).toBeLessThan(11);
+    expect(Math.abs(sum(messages.map(timedMs)) - client.audio.length / 48)).toBeLessThanOrEqual(1);
   });
 
-  it("tells timings with each message when asked to", async () => {
+  it("sends each clip of auto mode without a tail, and one tail of 33 ms at the end", async () => {
+    const tokens = ["Hel", "lo", " world", "."].map((text) => ({ text }));
+    const client = await simulator.converse(`${FLASH}&auto_mode=true`, { text: " " }, ...tokens, {
+      text: "",
+    });
+    const messages = client.audioMessages;
+    expect(messages.map(charsOf)).toEqual(["Hel ", "lo ", "world ", ". ", null]);
+    const off = messages.slice(0, -1).map((message) => timedMs(message) - audioMs(message));
+    expect(Math.max(...off.map(Math.abs))).toBeLessThanOrEqual(MAX_OFF_MS + 1);
+    expect(off.some((ms) => Math.abs(ms) > 5)).toBe(true);
+    const tailMs = audioMs(messages.at(-1) as Seen);
+    expect(tailMs).toBeGreaterThan(31);
+    expect(tailMs).toBeLessThan(35);
+    expect(Math.abs(sum(messages.map(timedMs)) - client.audio.length / 48)).toBeLessThanOrEqual(2);
+  });
+
+  it("tells timings with each message when asked to, each off by up to 36 ms, all of them together right", async () => {
     const client = await simulator.converse(
       `${FLASH}&sync_alignment=true`,
       { text: " " },
       { text: LONG },
       { text: "" },
     );
-    const alignments = client.audioMessages.map(({ json }) => json?.["alignment"] as Aligned | null);
-    expect(alignments.filter((alignment) => alignment !== null).length).toBeGreaterThan(3);
-    expect(alignments.flatMap((alignment) => alignment?.chars ?? []).join("")).toBe(`${LONG} `);
-    const durations = alignments.flatMap((alignment) => alignment?.charDurationsMs ?? []);
-    expect(Math.abs(sum(durations) - client.audio.length / 48)).toBeLessThanOrEqual(1);
+    const messages = client.audioMessages.slice(0, -1);
+    expect(messages.length).toBeGreaterThan(4);
+    expect(messages.map(charsOf).join("")).toBe(`${LONG} `);
+    const off = messages.map((message) => timedMs(message) - audioMs(message));
+    expect(Math.max(...off.map(Math.abs))).toBeLessThanOrEqual(MAX_OFF_MS + 1);
+    expect(Math.max(...off)).toBeGreaterThan(3);
+    expect(Math.min(...off)).toBeLessThan(-3);
+    expect(Math.abs(sum(messages.map(timedMs)) - client.audio.length / 48)).toBeLessThanOrEqual(1);
   });
 
   it("makes no final of a flush, not even of one with an empty text", async () => {

@@ -1,7 +1,8 @@
 import { toCharacterTimes } from "@tts-labs/simulator/speech/character-times";
 import { resample } from "@tts-labs/simulator/speech/resample";
-import { alignmentTexts, normalise } from "@tts-labs/simulator/wire/alignments";
-import { pieceEnds } from "@tts-labs/simulator/wire/pieces";
+import { alignPieces, normalise } from "@tts-labs/simulator/wire/alignments";
+import { falsify } from "@tts-labs/simulator/wire/false-alignments";
+import { cutPieces, MAX_LAG_MS, type PieceOptions, streamPieceBytes } from "@tts-labs/simulator/wire/pieces";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
@@ -67,38 +68,134 @@ describe("an alignment", () => {
   });
 
   it("goes with the first piece, or each piece gets its own characters", () => {
-    const ends = [9_600, 12_000, 24_000];
+    const pieces = [9_600, 12_000, 24_000].map((timedEnd) => ({ audioEnd: timedEnd - 100, timedEnd }));
     const charsOf = (sync: boolean) =>
-      alignmentTexts(speech, ends, { sync, oddSpelling: false }).map((texts) => {
-        const parsed = JSON.parse(texts?.alignment ?? "null") as { chars: string[] } | null;
-        return parsed?.chars.join("") ?? null;
-      });
+      alignPieces(speech, pieces, sync).map((told) => told?.alignment?.chars.join("") ?? null);
     expect(charsOf(false)).toEqual(["Hi  you ", null, null]);
     expect(charsOf(true)).toEqual(["Hi  y", "o", "u "]);
+  });
+
+  it("tells each character once, where a fault cuts inside another piece's timings", () => {
+    const pieces = [
+      { audioEnd: 9_000, timedEnd: 9_600 },
+      { audioEnd: 9_300, timedEnd: 9_300 },
+      { audioEnd: 23_000, timedEnd: 24_000 },
+    ];
+    const told = alignPieces(speech, pieces, true).map((one) => one?.alignment?.chars.join("") ?? null);
+    expect(told).toEqual(["Hi  y", null, "ou "]);
+  });
+
+  it("leaves out the white space at its head; the normalised one has a space there", () => {
+    const padded = { ...speech, chars: [..."  a you "] };
+    const [told] = alignPieces(padded, [{ audioEnd: 24_000, timedEnd: 24_000 }], false);
+    expect(told?.alignment?.chars.join("")).toBe("a you ");
+    expect(told?.normalized?.chars.join("")).toBe(" a you ");
+  });
+});
+
+describe("a false alignment", () => {
+  const pieces = [
+    { audioEnd: 9_000, timedEnd: 9_600 },
+    { audioEnd: 23_000, timedEnd: 24_000 },
+  ];
+  const told = (fault: Parameters<typeof falsify>[1]) =>
+    falsify(alignPieces(speech, pieces, true), fault).map((one) => one?.alignment ?? null);
+  const text = (fault: Parameters<typeof falsify>[1]) =>
+    told(fault).map((alignment) => alignment?.chars.join("") ?? null);
+  const endMs = (fault: Parameters<typeof falsify>[1]) => {
+    const last = told(fault).at(-1);
+    return (last?.startMs.at(-1) ?? 0) + (last?.durationMs.at(-1) ?? 0);
+  };
+
+  it("is longer or shorter than its audio, by as much as was asked", () => {
+    expect(endMs(undefined)).toBe(1_000);
+    expect(endMs({ name: "alignment-long", byMs: 250 })).toBe(1_250);
+    expect(endMs({ name: "alignment-short" })).toBe(880);
+    expect(endMs({ name: "alignment-short", byMs: 5_000 })).toBe(0);
+  });
+
+  it("lacks letters, joins them, or goes on for ever", () => {
+    expect(text({ name: "alignment-gaps" })).toEqual(["Hi  ", "ou "]);
+    expect(told({ name: "alignment-merged" }).map((alignment) => alignment?.chars)).toEqual([
+      ["Hi  y"],
+      ["ou "],
+    ]);
+    expect(told({ name: "alignment-huge" })[0]?.chars.length).toBeGreaterThan(400_000);
+    expect(told({ name: "alignment-null" })).toEqual([null, null]);
+  });
+
+  it("comes in part and then whole, while the normalised one goes on", () => {
+    expect(text({ name: "alignment-twice" })).toEqual(["Hi  ", "Hi  you "]);
+    const normal = falsify(alignPieces(speech, pieces, false), { name: "alignment-twice" });
+    expect(normal.map((one) => one?.normalized?.chars.join(""))).toEqual([" Hi ", "you "]);
   });
 });
 
 describe("audio is cut into pieces", () => {
-  it("that grow, never less than a tail, and always the same for the same text", () => {
+  const options = (over: Partial<PieceOptions> = {}): PieceOptions => ({
+    sampleRateHz: 24_000,
+    key: "key",
+    starts: Array.from({ length: 4_000 }, (_, i) => i * 1_900),
+    last: false,
+    autoMode: false,
+    ...over,
+  });
+  const maxLag = MAX_LAG_MS * 24;
+
+  it("that end at most 36 ms before their timings, always the same for the same text", () => {
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: 400_000 }), fc.string(), fc.nat(400_000), (samples, key, cut) => {
-        const ends = pieceEnds(samples, 24_000, key);
-        expect(pieceEnds(samples, 24_000, key)).toEqual(ends);
-        expect(ends.at(-1)).toBe(samples);
-        expect(ends.toSorted((a, b) => a - b)).toEqual(ends);
-        expect(new Set(ends).size).toBe(ends.length);
-        const cutting = pieceEnds(samples, 24_000, key, cut);
-        expect(cutting.includes(cut)).toBe(cut > 0 && cut <= samples);
-      }),
+      fc.property(
+        fc.integer({ min: 0, max: 400_000 }),
+        fc.string(),
+        fc.nat(400_000),
+        fc.boolean(),
+        (samples, key, cutAt, last) => {
+          const pieces = cutPieces(samples, options({ key, last }));
+          expect(cutPieces(samples, options({ key, last }))).toEqual(pieces);
+          expect(pieces.at(-1)?.timedEnd).toBe(samples);
+          let before = -1;
+          for (const { audioEnd, timedEnd } of pieces) {
+            expect(audioEnd).toBeGreaterThan(before);
+            expect(timedEnd - audioEnd).toBeLessThanOrEqual(maxLag);
+            expect(audioEnd).toBeLessThanOrEqual(timedEnd);
+            before = audioEnd;
+          }
+          const cut = cutPieces(samples, options({ key, last, cutAt })).map(({ audioEnd }) => audioEnd);
+          expect(cut.includes(cutAt)).toBe(cutAt > 0 && cutAt <= (pieces.at(-1)?.audioEnd ?? 0));
+          expect(cut.toSorted((a, b) => a - b)).toEqual(cut);
+        },
+      ),
     );
   });
 
-  it("one and a tail of about 10 ms, when it is short", () => {
-    const [body = 0, end = 0, ...more] = pieceEnds(24_000, 24_000, "short");
-    expect(more).toEqual([]);
-    expect(end).toBe(24_000);
-    expect((end - body) / 24).toBeGreaterThan(8);
-    expect((end - body) / 24).toBeLessThan(11);
+  it("one and what is held back: about 10 ms at the end of a text, 33 ms at that of clips", () => {
+    for (const [autoMode, least, most] of [
+      [false, 9, 10.3],
+      [true, 32, 33.5],
+    ] as const) {
+      const [piece, ...more] = cutPieces(24_000, options({ last: true, autoMode }));
+      expect(more).toEqual([]);
+      const heldMs = (24_000 - (piece?.audioEnd ?? 0)) / 24;
+      expect(heldMs).toBeGreaterThanOrEqual(least);
+      expect(heldMs).toBeLessThanOrEqual(most + 0.05);
+    }
+  });
+});
+
+describe("a streamed answer's pieces", () => {
+  it("are of 279 to 16,656 bytes, most of them odd, and the same for the same text", () => {
+    const take = (key: string) => {
+      const sizes = streamPieceBytes(key);
+      return Array.from({ length: 1_000 }, () => sizes.next().value);
+    };
+    const sizes = take("a");
+    expect(take("a")).toEqual(sizes);
+    expect(take("b")).not.toEqual(sizes);
+    expect(Math.min(...sizes)).toBeGreaterThanOrEqual(279);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(16_656);
+    const odd = sizes.filter((bytes) => bytes % 2 === 1).length;
+    expect(odd).toBeGreaterThan(500);
+    expect(odd).toBeLessThan(750);
   });
 });
 

@@ -1,5 +1,6 @@
 import { defaultSimulatorConfig } from "@tts-labs/simulator/config";
 import { Keyring } from "@tts-labs/simulator/credentials";
+import { ERROR_NAME_FORM, ERROR_NAMES, findNamedError } from "@tts-labs/simulator/error-names";
 import { FaultBoard } from "@tts-labs/simulator/fault-board";
 import { FAULTS, parseFault } from "@tts-labs/simulator/faults";
 import { findModel } from "@tts-labs/simulator/models";
@@ -111,6 +112,17 @@ describe("a fault", () => {
     ["drop-after-audio:", undefined],
     ["drop-after-audio:-1", undefined],
     ["stall-before-audio:600001", undefined],
+    ["named-error:voice_access_denied", { name: "named-error", errorName: "voice_access_denied" }],
+    ["named-error_voice_access_denied", { name: "named-error", errorName: "voice_access_denied" }],
+    ["named-error", { name: "named-error" }],
+    ["named-error:", undefined],
+    [
+      "error-mid-stream:500:system_busy",
+      { name: "error-mid-stream", afterMs: 500, errorName: "system_busy" },
+    ],
+    ["error-mid-stream:system_busy", undefined],
+    ["alignment-long_250", { name: "alignment-long", byMs: 250 }],
+    ["alignment-long:250:1", undefined],
     ["toString", undefined],
     ["", undefined],
   ])("written %j is %j", (written, fault) => {
@@ -135,6 +147,25 @@ describe("a fault", () => {
     expect(board.take("nobody")).toBeUndefined();
     expect(board.take("voice7")).toEqual({ name: "odd-pcm" });
     expect(board.take("voice7")).toBeUndefined();
+  });
+
+  it("of lists of voices waits for one, whatever is spoken meanwhile", () => {
+    const board = new FaultBoard();
+    board.order({ name: "voices-many" }, 1);
+    expect(board.take("anybody")).toBeUndefined();
+    expect(board.takeForListing()).toEqual({ name: "voices-many" });
+    expect(board.takeForListing()).toBeUndefined();
+  });
+});
+
+describe("an error's name", () => {
+  it("has its HTTP form, by its newer and its older name, and also where nobody knows it", () => {
+    const byLegacy = findNamedError("output_format_not_allowed");
+    expect(byLegacy).toEqual(findNamedError("subscription_required"));
+    expect(byLegacy).toMatchObject({ httpStatus: 403, code: "subscription_required" });
+    expect(findNamedError("never_heard_of")).toMatchObject({ httpStatus: 400, code: "never_heard_of" });
+    expect(ERROR_NAMES.length).toBeGreaterThan(90);
+    for (const name of ERROR_NAMES) expect(name).toMatch(ERROR_NAME_FORM);
   });
 });
 

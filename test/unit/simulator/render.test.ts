@@ -73,6 +73,20 @@ describe("a rendering", () => {
     expect(distinct.size).toBe(others.length + 1);
   });
 
+  it.each([
+    ["pl", "Dzień dobry, jak się masz?"],
+    ["hi", "सुप्रभात, आप कैसे हैं?"],
+    ["zh", "早上好，你好吗？"],
+    ["ja", "おはようございます。"],
+    ["fil", "Magandang umaga, kumusta ka?"],
+  ])("of %s is speech of its own, as every language of the models", async (language, text) => {
+    const { pcm, alignment } = await renderSpeech({ text, voice: grace, language });
+    expect(pcm.length / 48).toBeGreaterThan(600);
+    expect(alignment.chars.join("")).toBe(`${text} `);
+    const english = await renderSpeech({ text, voice: grace });
+    expect(english.pcm.equals(pcm)).toBe(false);
+  });
+
   it("takes about 80 ms per character", async () => {
     const text = "The quick brown fox jumps over the lazy dog, and then it runs away into the dark forest.";
     const { pcm } = await renderSpeech({ text, voice: grace });

@@ -1,15 +1,19 @@
+import type { Alignment } from "@tts-labs/core/audio/alignment";
 import { type Speech, toAlignment } from "../speech/compose.ts";
+import type { Piece } from "./pieces.ts";
 
-/** The two alignments of a message, as JSON text. */
-export interface AlignmentTexts {
-  readonly alignment: string;
-  readonly normalized: string;
+/** The two alignments of a message, in whole milliseconds; null where no character begins in it. */
+export interface MessageAlignments {
+  readonly alignment: Alignment | null;
+  readonly normalized: Alignment | null;
 }
 
 type Characters = Pick<Speech, "chars" | "starts">;
 
 /** The added space that begins a normalised alignment takes this share of the first character's time. */
 const LEADING_SPACE_SHARE = 0.25;
+
+const isSpace = (char: string): boolean => /\s/u.test(char);
 
 /**
  * What was spoken, as the service tells it: a space first, white space single, no leading white space
@@ -18,9 +22,8 @@ const LEADING_SPACE_SHARE = 0.25;
 export function normalise({ chars, starts, samples }: Speech): Characters {
   const normal: { char: string; start: number }[] = [];
   for (const [i, char] of chars.entries()) {
-    const isSpace = /\s/u.test(char);
-    if (isSpace && (normal.length === 0 || normal.at(-1)?.char === " ")) continue;
-    normal.push({ char: isSpace ? " " : char, start: starts[i] ?? 0 });
+    if (isSpace(char) && (normal.length === 0 || normal.at(-1)?.char === " ")) continue;
+    normal.push({ char: isSpace(char) ? " " : char, start: starts[i] ?? 0 });
   }
   const first = normal[0];
   if (first === undefined) return { chars: [], starts: [] };
@@ -32,50 +35,59 @@ export function normalise({ chars, starts, samples }: Speech): Characters {
   };
 }
 
+/** What was spoken without the white space at its head, which `alignment` leaves out (reference/elevenlabs.md 1.4). */
+export function withoutLeadingSpace<T extends Characters>(speech: T): T {
+  const first = speech.chars.findIndex((char) => !isSpace(char));
+  const from = first < 0 ? speech.chars.length : first;
+  return { ...speech, chars: speech.chars.slice(from), starts: speech.starts.slice(from) };
+}
+
 /**
  * The alignments of each piece: all with the first, or, with `sync`, each piece the characters that begin in
- * it. Times are the generation's own in both cases.
+ * it. Times are the generation's own in both cases (how the real service counts with `sync` is not recorded).
  */
-export function alignmentTexts(
+export function alignPieces(
   speech: Speech,
-  ends: readonly number[],
-  options: { readonly sync: boolean; readonly oddSpelling: boolean },
-): (AlignmentTexts | undefined)[] {
-  const plain: Characters = speech;
+  pieces: readonly Piece[],
+  sync: boolean,
+): (MessageAlignments | undefined)[] {
+  const plain = withoutLeadingSpace(speech);
   const normal = normalise(speech);
-  const total = speech.samples.length;
-  return ends.map((end, i) => {
-    const from = ends[i - 1] ?? 0;
-    const until = i === ends.length - 1 ? total + 1 : end;
-    const range: readonly [number, number] = options.sync ? [from, until] : [0, total + 1];
-    if (!options.sync && i > 0) return undefined;
+  const end = speech.samples.length + 1;
+  let from = 0;
+  return pieces.map(({ timedEnd }, i) => {
+    const until = i === pieces.length - 1 ? end : timedEnd;
+    const range: readonly [number, number] = sync ? [from, until] : [0, end];
+    from = Math.max(from, timedEnd);
+    if (!sync && i > 0) return undefined;
     return {
-      alignment: toText(speech, plain, range, options.oddSpelling),
-      normalized: toText(speech, normal, range, options.oddSpelling),
+      alignment: within(speech, plain, range),
+      normalized: within(speech, normal, range),
     };
   });
 }
 
-/** Keys in the order of the wire; null where no character begins in the range. */
-function toText(
+function within(
   speech: Speech,
   characters: Characters,
   [from, until]: readonly [number, number],
-  oddSpelling: boolean,
-): string {
+): Alignment | null {
   const { chars, startMs, durationMs } = toAlignment({ ...speech, ...characters });
   const inside = (_: unknown, i: number) => {
     const start = characters.starts[i] ?? 0;
     return start >= from && start < until;
   };
   const chosen = chars.filter(inside);
-  if (chosen.length === 0) return "null";
+  if (chosen.length === 0) return null;
+  return { chars: chosen, startMs: startMs.filter(inside), durationMs: durationMs.filter(inside) };
+}
+
+/** JSON with the keys in the order of the wire. */
+export function alignmentText(alignment: Alignment | null, oddSpelling: boolean): string {
+  if (alignment === null) return "null";
+  const { chars, startMs, durationMs } = alignment;
   const [durationsKey, startsKey] = oddSpelling
     ? ["charsDurationsMs", "charsStartTimesMs"]
     : ["charDurationsMs", "charStartTimesMs"];
-  return JSON.stringify({
-    [durationsKey]: durationMs.filter(inside),
-    [startsKey]: startMs.filter(inside),
-    chars: chosen,
-  });
+  return JSON.stringify({ [durationsKey]: durationMs, [startsKey]: startMs, chars });
 }

@@ -44,8 +44,11 @@ if (MP3_DEFAULT !== undefined) formats.set("mp3_44100", MP3_DEFAULT);
 export const DEFAULT_FORMAT = "mp3_44100_128";
 export const FORMAT_NAMES = [...formats.keys()];
 
+/** Formats of the real service that can't be encoded here. */
+export const OPUS_NAMES: readonly string[] = [32, 64, 96, 128, 192].map((kbps) => `opus_48000_${kbps}`);
+
 export type FormatProblem = "unknown" | "opus";
 
 export function parseAudioFormat(name: string): AudioFormat | FormatProblem {
-  return formats.get(name) ?? (/^opus_48000_(32|64|96|128|192)$/.test(name) ? "opus" : "unknown");
+  return formats.get(name) ?? (OPUS_NAMES.includes(name) ? "opus" : "unknown");
 }
