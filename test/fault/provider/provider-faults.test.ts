@@ -28,17 +28,17 @@ let worker: RunningWorker;
 let edge: HandEdge;
 let rendered: Buffer;
 
-beforeAll(async () => {
+/** A worker that gives the provider `deadlineMs` for whatever it owes, and an edge that asks it. */
+async function startPair(deadlineMs: number): Promise<{ worker: RunningWorker; edge: HandEdge }> {
   const keyPrefix = `faults-${randomBytes(4).toString("hex")}`;
   const redisUrl = inject("redisUrl");
-  simulator = await startSimulator(defaultSimulatorConfig({ port: 0, timeScale: 0.1 }), silentLogger);
-  worker = await startWorker(
+  const worker = await startWorker(
     defaultWorkerConfig({
       ...{ redisUrl, keyPrefix, opsPort: 0, elevenLabsUrl: simulator.url, apiKey: "sk_simulator" },
-      connectTimeoutMs: DEADLINE_MS,
-      firstAudioTimeoutMs: DEADLINE_MS,
-      gapTimeoutMs: DEADLINE_MS,
-      finalTimeoutMs: DEADLINE_MS,
+      connectTimeoutMs: deadlineMs,
+      firstAudioTimeoutMs: deadlineMs,
+      gapTimeoutMs: deadlineMs,
+      finalTimeoutMs: deadlineMs,
       overloadPauseMs: 20,
       continuationsMax: CONTINUATIONS,
       // The circuit has tests of its own; here it stays closed whatever fails.
@@ -47,7 +47,12 @@ beforeAll(async () => {
     }),
     silentLogger,
   );
-  edge = await HandEdge.open(redisUrl, keyPrefix);
+  return { worker, edge: await HandEdge.open(redisUrl, keyPrefix) };
+}
+
+beforeAll(async () => {
+  simulator = await startSimulator(defaultSimulatorConfig({ port: 0, timeScale: 0.1 }), silentLogger);
+  ({ worker, edge } = await startPair(DEADLINE_MS));
   rendered = (await renderSpeech({ ...SPEECH, text: TEXT })).pcm;
 });
 afterAll(async () => {
@@ -228,12 +233,24 @@ describe("a provider fault on one socket, nothing heard yet", () => {
 });
 
 test("utterances that meet as many different faults at once all end, and each sound one is whole", async () => {
-  const names = [...FAILING.map(({ fault }) => fault), ...HARMLESS];
-  const [faulty, sound] = await Promise.all([
-    Promise.all(names.map(speakWith)),
-    Promise.all(names.map(() => edge.speak(TEXT))),
-  ]);
-  expect(faulty.filter(({ result }) => result.outcome.kind === "failed")).toHaveLength(FAILING.length);
-  for (const { pcm } of sound) expect(pcm.equals(rendered)).toBe(true);
-  await expectWellBehaved();
+  // Dozens at once take their time on a busy machine: none of them is late within 2.5 s.
+  const patient = await startPair(2_500);
+  try {
+    const names = [...FAILING.map(({ fault }) => fault), ...HARMLESS];
+    const [faulty, sound] = await Promise.all([
+      Promise.all(
+        names.map((fault) => patient.edge.speak(TEXT, { voice: `${SPEECH.voice}_fault_${fault}` })),
+      ),
+      Promise.all(names.map(() => patient.edge.speak(TEXT))),
+    ]);
+    const isFailing = (fault: FaultName) => FAILING.some((row) => row.fault === fault);
+    expect(names.filter((_, i) => faulty[i]?.result.outcome.kind === "failed")).toEqual(
+      names.filter(isFailing),
+    );
+    for (const { pcm } of sound) expect(pcm.equals(rendered)).toBe(true);
+    await expectWellBehaved();
+  } finally {
+    await patient.edge.close();
+    await patient.worker.close();
+  }
 });
