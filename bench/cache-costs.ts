@@ -30,9 +30,9 @@ export async function countCosts(system: BenchSystem): Promise<(count: number) =
   };
 }
 
-async function spent({ edgeUrls, redisUrl }: BenchSystem): Promise<Spent> {
+async function spent({ edgeOpsUrls, redisUrl }: BenchSystem): Promise<Spent> {
   const exposed = await Promise.all(
-    edgeUrls.map((url) => fetch(`${url}/metrics`).then((answer) => answer.text())),
+    edgeOpsUrls.map((url) => fetch(`${url}/metrics`).then((answer) => answer.text())),
   );
   const seconds = exposed.map((text) => Number(/^process_cpu_seconds_total ([\d.]+)/m.exec(text)?.[1]));
   const redis = openRedis({ url: redisUrl, purpose: "commands", logger: silentLogger });

@@ -144,7 +144,7 @@ async function speakOnce(system: BenchSystem): Promise<readonly Phrase[]> {
       phrases.push({ text, pcm: recording.pcm });
     }
     const stored = async () => {
-      const text = await fetch(`${system.edgeUrl}/metrics`).then((answer) => answer.text());
+      const text = await fetch(`${system.edgeOpsUrls[0]}/metrics`).then((answer) => answer.text());
       return Number(/^tts_cache_stored_total (\d+)/m.exec(text)?.[1] ?? 0);
     };
     await within(

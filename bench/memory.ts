@@ -128,13 +128,13 @@ async function highestUntil(work: Promise<unknown>, look: () => Promise<Resident
   return highest;
 }
 
-async function resident({ edgeUrl, workerUrl }: BenchSystem, redis: Redis): Promise<Resident> {
+async function resident({ edgeOpsUrls, workerUrl }: BenchSystem, redis: Redis): Promise<Resident> {
   const of = async (url: string) => {
     const text = await fetch(`${url}/metrics`).then((answer) => answer.text());
     return Number(/^process_resident_memory_bytes (\d+)/m.exec(text)?.[1]);
   };
   const [edge, worker, ofRedis] = await Promise.all([
-    of(edgeUrl),
+    of(edgeOpsUrls[0] ?? ""),
     of(workerUrl),
     info(redis, "used_memory_rss"),
   ]);

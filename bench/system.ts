@@ -9,6 +9,8 @@ export interface BenchSystem {
   readonly edgeUrls: readonly string[];
   /** Where the worker shows its metrics. */
   readonly workerUrl: string;
+  /** Where their metrics are. */
+  readonly edgeOpsUrls: readonly string[];
   readonly direct: DirectRoute;
   /** Ends every process that was started. May be called twice. */
   close(): Promise<void>;
@@ -43,6 +45,7 @@ export async function startBenchSystem(env: ProgramEnvironments, edges = 1): Pro
     edgeUrl: edge.url,
     edgeUrls: fleet.edges.map(({ url }) => url),
     workerUrl: worker.url,
+    edgeOpsUrls: fleet.edges.map(({ opsUrl }) => opsUrl),
     direct: {
       url: fleet.simulator.url,
       apiKey: SIMULATOR_KEY,

@@ -61,10 +61,11 @@ async function startAll(supervisor: Supervisor, env: NodeJS.ProcessEnv): Promise
     provider["ELEVENLABS_API_KEY"] = SIMULATOR_KEY;
   }
   const workerPort = await choosePort(env["WORKER_PORT"], 8007);
+  const opsPort = await choosePort(env["OPS_PORT"], 8005);
   await Promise.all([
     start("worker", `127.0.0.1:${workerPort}`, { ...provider, WORKER_PORT: String(workerPort) }),
     start("edge", `${host}:${port}`, {
-      ...{ HOST: host, PORT: String(port) },
+      ...{ HOST: host, PORT: String(port), OPS_PORT: String(opsPort) },
       ...(isPrivate && { CACHE_MAX_BYTES: env["CACHE_MAX_BYTES"] || String(PRIVATE_CACHE_MAX_BYTES) }),
       // By its address the edge knows whose voices it keeps in the cache.
       ...(provider["ELEVENLABS_URL"] === undefined ? {} : { ELEVENLABS_URL: provider["ELEVENLABS_URL"] }),
@@ -72,6 +73,7 @@ async function startAll(supervisor: Supervisor, env: NodeJS.ProcessEnv): Promise
   ]);
 
   const url = `http://${["127.0.0.1", "0.0.0.0"].includes(host) ? "localhost" : host}:${port}`;
+  const ops = `http://localhost:${opsPort}`;
   const voice =
     provider["ELEVENLABS_URL"] === undefined
       ? "ElevenLabs"
@@ -81,7 +83,7 @@ async function startAll(supervisor: Supervisor, env: NodeJS.ProcessEnv): Promise
 
   by command           npm run say -- "Guten Tag, wie geht es Ihnen?" --out hello.wav${port === 8006 ? "" : ` --url ${url}`}
   by HTTP              curl ${url}/api/v1/synthesize -H 'content-type: application/json' -H 'accept: audio/wav' -d '{"text":"Hello World"}' -o hello.wav
-  live, metrics        ${url}/api/v1/live  ${url}/metrics  http://localhost:${workerPort}/metrics
+  live, metrics        ${ops}/api/v1/live  ${ops}/metrics  http://localhost:${workerPort}/metrics
   voices from          ${voice}
   Redis                ${env["REDIS_URL"] ? "yours (REDIS_URL)" : `private, ${redisUrl}`}
 

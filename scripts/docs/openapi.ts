@@ -43,11 +43,11 @@ export function openApiDocument(): object {
         get: get("speech", "listVoices", "The voices that may be asked for.", { 200: answer("Voices") }),
       },
       "/api/v1/info": {
-        get: get("speech", "showInfo", "Defaults and limits of this edge.", { 200: answer("Info") }),
+        get: forOps("showInfo", "Defaults and limits of this edge.", { 200: answer("Info") }),
       },
       "/api/v1/live": {
         get: {
-          ...get("operation", "showLive", "Sessions and utterances that are live, on all nodes.", {
+          ...forOps("showLive", "Sessions and utterances that are live, on all nodes.", {
             200: answer("Live"),
             400: error("A parameter is out of range."),
             503: error("Redis is away."),
@@ -68,7 +68,7 @@ export function openApiDocument(): object {
         }),
       },
       "/metrics": {
-        get: get("operation", "metrics", "Figures for Prometheus.", {
+        get: forOps("metrics", "Figures for Prometheus.", {
           200: {
             description: "Text in Prometheus' exposition format.",
             headers: REQUEST_ID,
@@ -84,6 +84,13 @@ export function openApiDocument(): object {
     },
   };
 }
+
+const OPS_SERVERS = [
+  {
+    url: "http://localhost:8005",
+    description: "The edge's port for operators (OPS_PORT), not the clients'.",
+  },
+];
 
 const LICENSE = { name: "MIT", identifier: "MIT" };
 
@@ -114,6 +121,11 @@ const get = (tag: string, operationId: string, summary: string, responses: Recor
   operationId,
   summary,
   responses: { ...responses, default: error("Anything else that went wrong.") },
+});
+
+const forOps = (operationId: string, summary: string, responses: Record<number, object>) => ({
+  servers: OPS_SERVERS,
+  ...get("operation", operationId, summary, { ...responses, 429: error("Operators ask too much at once.") }),
 });
 
 const audio = (about: string) => ({ schema: { type: "string", format: "binary", description: about } });

@@ -7,7 +7,7 @@ import type { Import, SourceFile, Sources, Workspace } from "./read-sources.ts";
  * "." is ids, limits, errors, logger.
  */
 export const CORE_LAYERS: readonly string[] = [
-  ...["process", "queue", "cache", "breaker", "governor", "session", "stream", "redis"],
+  ...["process", "queue", "cache", "breaker", "governor", "session", "stream", "redis", "http"],
   ...["protocol", "audio", "text", "async", "."],
 ];
 
@@ -47,7 +47,9 @@ export function violations(sources: Sources): string[] {
   return [...found.sort(), ...cycles];
 }
 
-const mayReadEnvironment = (path: string) => path.endsWith("/src/main.ts");
+/** `head-limit.ts` sets what uWebSockets.js reads when it is loaded, which is before `main.ts` runs. */
+const mayReadEnvironment = (path: string) =>
+  path.endsWith("/src/main.ts") || path === "apps/edge/src/http/head-limit.ts";
 
 function objection(file: SourceFile, it: Import, workspaces: readonly Workspace[]): string | undefined {
   switch (it.target.kind) {

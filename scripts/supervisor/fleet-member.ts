@@ -3,24 +3,42 @@ import type { Part } from "./part.ts";
 /** Longer than a worker or an edge takes to drain by default; then it is killed. */
 const STOP_LIMIT_MS = 40_000;
 
+export interface FleetAddress {
+  readonly url: string;
+  /** Where it is another. */
+  readonly opsUrl?: string;
+}
+
 /** One program of a fleet, at an address of its own that it keeps through all its lives. */
 export class FleetMember {
   readonly name: string;
   /** Where it answers; for a worker that is /healthz, /readyz and /metrics. */
   readonly url: string;
+  /** Where operators ask. */
+  readonly opsUrl: string;
   readonly #startPart: () => Promise<Part>;
   #part: Part;
 
-  private constructor(name: string, url: string, part: Part, startPart: () => Promise<Part>) {
+  private constructor(
+    name: string,
+    { url, opsUrl = url }: FleetAddress,
+    part: Part,
+    startPart: () => Promise<Part>,
+  ) {
     this.name = name;
     this.url = url;
+    this.opsUrl = opsUrl;
     this.#part = part;
     this.#startPart = startPart;
   }
 
   /** Resolves when it is ready. */
-  static async start(name: string, url: string, startPart: () => Promise<Part>): Promise<FleetMember> {
-    return new FleetMember(name, url, await startPart(), startPart);
+  static async start(
+    name: string,
+    address: FleetAddress,
+    startPart: () => Promise<Part>,
+  ): Promise<FleetMember> {
+    return new FleetMember(name, address, await startPart(), startPart);
   }
 
   /** Its present life. */

@@ -19,6 +19,7 @@ export interface FleetOptions {
   readonly onLine?: (name: string, line: string) => void;
 }
 
+type ProgramEnvironment = (port: number, opsPort: number) => NodeJS.ProcessEnv;
 export type Program = "simulator" | "worker" | "edge";
 export type ProgramEnvironments = Partial<Readonly<Record<Program, NodeJS.ProcessEnv>>>;
 
@@ -38,9 +39,10 @@ export const SIMULATOR_KEY = "sk_simulator";
 /** @throws Error when a part could not start; what had started is ended then */
 export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
   const supervisor = new Supervisor();
-  const start = async (program: Program, name: string, own: (port: number) => NodeJS.ProcessEnv) => {
-    const port = await freePort();
+  const start = async (program: Program, name: string, own: ProgramEnvironment) => {
+    const [port, opsPort] = [await freePort(), await freePort()];
     const url = `http://127.0.0.1:${port}`;
+    const opsUrl = program === "edge" ? `http://127.0.0.1:${opsPort}` : url;
     const part = {
       name,
       file: join(root, "apps", program, "src", "main.ts"),
@@ -48,13 +50,13 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
         PATH: process.env["PATH"],
         LOG_LEVEL: "warn",
         NODE_COMPILE_CACHE: join(root, ".run", "compile-cache"),
-        ...own(port),
+        ...own(port, opsPort),
         ...options.env?.[program],
       },
       readyUrl: `${url}/readyz`,
       onLine: (line: string) => options.onLine?.(name, line),
     };
-    return FleetMember.start(name, url, () => supervisor.start(part));
+    return FleetMember.start(name, { url, opsUrl }, () => supervisor.start(part));
   };
   try {
     const redisUrl = options.redisUrl ?? (await startRedis(supervisor));
@@ -71,9 +73,10 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
         ELEVENLABS_URL: simulator.url,
         ELEVENLABS_API_KEY: SIMULATOR_KEY,
       }),
-      edge: (port: number) => ({
+      edge: (port: number, opsPort: number) => ({
         REDIS_URL: redisUrl,
         PORT: String(port),
+        OPS_PORT: String(opsPort),
         ELEVENLABS_URL: simulator.url,
         // Runs that repeat their sentences mean them to be spoken each time; who wants a cache says so.
         CACHE: "false",

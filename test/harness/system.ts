@@ -31,6 +31,8 @@ export interface System {
   readonly edges: readonly Running<typeof startEdge>[];
   /** The first edge's address. */
   readonly url: string;
+  /** The first edge's, for operators. */
+  readonly opsUrl: string;
   readonly keyPrefix: string;
   /** Keys of this system that would stay in Redis for ever. */
   keysWithoutTtl(): Promise<string[]>;
@@ -77,6 +79,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       workers,
       edges,
       url: edge.url,
+      opsUrl: edge.opsUrl,
       keyPrefix,
       keysWithoutTtl: () => keysWithoutTtl(options.redisUrl, keyPrefix),
       close,

@@ -30,7 +30,7 @@ it("a client sends words as a language model makes them, and hears them at once,
     await client.until("the first audio", () => client.received(utterance).frames[0]);
 
     // Meanwhile the live view shows who is speaking, and which edge and worker have it.
-    const live = await fetch(`${system.url}/api/v1/live`).then((answer) => answer.json());
+    const live = await fetch(`${system.opsUrl}/api/v1/live`).then((answer) => answer.json());
     expect(live).toMatchObject({
       sessions: { items: [{ session_id: client.connected.session_id, edge: system.edges[0]?.nodeId }] },
       utterances: { items: [{ utterance_id, worker: system.workers[0]?.nodeId }] },
@@ -63,7 +63,7 @@ it("a client sends words as a language model makes them, and hears them at once,
     await client.close();
     await client.closed;
     await expect
-      .poll(() => fetch(`${system.url}/api/v1/live`).then((answer) => answer.json()))
+      .poll(() => fetch(`${system.opsUrl}/api/v1/live`).then((answer) => answer.json()))
       .toMatchObject({
         sessions: { total: 0 },
         utterances: { total: 0 },

@@ -1,3 +1,4 @@
+import { isOrigin } from "@tts-labs/core/http/door";
 import { DEFAULT_FRAME_SAMPLES } from "@tts-labs/core/limits";
 import { cacheEnvironment } from "@tts-labs/core/process/cache-environment";
 import {
@@ -5,6 +6,7 @@ import {
   duration,
   flag,
   integer,
+  list,
   parseEnvironment,
   text,
 } from "@tts-labs/core/process/environment";
@@ -19,6 +21,24 @@ export const edgeEnvironment = {
     about: "Port the edge listens on; 0 takes a free one.",
     default: 8006,
     max: 65_535,
+  }),
+  opsHost: text("OPS_HOST", {
+    about:
+      "Address of the operators' port: live view, metrics and info. Other than loopback only where a firewall or " +
+      "network policy lets operators alone reach it.",
+    default: "127.0.0.1",
+  }),
+  opsPort: integer("OPS_PORT", {
+    about: "Port of the edge's /metrics, /api/v1/live and /api/v1/info; 0 takes a free one.",
+    default: 8005,
+    max: 65_535,
+  }),
+  allowedOrigins: list("ALLOWED_ORIGINS", {
+    about:
+      "Origins of other sites whose pages may use the edge, separated by commas: https://app.example.com; * is any. " +
+      "Pages that the edge's own address brings need no entry.",
+    isValid: (origin) => origin === "*" || isOrigin(origin),
+    right: "an origin such as https://app.example.com, or *",
   }),
   provider: text("TTS_PROVIDER", {
     about: "Name of the provider, as clients are told.",
@@ -158,8 +178,12 @@ export type EdgeConfig = ConfigOf<typeof edgeEnvironment>;
 /** @throws GatewayError `config.invalid` naming every bad variable */
 export const parseEdgeConfig = (env: NodeJS.ProcessEnv): EdgeConfig => parseEnvironment(edgeEnvironment, env);
 
-/** The defaults, with `overrides`: for tests and for those who start an edge in their own process. */
+/**
+ * The defaults, with `overrides`: for tests and for those who start an edge in their own process. Several are in one
+ * process, so the operators' port is any that is free.
+ */
 export const defaultEdgeConfig = (overrides: Partial<EdgeConfig> = {}): EdgeConfig => ({
   ...parseEdgeConfig({}),
+  opsPort: 0,
   ...overrides,
 });

@@ -29,6 +29,8 @@ import { type BudgetLimits, DEFAULT_LIMITS, EdgeBudget } from "./budget/edge-bud
 import { type EdgeConfig, parseEdgeConfig } from "./config.ts";
 import { Drain } from "./drain.ts";
 import { openMetrics } from "./metrics.ts";
+import { listenForOps } from "./ops-port.ts";
+import type { OpsServices } from "./ops-routes.ts";
 import { openPageRoutes, type PageRoutes } from "./page-routes.ts";
 import { listen } from "./server.ts";
 import type { WantedRoutes } from "./services.ts";
@@ -46,6 +48,8 @@ const NEVER = new AbortController().signal;
 export interface Edge {
   readonly nodeId: string;
   readonly url: string;
+  /** Where operators ask: live view, metrics, info. */
+  readonly opsUrl: string;
   readonly port: number;
   /** What it holds now; all zero when nobody is there. */
   counts(): { readonly sessions: number; readonly utterances: number; readonly backgroundWork: number };
@@ -205,28 +209,32 @@ export async function openEdge(
     },
     sessions: () => registry.all,
   });
+  const ops: OpsServices = {
+    ...ground,
+    nodeId,
+    info: settings,
+    metrics: () => observer.expose(),
+    readiness: async () => {
+      if (registry.isDraining || departure.hasBegun) return { status: "draining" };
+      const trouble = await ground.storageTrouble();
+      return trouble === undefined ? { status: "ready" } : { status: "storage-away", trouble };
+    },
+  };
+  const giveUp = async (error: unknown) => {
+    registry.close();
+    await lifecycle.close();
+    throw error;
+  };
   const server = await listen({
     ...config,
     native: { registry, settings, intake: edgeBudget.intake, observer, logger },
     synthesize: { registry, settings, observer, logger },
-    ops: {
-      ...ground,
-      nodeId,
-      info: settings,
-      metrics: () => observer.expose(),
-      readiness: async () => {
-        if (registry.isDraining || departure.hasBegun) return { status: "draining" };
-        const trouble = await ground.storageTrouble();
-        return trouble === undefined ? { status: "ready" } : { status: "storage-away", trouble };
-      },
-    },
+    ops,
     page: ground.page,
-  }).catch(async (error: unknown) => {
-    registry.close();
-    await lifecycle.close();
-    throw error;
-  });
+  }).catch(giveUp);
   lifecycle.add("server", server, () => server.close());
+  const opsServer = await listenForOps({ ...config, ops }).catch(giveUp);
+  lifecycle.add("operators' port", opsServer, () => opsServer.close());
   const settle = async () => {
     // What waits for a Redis that is away would wait in vain.
     if ((await ground.storageTrouble()) === undefined) await background.settled();
@@ -238,6 +246,7 @@ export async function openEdge(
   return {
     nodeId,
     url: server.url,
+    opsUrl: opsServer.url,
     port: server.port,
     counts: () => ({
       sessions: registry.sessions,
@@ -265,7 +274,7 @@ if (process.argv[1] === import.meta.filename) {
       logger.info({ signal, ...edge.counts() }, "edge is leaving");
       await edge.leave(hurry);
     });
-    logger.info({ node: edge.nodeId, url: edge.url }, "edge listening");
+    logger.info({ node: edge.nodeId, url: edge.url, opsUrl: edge.opsUrl }, "edge listening");
   } catch (thrown) {
     const error = toGatewayError(thrown);
     logger.error({ code: error.code, reason: error.message, err: error.cause }, "edge can't start");

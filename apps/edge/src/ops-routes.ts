@@ -5,6 +5,7 @@ import {
   MAX_UTTERANCES_PER_SESSION,
 } from "@tts-labs/core/limits";
 import { validate } from "@tts-labs/core/protocol/client-message";
+import { parseQuery } from "@tts-labs/core/protocol/query";
 import type { SpeechDefaults } from "@tts-labs/core/protocol/speech-options";
 import type { UtteranceQueue } from "@tts-labs/core/queue/utterance-job";
 import type {
@@ -15,7 +16,7 @@ import type {
 } from "@tts-labs/core/session/live-registry";
 import type { Voice } from "@tts-labs/core/session/redis-voice-list";
 import { z } from "zod";
-import type { HttpExchange } from "./http-exchange.ts";
+import type { HttpExchange } from "./http/exchange.ts";
 
 export type Readiness =
   | { readonly status: "ready" | "draining" }
@@ -35,21 +36,38 @@ export interface OpsServices {
   };
 }
 
-export type OpsHandler = (exchange: HttpExchange, services: OpsServices) => Promise<void>;
+export interface OperatorServices extends OpsServices {
+  /** @throws GatewayError `capacity.rate_limited` */
+  readonly spend: (tokens: number) => void;
+}
+
+type Handler<Services> = (exchange: HttpExchange, services: Services) => Promise<void>;
+export type OpsHandler = Handler<OpsServices>;
+
+/** What the expositions of all metrics, and so many records of the live view, cost (see `OPS_RATE`). */
+const METRICS_TOKENS = 4;
+const RECORDS_PER_TOKEN = 25;
+
+/** Characters of a cursor: it holds an id of 128 characters of 4 bytes in base64. */
+const MAX_CURSOR = 800;
 
 /** The query of `GET /api/v1/live`. */
 export const liveQuerySchema = z.object({
   limit: z.coerce.number().int().min(1).max(500).default(100).describe("Records of each kind on a page."),
-  sessions_cursor: z.string().max(200).optional().describe("`next_cursor` of an earlier answer's sessions."),
+  sessions_cursor: z
+    .string()
+    .max(MAX_CURSOR)
+    .optional()
+    .describe("`next_cursor` of an earlier answer's sessions."),
   utterances_cursor: z
     .string()
-    .max(200)
+    .max(MAX_CURSOR)
     .optional()
     .describe("`next_cursor` of an earlier answer's utterances."),
 });
 
-/** GET routes for operators and pages. Each answers in every case: what it throws becomes a typed error. */
-export const opsRoutes: Readonly<Record<string, OpsHandler>> = {
+/** For probes, on both ports. */
+const probeRoutes: Readonly<Record<string, OpsHandler>> = {
   /** The process runs. Redis has no say: a liveness probe on it would kill what could still serve. */
   "/healthz": async (exchange) => exchange.answerJson(200, { status: "ok" }),
   /** 404 while draining: balancers that know `disable-on-404` keep the sockets they have. */
@@ -60,18 +78,30 @@ export const opsRoutes: Readonly<Record<string, OpsHandler>> = {
       ready.status === "storage-away" ? { code: ready.trouble.code, message: ready.trouble.message } : {};
     exchange.answerJson({ ready: 200, draining: 404, "storage-away": 503 }[status], { status, ...reason });
   },
-  "/metrics": async (exchange, { metrics }) => {
-    const { contentType, text } = await metrics();
-    exchange.answer(200, { "content-type": contentType }, text);
-  },
-  "/api/v1/live": showLive,
+};
+
+/** GET routes for clients. Each answers in every case: what it throws becomes a typed error. */
+export const clientRoutes: Readonly<Record<string, OpsHandler>> = {
+  ...probeRoutes,
   "/api/v1/voices": async (exchange, { voices }) => {
     const list = await voices();
     exchange.answerJson(200, {
       voices: list.map(({ id, name, language }) => ({ voice_id: id, name, language: language ?? null })),
     });
   },
-  "/api/v1/info": async (exchange, { nodeId, info: { provider, defaults, frameSamples } }) => {
+};
+
+/** GET routes of the operators' port. */
+export const opsRoutes: Readonly<Record<string, Handler<OperatorServices>>> = {
+  ...probeRoutes,
+  "/metrics": async (exchange, { metrics, spend }) => {
+    spend(METRICS_TOKENS);
+    const { contentType, text } = await metrics();
+    exchange.answer(200, { "content-type": contentType }, text);
+  },
+  "/api/v1/live": showLive,
+  "/api/v1/info": async (exchange, { nodeId, spend, info: { provider, defaults, frameSamples } }) => {
+    spend(1);
     exchange.answerJson(200, {
       protocol: 1,
       node: nodeId,
@@ -93,13 +123,14 @@ export const opsRoutes: Readonly<Record<string, OpsHandler>> = {
 };
 
 /** Runs `handler`; what it throws is answered. */
-export function runOps(handler: OpsHandler, exchange: HttpExchange, services: OpsServices): void {
+export function runOps<S>(handler: Handler<S>, exchange: HttpExchange, services: S): void {
   handler(exchange, services).catch((error: unknown) => exchange.answerError(toGatewayError(error)));
 }
 
-async function showLive(exchange: HttpExchange, { registry, queue }: OpsServices): Promise<void> {
-  const query = Object.fromEntries(new URLSearchParams(exchange.query));
+async function showLive(exchange: HttpExchange, { registry, queue, spend }: OperatorServices): Promise<void> {
+  const query = parseQuery(exchange.query);
   const { limit, sessions_cursor, utterances_cursor } = validate(liveQuerySchema, query, "the query");
+  spend(Math.ceil(limit / RECORDS_PER_TOKEN));
   const [sessions, utterances, depth] = await Promise.all([
     registry.listSessions({ limit, ...(sessions_cursor === undefined ? {} : { cursor: sessions_cursor }) }),
     registry.listUtterances({

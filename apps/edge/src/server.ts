@@ -1,51 +1,41 @@
+import "./http/head-limit.ts";
 import {
   App,
   DISABLED,
   type HttpRequest,
   type HttpResponse,
-  type ListenOptions,
   type TemplatedApp,
-  type us_listen_socket,
-  us_listen_socket_close,
   type us_socket_context_t,
-  us_socket_local_port,
 } from "uWebSockets.js";
 import { GatewayError, toGatewayError } from "@tts-labs/core/errors";
-import { MAX_CLIENT_MESSAGE_BYTES } from "@tts-labs/core/limits";
+import { Door } from "@tts-labs/core/http/door";
+import { MAX_CLIENT_MESSAGE_BYTES, NATIVE_SUBPROTOCOL } from "@tts-labs/core/limits";
 import { SocketSink } from "./delivery/socket-sink.ts";
 import { NativeConnection, type NativeConnectionOptions } from "./dialects/native.ts";
 import { type NativeQuery, parseNativeQuery } from "./dialects/native-query.ts";
 import { type SynthesizeServices, synthesize } from "./dialects/synthesize.ts";
-import { HttpExchange } from "./http-exchange.ts";
-import { type OpsServices, opsRoutes, runOps } from "./ops-routes.ts";
+import { type Listener, listenOn } from "./http/listen.ts";
+import { Routes } from "./http/routes.ts";
+import { clientRoutes, type OpsServices, runOps } from "./ops-routes.ts";
 import type { PageRoutes } from "./page-routes.ts";
 
 /** Messages up to this are read, so that one too long can be told so; beyond it uWS cuts the connection. */
 const MAX_PAYLOAD_BYTES = 4 * MAX_CLIENT_MESSAGE_BYTES;
 /** Above our own high-water mark, for the messages and the frame that may still follow when it is reached. */
 const BACKPRESSURE_MARGIN_BYTES = 1024 * 1024;
-/** The typings have the value only as an enum, which has no code behind it. */
-const EXCLUSIVE_PORT = 1 as ListenOptions.LIBUS_LISTEN_EXCLUSIVE_PORT;
 
 export interface ServerOptions {
   readonly host: string;
   /** 0: a free one. */
   readonly port: number;
+  readonly allowedHosts: readonly string[];
+  readonly allowedOrigins: readonly string[];
   readonly socketHighWaterBytes: number;
   readonly socketIdleTimeoutS: number;
   readonly native: Omit<NativeConnectionOptions, "query" | "requestId" | "sink">;
   readonly synthesize: SynthesizeServices;
   readonly ops: OpsServices;
   readonly page: PageRoutes;
-}
-
-export interface Server {
-  readonly url: string;
-  readonly port: number;
-  /** No new connections; those there are go on. May be called twice. */
-  stopListening(): void;
-  /** Ends every connection at once. May be called twice. */
-  close(): void;
 }
 
 interface SocketData {
@@ -57,54 +47,23 @@ interface SocketData {
 
 /**
  * The edge's port. uWebSockets.js rules that bite (reference/redis-delivery.md 4.6, 5.5) are kept here, in
- * `HttpExchange` and in the sinks. @throws GatewayError `config.invalid` when the port is taken
+ * `http/` and in the sinks. @throws GatewayError `config.invalid` when the port is taken
  */
-export async function listen(options: ServerOptions): Promise<Server> {
+export async function listen(options: ServerOptions): Promise<Listener> {
   const app = App();
-  routeNative(app, options);
-  routeSynthesize(app, options);
-  routeOps(app, options);
-  routePage(app, options);
-  app.any("/*", (response, request) => new HttpExchange(response, request).notFound());
-
-  const { host, port } = options;
-  const socket = await listenExclusively(app, host, port);
-  const boundPort = us_socket_local_port(socket);
-  let isListening = true;
-  let isOpen = true;
-  return {
-    url: `http://${host.includes(":") ? `[${host}]` : host}:${boundPort}`,
-    port: boundPort,
-    stopListening: () => {
-      if (isListening) us_listen_socket_close(socket);
-      isListening = false;
-    },
-    close: () => {
-      if (isOpen) app.close();
-      isListening = false;
-      isOpen = false;
-    },
-  };
+  const { host: boundTo, port, allowedHosts, allowedOrigins } = options;
+  const routes = new Routes(app, new Door({ boundTo, allowedHosts, allowedOrigins }));
+  routeNative(app, routes, options);
+  routes.add("/api/v1/synthesize", { POST: (exchange) => void synthesize(exchange, options.synthesize) });
+  for (const [path, handler] of Object.entries(clientRoutes)) {
+    routes.add(path, { GET: (exchange) => runOps(handler, exchange, options.ops) });
+  }
+  routePage(routes, options.page);
+  routes.addRest();
+  return listenOn(app, { host: boundTo, port, variable: "PORT" });
 }
 
-/** uWS shares a port with other processes unless told not to: a stale edge would take part of the connections. */
-function listenExclusively(app: TemplatedApp, host: string, port: number): Promise<us_listen_socket> {
-  // The typings know three of its four parameters.
-  const listenOn = app.listen.bind(app) as unknown as (
-    host: string,
-    port: number,
-    flags: number,
-    onListening: (socket: us_listen_socket | false) => void,
-  ) => void;
-  return new Promise((resolve, reject) => {
-    listenOn(host, port, EXCLUSIVE_PORT, (socket) => {
-      if (socket !== false) resolve(socket);
-      else reject(new GatewayError("config.invalid", `Can't listen on ${host}:${port}: is it taken?`));
-    });
-  });
-}
-
-function routeNative(app: TemplatedApp, options: ServerOptions): void {
+function routeNative(app: TemplatedApp, routes: Routes, options: ServerOptions): void {
   const path = "/api/v1/stream";
   app.ws<SocketData>(path, {
     compression: DISABLED,
@@ -113,7 +72,7 @@ function routeNative(app: TemplatedApp, options: ServerOptions): void {
     closeOnBackpressureLimit: false,
     idleTimeout: options.socketIdleTimeoutS,
     sendPingsAutomatically: true,
-    upgrade: (response, request, context) => upgrade(response, request, context, options),
+    upgrade: (response, request, context) => upgrade(response, request, context, routes, options),
     open: (socket) => {
       const data = socket.getUserData();
       const sink = new SocketSink(socket, {
@@ -142,11 +101,11 @@ function routeNative(app: TemplatedApp, options: ServerOptions): void {
       options.native.observer.connectionClosed();
     },
   });
-  app.any(path, (response, request) => {
-    const exchange = new HttpExchange(response, request);
-    const message = `${path} is a WebSocket: connect to it as one.`;
-    if (exchange.method !== "GET") exchange.methodNotAllowed(["GET"]);
-    else exchange.answerError(new GatewayError("protocol.invalid_message", message));
+  routes.add(path, {
+    GET: (exchange) => {
+      const message = `${path} is a WebSocket: connect to it as one.`;
+      exchange.answerError(new GatewayError("protocol.invalid_message", message));
+    },
   });
 }
 
@@ -155,12 +114,14 @@ function upgrade(
   response: HttpResponse,
   request: HttpRequest,
   context: us_socket_context_t,
+  routes: Routes,
   { native: { registry, observer } }: ServerOptions,
 ): void {
   const key = request.getHeader("sec-websocket-key");
-  const protocol = request.getHeader("sec-websocket-protocol");
+  const protocol = chooseSubprotocol(request.getHeader("sec-websocket-protocol"));
   const extensions = request.getHeader("sec-websocket-extensions");
-  const exchange = new HttpExchange(response, request);
+  const exchange = routes.enter(response, request);
+  if (exchange === undefined) return;
   try {
     const query = parseNativeQuery(exchange.query);
     registry.admit(query.resume === "true" ? "resumed" : "new", query.session_id);
@@ -177,38 +138,21 @@ function upgrade(
   }
 }
 
-function routeSynthesize(app: TemplatedApp, { synthesize: services }: ServerOptions): void {
-  const path = "/api/v1/synthesize";
-  app.post(path, (response, request) => {
-    void synthesize(new HttpExchange(response, request), services);
-  });
-  app.any(path, (response, request) => new HttpExchange(response, request).methodNotAllowed(["POST"]));
-}
+/**
+ * The one protocol of those offered that we speak; "": none, and the answer names none. What a client offers is never
+ * sent back otherwise: some put their keys there.
+ */
+const chooseSubprotocol = (offered: string): string =>
+  offered.split(",").some((it) => it.trim() === NATIVE_SUBPROTOCOL) ? NATIVE_SUBPROTOCOL : "";
 
-function routeOps(app: TemplatedApp, { ops }: ServerOptions): void {
-  for (const [path, handler] of Object.entries(opsRoutes)) {
-    const onGet = (response: HttpResponse, request: HttpRequest) =>
-      runOps(handler, new HttpExchange(response, request), ops);
-    app.get(path, onGet);
-    app.head(path, onGet);
-    app.any(path, (response, request) => {
-      new HttpExchange(response, request).methodNotAllowed(["GET", "HEAD"]);
-    });
-  }
-}
-
-function routePage(app: TemplatedApp, { page }: ServerOptions): void {
+function routePage(routes: Routes, page: PageRoutes): void {
   for (const path of page.paths) {
-    const onGet = (response: HttpResponse, request: HttpRequest) => {
-      const exchange = new HttpExchange(response, request);
-      const answer = page.answer(exchange.path, exchange.ifNoneMatch);
-      if (answer === undefined) exchange.notFound();
-      else exchange.answer(answer.status, answer.headers, answer.body);
-    };
-    app.get(path, onGet);
-    app.head(path, onGet);
-    app.any(path, (response, request) => {
-      new HttpExchange(response, request).methodNotAllowed(["GET", "HEAD"]);
+    routes.add(path, {
+      GET: (exchange) => {
+        const answer = page.answer(exchange.path, exchange.ifNoneMatch);
+        if (answer === undefined) exchange.notFound();
+        else exchange.answer(answer.status, answer.headers, answer.body);
+      },
     });
   }
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { type GatewayError, toHttpStatus } from "@tts-labs/core/errors";
 import { findNamedError } from "./error-names.ts";
 import { FORMAT_NAMES, OPUS_NAMES } from "./wire/audio-format.ts";
 
@@ -42,6 +43,9 @@ export const httpErrors = {
   },
   unknownFault: () =>
     httpError(400, "validation_error", "unknown_fault", "x-simulator-fault names no fault of the simulator."),
+  /** The real service has no such check: it is for the machine that the simulator runs on. */
+  refusedAtDoor: (refusal: GatewayError) =>
+    httpError(toHttpStatus(refusal), "forbidden", refusal.code, refusal.message),
   noRoute: () => httpError(404, "not_found", "not_found", "There is no such route."),
   wrongMethod: () => httpError(405, "method_not_allowed", "method_not_allowed", "Not with this method."),
   /** A key of the right form that nobody has: 400; a malformed one: 401. */

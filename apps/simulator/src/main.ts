@@ -1,5 +1,6 @@
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
+import { Door } from "@tts-labs/core/http/door";
 import type { Logger } from "@tts-labs/core/logger";
 import { Lifecycle, shutDownOnSignal } from "@tts-labs/core/process/lifecycle";
 import { openLogger } from "@tts-labs/core/process/logger";
@@ -7,6 +8,8 @@ import { parseSimulatorConfig, type SimulatorConfig } from "./config.ts";
 import { Keyring } from "./credentials.ts";
 import { FaultBoard } from "./fault-board.ts";
 import type { Fault } from "./faults.ts";
+import { sendError } from "./http-answer.ts";
+import { httpErrors } from "./http-error.ts";
 import { HttpRoutes } from "./http-routes.ts";
 import { openMetrics } from "./metrics.ts";
 import type { Report } from "./report.ts";
@@ -50,9 +53,20 @@ export async function startSimulator(config: SimulatorConfig, logger: Logger): P
     encoded: new BoundedMemo(ENCODED_BYTES),
   };
   const routes = new HttpRoutes(services, openMetrics(services));
-  const server = createServer((request, response) => void routes.answer(request, response));
+  const door = new Door({ boundTo: config.host });
+  const refusalOf = ({ headers: { host = "", origin = "" } }: IncomingMessage) =>
+    door.refusal({ host, origin });
+  const server = createServer((request, response) => {
+    const refusal = refusalOf(request);
+    if (refusal === undefined) void routes.answer(request, response);
+    else sendError(response, httpErrors.refusedAtDoor(refusal));
+  });
   const sockets = new SocketServer(services);
-  server.on("upgrade", (request, tcp, head) => void sockets.upgrade(request, tcp, head));
+  server.on("upgrade", (request, tcp, head) => {
+    const refusal = refusalOf(request);
+    if (refusal === undefined) void sockets.upgrade(request, tcp, head);
+    else sockets.refuse(tcp, httpErrors.refusedAtDoor(refusal));
+  });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(config.port, config.host, resolve);

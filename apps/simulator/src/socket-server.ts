@@ -63,14 +63,14 @@ export class SocketServer {
     const url = new URL(request.url ?? "/", "http://simulator");
     const [, voiceId = "", route = ""] = ROUTE.exec(decodePath(url.pathname)) ?? [];
     if (route === "") {
-      this.#refuse(tcp, httpErrors.noRoute());
+      this.refuse(tcp, httpErrors.noRoute());
       return;
     }
     const id = witness.nextConnectionNumber();
     const timing = new Timing(settings, id);
     const fault = chooseFault(request, voiceId, faults);
     if (fault === "unknown") {
-      this.#refuse(tcp, httpErrors.unknownFault());
+      this.refuse(tcp, httpErrors.unknownFault());
       return;
     }
     if (fault !== undefined) witness.fault(fault);
@@ -79,11 +79,11 @@ export class SocketServer {
     const modelId = url.searchParams.get("model_id");
     const refusal = refusalFor(fault, modelId);
     if (refusal !== undefined) {
-      this.#refuse(tcp, refusal);
+      this.refuse(tcp, refusal);
       return;
     }
     if (witness.open >= settings.maxConnections) {
-      this.#refuse(tcp, httpErrors.busy(503));
+      this.refuse(tcp, httpErrors.busy(503));
       return;
     }
     const credentials = this.#services.keyring.judge(request.headers, url.searchParams);
@@ -123,7 +123,7 @@ export class SocketServer {
     });
   }
 
-  #refuse(tcp: Duplex, { status, body }: HttpError): void {
+  refuse(tcp: Duplex, { status, body }: HttpError): void {
     this.#services.witness.refused(status);
     const text = JSON.stringify(body);
     tcp.end(

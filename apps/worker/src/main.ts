@@ -68,6 +68,7 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
     const ops = await openOpsServer({
       host: config.opsHost,
       port: config.opsPort,
+      allowedHosts: config.allowedHosts,
       whyNotReady: async () => phase ?? (await storage.trouble()),
       metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
     });

@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { GatewayError } from "@tts-labs/core/errors";
+import { GatewayError, toHttpStatus } from "@tts-labs/core/errors";
+import { Door } from "@tts-labs/core/http/door";
+import { SECURITY_HEADERS } from "@tts-labs/core/http/security-headers";
 
 /** Why the process should get no work just now: its own doing, or trouble with Redis. */
 export type NotReady = "starting" | "draining" | GatewayError;
@@ -9,6 +11,7 @@ export interface OpsServerOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  readonly allowedHosts: readonly string[];
   /** `undefined` when ready. Must settle soon. */
   readonly whyNotReady: () => Promise<NotReady | undefined>;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
@@ -20,12 +23,23 @@ export interface OpsServer {
   close(): Promise<void>;
 }
 
+/** Longest request line and headers together, as at the edge. */
+const MAX_HEAD_BYTES = 16_384;
+
 /**
  * For probes and Prometheus. `/healthz` says that the process answers, and nothing about Redis: a liveness
  * probe that depends on it turns an outage into restarts. `/readyz` says whether it should get work.
  */
 export async function openOpsServer(options: OpsServerOptions): Promise<OpsServer> {
-  const server = createServer((request, response) => {
+  const door = new Door({ boundTo: options.host, allowedHosts: options.allowedHosts });
+  const server = createServer({ maxHeaderSize: MAX_HEAD_BYTES }, (request, response) => {
+    const { host = "", origin = "" } = request.headers;
+    const refusal = door.refusal({ host, origin });
+    if (refusal !== undefined) {
+      const { code, message } = refusal;
+      sendJson(response, toHttpStatus(refusal), { error: { code, message } });
+      return;
+    }
     answer(request, response, options).catch(() => {
       if (!response.headersSent) sendJson(response, 500, { error: { code: "internal" } });
       else response.destroy();
@@ -71,7 +85,7 @@ async function answer(
     }
     case "/metrics": {
       const { contentType, text } = await options.metrics();
-      response.writeHead(200, { "content-type": contentType }).end(text);
+      response.writeHead(200, { ...SECURITY_HEADERS, "content-type": contentType }).end(text);
       return;
     }
     default:
@@ -81,6 +95,6 @@ async function answer(
 
 function sendJson(response: ServerResponse, status: number, body: object): void {
   response
-    .writeHead(status, { "content-type": "application/json", "cache-control": "no-store" })
+    .writeHead(status, { ...SECURITY_HEADERS, "content-type": "application/json" })
     .end(JSON.stringify(body));
 }

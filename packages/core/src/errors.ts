@@ -81,7 +81,7 @@ export const ERROR_CATALOGUE = {
     "protocol",
     false,
     415,
-    "The content type of the body is not application/json.",
+    "The body is not application/json in UTF-8, or is compressed.",
   ),
   "protocol.not_acceptable": row("protocol", false, 406, "None of the accepted formats can be produced."),
   "protocol.not_found": row("protocol", false, 404, "There is no such route."),
@@ -96,6 +96,18 @@ export const ERROR_CATALOGUE = {
   // Who the client is.
   "authentication.missing": row("authentication", false, 401, "No credentials were given.", 4501),
   "authentication.invalid": row("authentication", false, 401, "The credentials are wrong or spent.", 4502),
+  "authentication.origin_refused": row(
+    "authentication",
+    false,
+    403,
+    "Pages of another site may not use this server, unless its operator lists their origin in ALLOWED_ORIGINS.",
+  ),
+  "authentication.host_refused": row(
+    "authentication",
+    false,
+    421,
+    "The server does not answer to the Host that the request names.",
+  ),
   // How much is too much.
   "capacity.text_too_long": row("capacity", false, 413, "The utterance's text is longer than its limit."),
   "capacity.too_many_utterances": row(

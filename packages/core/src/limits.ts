@@ -17,3 +17,6 @@ export const MAX_FRAME_SAMPLES = 9_600;
 export const DEFAULT_FRAME_SAMPLES = 960;
 /** Longest body of one stream entry; longer provider chunks are split. */
 export const MAX_ENTRY_BYTES = 16 * 1024;
+
+/** Name of the native protocol among those that a WebSocket client offers; offering it is not needed. */
+export const NATIVE_SUBPROTOCOL = "tts-labs.v1";

@@ -30,31 +30,31 @@ async function startLate(admissionMaxLagMs: number) {
     redisUrl: inject("redisUrl"),
     edge: { admissionMaxLagMs, admissionMaxQueueWaitMs: 0, admissionMaxWaiting: 0 },
   });
-  const { url } = alone.edge;
+  const { url, opsUrl } = alone.edge;
   const client = await connect(url);
   busy = setInterval(() => {
     const untilMs = performance.now() + BUSY_MS;
     while (performance.now() < untilMs);
   }, BUSY_MS / 10);
-  return { url, client };
+  return { url, opsUrl, client };
 }
 
-const isClosed = (url: string) => metric(url, "tts_edge_admission_closed").catch(() => 0);
+const isClosed = (opsUrl: string) => metric(opsUrl, "tts_edge_admission_closed").catch(() => 0);
 
 test("an edge that is late lets nobody new in, tells when to come, and speaks on with those it has", async () => {
-  const { url, client } = await startLate(MAX_LAG_MS);
-  await expect.poll(() => isClosed(url), { timeout: 15_000 }).toBe(1);
+  const { url, opsUrl, client } = await startLate(MAX_LAG_MS);
+  await expect.poll(() => isClosed(opsUrl), { timeout: 15_000 }).toBe(1);
   await expect(connect(url)).rejects.toThrow(/503 capacity\.overloaded/);
   expect((await client.speak(TEXT)).pcm.equals(fakeSpeechOf(TEXT))).toBe(true);
   clearInterval(busy);
-  await expect.poll(() => isClosed(url), { timeout: 15_000 }).toBe(0);
+  await expect.poll(() => isClosed(opsUrl), { timeout: 15_000 }).toBe(0);
   const late = await connect(url);
   expect((await late.speak(TEXT)).end.type).toBe("stream_complete");
 }, 60_000);
 
 test("where nobody looks at it, more come in the later it gets", async () => {
-  const { url } = await startLate(0);
+  const { url, opsUrl } = await startLate(0);
   for (let more = 0; more < 10; more++) await connect(url);
-  expect(await isClosed(url)).toBe(0);
+  expect(await isClosed(opsUrl)).toBe(0);
   expect(alone?.edge.counts().sessions).toBe(11);
 }, 60_000);

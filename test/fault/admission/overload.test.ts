@@ -85,7 +85,7 @@ describe("when many more come than can be served", () => {
     beganAtMs = performance.now();
     const fates = await comeInCrowds(edge.url);
     expect(count(fates, "refused")).toBeGreaterThan(CROWD / 4);
-    expect(await metric(edge.url, "tts_edge_admission_refused_total")).toBeGreaterThanOrEqual(
+    expect(await metric(edge.opsUrl, "tts_edge_admission_refused_total")).toBeGreaterThanOrEqual(
       count(fates, "refused"),
     );
     const answer = await fetch(new URL("/api/v1/synthesize", edge.url), {
@@ -100,7 +100,7 @@ describe("when many more come than can be served", () => {
       expect(mostLateMs({ pcm, frames, ...rest })).toBeLessThan(LATE_LIMIT_MS);
     }
     // When it is over, everybody is welcome again.
-    await expect.poll(() => metricOf(edge.url), { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => metricOf(edge.opsUrl), { timeout: 10_000 }).toBe(0);
     const late = await connect(edge.url);
     expect((await late.speak("At last.")).end.type).toBe("stream_complete");
   });
@@ -116,6 +116,6 @@ describe("when many more come than can be served", () => {
 });
 
 /** 1 while new sessions are refused; a gauge without its label is 0. */
-async function metricOf(url: string): Promise<number> {
-  return metric(url, "tts_edge_admission_closed").catch(() => 0);
+async function metricOf(opsUrl: string): Promise<number> {
+  return metric(opsUrl, "tts_edge_admission_closed").catch(() => 0);
 }

@@ -24,7 +24,9 @@ afterAll(async () => {
 
 /** What has been stored by all edges. */
 async function stored(): Promise<number> {
-  const counts = await Promise.all(system.edges.map(({ url }) => metric(url, "tts_cache_stored_total")));
+  const counts = await Promise.all(
+    system.edges.map(({ opsUrl }) => metric(opsUrl, "tts_cache_stored_total")),
+  );
   return counts.reduce((sum, it) => sum + it);
 }
 

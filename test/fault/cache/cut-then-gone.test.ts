@@ -25,18 +25,19 @@ afterAll(async () => {
 
 const keys = (part: string) => redis.keys(`*${system.keyPrefix}*${part}*`);
 const url = (edge: number) => system.edges[edge]?.url ?? "";
+const stores = () => metric(system.opsUrl, "tts_cache_stored_total").catch(() => 0);
 
 /** Has `text` in the cache. @returns the keys of its entry */
 async function store(text: string): Promise<string[]> {
   const before = new Set(await keys(":cache:"));
-  const stored = await metric(url(0), "tts_cache_stored_total").catch(() => 0);
+  const stored = await stores();
   const response = await fetch(`${url(0)}/api/v1/synthesize`, {
     method: "POST",
     headers: { "content-type": "application/json", accept: "audio/pcm" },
     body: JSON.stringify({ text, voice: VOICE }),
   });
   await response.arrayBuffer();
-  await expect.poll(() => metric(url(0), "tts_cache_stored_total").catch(() => 0)).toBe(stored + 1);
+  await expect.poll(stores).toBe(stored + 1);
   return (await keys(":cache:")).filter((key) => !before.has(key));
 }
 

@@ -30,20 +30,20 @@ async function hearPurged(edge: object) {
   const key = toCacheKey({ provider: "api.elevenlabs.io", text: TEXT, speech: options });
   expect(await cache.store(key, STORED)).toBe("stored");
   const size = await cache.size();
-  expect(await metric(alone.edge.url, "tts_cache_bytes")).toBe(size?.bytes);
-  expect(await metric(alone.edge.url, "tts_cache_entries")).toBe(1);
+  expect(await metric(alone.edge.opsUrl, "tts_cache_bytes")).toBe(size?.bytes);
+  expect(await metric(alone.edge.opsUrl, "tts_cache_entries")).toBe(1);
 
   const client = await NativeClient.connect(alone.edge.url, {}, { limitMs: 20_000 });
   onTestFinished(() => client.terminate());
   client.pause();
   client.send({ type: "text", text: TEXT });
   client.send({ type: "stream_end" });
-  const told = () => metric(alone.edge.url, "tts_edge_slow_clients_told_total");
+  const told = () => metric(alone.edge.opsUrl, "tts_edge_slow_clients_told_total");
   await expect.poll(told, { timeout: 8_000 }).toBe(1);
   expect(await cache.purge()).toBe(1);
   client.resume();
   const heard = await client.utterance(1);
-  return { heard, cutShort: await metric(alone.edge.url, "tts_cache_reads_cut_short_total") };
+  return { heard, cutShort: await metric(alone.edge.opsUrl, "tts_cache_reads_cut_short_total") };
 }
 
 test("speech that is purged from the cache while it is heard is heard to its end", async () => {

@@ -36,11 +36,14 @@ const pcmOf = async (sentences: readonly string[]) =>
   joinedPcm((await renderSentences(sentences, VOICE)).map(({ pcm }) => pcm));
 
 /** So that all of them are in the cache. */
-async function teach(url: string, sentences: readonly string[]) {
+async function teach(
+  { url, opsUrl }: { readonly url: string; readonly opsUrl: string },
+  sentences: readonly string[],
+) {
   const client = await NativeClient.connect(url, { sentence_cache: "true" });
   await client.speak(sentences.join(" "), { voice: VOICE });
   await client.close();
-  await expect.poll(() => metric(url, "tts_cache_stored_total")).toBe(sentences.length);
+  await expect.poll(() => metric(opsUrl, "tts_cache_stored_total")).toBe(sentences.length);
 }
 
 describe("a client cut off while it hears sentences, some cached and some live", () => {
@@ -56,7 +59,7 @@ describe("a client cut off while it hears sentences, some cached and some live",
     for (const { url } of system.edges) {
       proxies.push(later(await new ChaosProxy().open(Number(new URL(url).port))));
     }
-    await teach(system.url, KNOWN);
+    await teach(system, KNOWN);
     let resumed = 0;
     for (const [run, cutEvery] of [5_000, 21_000, 67_000].entries()) {
       // Those that are new are so each time.
@@ -93,7 +96,7 @@ test("when its edge is killed, a client hears the rest of its sentences from ano
   );
   const [first, second] = fleet.edges;
   if (first === undefined || second === undefined) throw new Error("too few edges");
-  await teach(first.url, KNOWN);
+  await teach(first, KNOWN);
   const client = new ResumingTestClient();
   closers.push(async () => client.cut());
   await client.connect(first.url, { sentence_cache: "true", delivery: "paced" });
@@ -131,7 +134,7 @@ describe("while the provider is left alone", () => {
         worker: { breakerFaults: 1, breakerOpenMs: 60_000, poolWarm: 0, retriesMax: 0 },
       }),
     );
-    await teach(system.url, KNOWN);
+    await teach(system, KNOWN);
     const client = later(await NativeClient.connect(system.url, { sentence_cache: "true" }));
     const failed = await client.speak("This one meets a fault.", { voice: `${VOICE}_fault_upgrade-503` });
     expect(failed.end.type).toBe("error");
@@ -183,7 +186,7 @@ describe("sentences are begun ahead", () => {
     client.send({ type: "ping" });
     await client.next("pong");
     expect(edges.worker.runs).toHaveLength(begun);
-    expect(await metric(edges.urls[0], "tts_edge_sentences_held_back_total")).toBe(9 - begun);
+    expect(await metric(edges.edge.opsUrl, "tts_edge_sentences_held_back_total")).toBe(9 - begun);
     gate.open();
     const { pcm } = await client.utterance(1);
     expect(pcm.equals(joinedPcm(SENTENCES.map((text) => fakeSpeechOf(text))))).toBe(true);

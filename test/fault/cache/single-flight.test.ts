@@ -124,7 +124,7 @@ describe(`${CLIENTS} clients that ask for the same within ${SPREAD_MS} ms, on 2 
     const others = Promise.all(Array.from({ length: 20 }, () => post(text, 1)));
     await expect
       .poll(async () =>
-        /^tts_edge_sessions\{.*\} 20$/m.test(await (await fetch(`${fleet.edges[1]?.url}/metrics`)).text()),
+        /^tts_edge_sessions\{.*\} 20$/m.test(await (await fetch(`${fleet.edges[1]?.opsUrl}/metrics`)).text()),
       )
       .toBe(true);
     await fleet.edges[0]?.kill();

@@ -53,7 +53,7 @@ async function ask(
   return { cache: response.headers.get("x-cache"), isWhole: body.equals(fakeSpeechOf(text)) };
 }
 
-const slowClientsTold = (url: string) => metric(url, "tts_edge_slow_clients_told_total");
+const slowClientsTold = (opsUrl: string) => metric(opsUrl, "tts_edge_slow_clients_told_total");
 
 async function hearAll(client: NativeClient): Promise<boolean> {
   client.resume();
@@ -63,7 +63,7 @@ async function hearAll(client: NativeClient): Promise<boolean> {
 test("who asked first and takes nothing holds the worker back alone; who joins here is not slowed, and both hear all", async () => {
   const { edge, worker } = await start();
   const slow = await standStill(edge.url);
-  await expect.poll(() => slowClientsTold(edge.url), { timeout: 8_000 }).toBe(1);
+  await expect.poll(() => slowClientsTold(edge.opsUrl), { timeout: 8_000 }).toBe(1);
   // Alone it keeps the worker waiting: what would hold for those who join as well, were each a reader of the stream.
   const waits = worker.runs[0]?.appendedSamples;
   expect(worker.running).toBe(1);
@@ -101,7 +101,7 @@ test("speech that outgrows an entry, or the edge's memory, is heard whole by all
     for (const it of await Promise.all(asked)) expect(it.isWhole).toBe(true);
     expect(worker.runs).toHaveLength(1);
     const label = "cacheMaxEntryBytes" in bound ? "entry" : "edge";
-    expect(await metric(edge.url, `tts_cache_outgrown_total{bound="${label}"}`)).toBe(1);
+    expect(await metric(edge.opsUrl, `tts_cache_outgrown_total{bound="${label}"}`)).toBe(1);
   }
 });
 

@@ -40,7 +40,7 @@ describe("a client whose connection is cut again and again", () => {
   };
 
   async function liveUtterances(): Promise<number> {
-    const live = await (await fetch(new URL("/api/v1/live", system.url))).json();
+    const live = await (await fetch(new URL("/api/v1/live", system.opsUrl))).json();
     return (live as { utterances: { total: number } }).utterances.total;
   }
 

@@ -199,7 +199,7 @@ describe("a client whose connection is cut", () => {
     await client.until("audio", () => client.bytes > 0 || undefined);
     client.cut();
     const live = async () =>
-      (await (await fetch(new URL("/api/v1/live", edge.url))).json()) as {
+      (await (await fetch(new URL("/api/v1/live", edge.opsUrl))).json()) as {
         sessions: { items: { state: string }[] };
       };
     await expect.poll(async () => (await live()).sessions.items.map((it) => it.state)).toEqual(["detached"]);

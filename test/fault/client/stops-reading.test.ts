@@ -28,7 +28,7 @@ afterEach(async () => {
 afterAll(() => alone.close());
 
 async function metric(name: string): Promise<number> {
-  const text = await (await fetch(new URL("/metrics", alone.edge.url))).text();
+  const text = await (await fetch(new URL("/metrics", alone.edge.opsUrl))).text();
   return Number(new RegExp(`^${name} (.*)$`, "m").exec(text)?.[1]);
 }
 

@@ -202,7 +202,7 @@ describe("a session", () => {
     for (let i = 0; i < 100; i += 10) {
       await Promise.all(Array.from({ length: 10 }, (_, j) => guess(urls[j % 2] ?? "", i + j)));
     }
-    const counted = await metric(edge.url, "tts_edge_resumes_total");
+    const counted = await metric(edge.opsUrl, "tts_edge_resumes_total");
     expect(counted).toBeGreaterThanOrEqual(50);
     expect((await client.ended(1)).pcm.equals(fakeSpeechOf(TEXT))).toBe(true);
     expect([client.closeCode, client.connected.resume_token]).toEqual([undefined, resume_token]);

@@ -18,13 +18,13 @@ async function expectNothingLeft(): Promise<void> {
   await expect.poll(() => alone.edge.counts(), { timeout: 10_000 }).toEqual(nothing);
   await expect.poll(() => alone.worker.running, { timeout: 10_000 }).toBe(0);
   const live = async () =>
-    (await (await fetch(new URL("/api/v1/live", alone.edge.url))).json()) as {
+    (await (await fetch(new URL("/api/v1/live", alone.edge.opsUrl))).json()) as {
       sessions: { total: number };
       utterances: { total: number };
     };
   await expect.poll(async () => (await live()).sessions.total).toBe(0);
   await expect.poll(async () => (await live()).utterances.total).toBe(0);
-  const metrics = await (await fetch(new URL("/metrics", alone.edge.url))).text();
+  const metrics = await (await fetch(new URL("/metrics", alone.edge.opsUrl))).text();
   for (const name of ["tts_edge_connections", "tts_edge_utterances", "tts_edge_queued_frames"]) {
     expect(metrics).toMatch(new RegExp(`^${name} 0$`, "m"));
   }

@@ -26,7 +26,7 @@ test("a worker that leaves in mid-utterance hands it to another at once, and no 
   closers.push(() => client.terminate());
   const speaking = client.speak(TEXT);
   await client.until("the beginning", () => (client.received(1).samples > 24_000 ? true : undefined));
-  const { utterances } = (await (await fetch(new URL("/api/v1/live", system.url))).json()) as {
+  const { utterances } = (await (await fetch(new URL("/api/v1/live", system.opsUrl))).json()) as {
     utterances: { items: { worker: string | null }[] };
   };
   const speaker = system.workers.find(({ nodeId }) => nodeId === utterances.items[0]?.worker);

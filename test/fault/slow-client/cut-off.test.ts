@@ -47,13 +47,15 @@ describe("a client that takes nothing", () => {
     const fast = await connect(edge.url);
     const aloneMs = await medianMs(fast);
     const slow = await standStill(edge.url);
-    await expect.poll(() => metric(edge.url, "tts_edge_slow_clients_told_total"), { timeout: 8_000 }).toBe(1);
+    await expect
+      .poll(() => metric(edge.opsUrl, "tts_edge_slow_clients_told_total"), { timeout: 8_000 })
+      .toBe(1);
     const besideMs = await medianMs(fast);
     expect(besideMs).toBeLessThan(aloneMs + 50);
     expect(edge.counts().sessions).toBe(2);
 
     await expect.poll(() => edge.counts().sessions, { timeout: 10_000 }).toBe(1);
-    expect(await metric(edge.url, "tts_edge_queued_frames")).toBe(0);
+    expect(await metric(edge.opsUrl, "tts_edge_queued_frames")).toBe(0);
     await expect.poll(() => worker.running).toBe(0);
     // What the socket held is still there for one who reads again, and at its end the reason.
     slow.resume();
@@ -66,7 +68,9 @@ describe("a client that takes nothing", () => {
   test("would hold its speech for ever, were there no bound in time", async () => {
     const { edge, worker } = await start({ slowClientNoticeMs: 200, slowClientMs: 3_600_000 });
     const slow = await standStill(edge.url);
-    await expect.poll(() => metric(edge.url, "tts_edge_slow_clients_told_total"), { timeout: 8_000 }).toBe(1);
+    await expect
+      .poll(() => metric(edge.opsUrl, "tts_edge_slow_clients_told_total"), { timeout: 8_000 })
+      .toBe(1);
     // Longer than the bound of the test before.
     const untilMs = performance.now() + 3_500;
     await expect.poll(() => performance.now() > untilMs, { timeout: 5_000 }).toBe(true);
@@ -78,13 +82,13 @@ describe("a client that takes nothing", () => {
   test("but reads on now and then is waited for, and gets every byte", async () => {
     const { edge } = await start({ slowClientNoticeMs: 200, slowClientMs: 1_500 });
     const slow = await standStill(edge.url);
-    const tolds = () => metric(edge.url, "tts_edge_slow_clients_told_total");
+    const tolds = () => metric(edge.opsUrl, "tts_edge_slow_clients_told_total");
     for (let stop = 1; stop <= 3; stop++) {
       await expect.poll(tolds, { timeout: 8_000 }).toBe(stop);
       // What it reads from the kernel's buffers says nothing: the edge must get rid of something.
-      const before = await metric(edge.url, "tts_edge_frames_sent_total");
+      const before = await metric(edge.opsUrl, "tts_edge_frames_sent_total");
       slow.resume();
-      await expect.poll(() => metric(edge.url, "tts_edge_frames_sent_total")).toBeGreaterThan(before + 20);
+      await expect.poll(() => metric(edge.opsUrl, "tts_edge_frames_sent_total")).toBeGreaterThan(before + 20);
       slow.pause();
     }
     slow.resume();

@@ -47,7 +47,7 @@ test("an utterance whose job is lost is given to the workers again by the edge t
   );
   closers.push(() => worker.close());
   expect((await client.utterance(utterance)).end).toMatchObject({ type: "stream_complete" });
-  expect(await metric(system.url, "tts_edge_jobs_enqueued_again_total")).toBe(1);
+  expect(await metric(system.opsUrl, "tts_edge_jobs_enqueued_again_total")).toBe(1);
 });
 
 test("where nobody takes it even then it ends typed in its time, and nothing of its job stays", async () => {

@@ -37,7 +37,7 @@ async function post(text: string, edge = 0, options: object = {}, accept = "audi
 }
 
 /** Storing follows the end of the answer. */
-const stored = async (edge = 0) => metric(system.edges[edge]?.url ?? "", "tts_cache_stored_total");
+const stored = async (edge = 0) => metric(system.edges[edge]?.opsUrl ?? "", "tts_cache_stored_total");
 async function sayOnce(text: string, options: object = {}) {
   const before = await stored();
   const answer = await post(text, 0, options);
@@ -158,8 +158,8 @@ describe("what is just being spoken", () => {
     await first.next("utterance_started");
     await expect.poll(() => spoken()).toBe(1);
     const others = Promise.all([post(text, 0), post(text, 1)]);
-    await expect.poll(() => metric(system.edges[1]?.url ?? "", "tts_edge_sessions")).toBe(1);
-    await expect.poll(() => metric(system.edges[0]?.url ?? "", "tts_edge_sessions")).toBe(2);
+    await expect.poll(() => metric(system.edges[1]?.opsUrl ?? "", "tts_edge_sessions")).toBe(1);
+    await expect.poll(() => metric(system.edges[0]?.opsUrl ?? "", "tts_edge_sessions")).toBe(2);
     first.send({ type: "cancel" });
     await first.next("cancelled");
     const rendered = (await renderSpeech({ text, voice: VOICE })).pcm;

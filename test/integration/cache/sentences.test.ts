@@ -43,7 +43,7 @@ async function dictate(client: NativeClient, text: string, utterance = 1) {
 }
 
 const stored = async () =>
-  (await Promise.all(system.edges.map(({ url }) => metric(url, "tts_cache_stored_total")))).reduce(
+  (await Promise.all(system.edges.map(({ opsUrl }) => metric(opsUrl, "tts_cache_stored_total")))).reduce(
     (a, b) => a + b,
   );
 

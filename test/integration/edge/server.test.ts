@@ -21,6 +21,9 @@ beforeAll(async () => {
 afterAll(() => alone.close());
 
 const get = (path: string) => fetch(new URL(path, alone.edge.url), { signal: AbortSignal.timeout(5_000) });
+/** As an operator. */
+const look = (path: string) =>
+  fetch(new URL(path, alone.edge.opsUrl), { signal: AbortSignal.timeout(5_000) });
 
 /** What the edge answers to bytes sent as they are. */
 async function raw(request: string): Promise<string> {
@@ -46,13 +49,13 @@ describe("the edge's port", () => {
   });
 
   test("speaks HTTP/1.1 and refuses 1.0, which health checkers must know", async () => {
-    expect(await raw("GET /healthz HTTP/1.0\r\nhost: x\r\n\r\n")).toMatch(/^HTTP\/1\.1 505 /);
-    expect(await raw("GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")).toMatch(/^HTTP\/1\.1 200 OK/);
+    expect(await raw("GET /healthz HTTP/1.0\r\nhost: localhost\r\n\r\n")).toMatch(/^HTTP\/1\.1 505 /);
+    expect(await raw("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")).toMatch(/^HTTP\/1\.1 200 OK/);
   });
 
   test("survives upgrades that are cut off in the middle, and connections that say nothing", async () => {
     const upgrade = [
-      "GET /api/v1/stream HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n",
+      "GET /api/v1/stream HTTP/1.1\r\nhost: localhost\r\nconnection: Upgrade\r\nupgrade: websocket\r\n",
       "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
     ].join("");
     for (let cut = 0; cut <= upgrade.length; cut += 12) {
@@ -106,7 +109,7 @@ describe("the routes for operators", () => {
     for (const client of clients) client.send({ type: "text", text: "Wait for it." });
     for (const client of clients) await client.next("utterance_started");
     const live = async (query = "") =>
-      (await (await get(`/api/v1/live${query}`)).json()) as {
+      (await (await look(`/api/v1/live${query}`)).json()) as {
         sessions: { total: number; items: { session_id: string }[]; next_cursor: string | null };
         utterances: { total: number; items: { edge: string; state: string; voice: string }[] };
         queue: { waiting: number; active: number };
@@ -136,7 +139,7 @@ describe("the routes for operators", () => {
     for (const client of clients) await client.close();
     await expect.poll(async () => (await live()).sessions.total).toBe(0);
     await expect.poll(async () => (await live()).utterances.total).toBe(0);
-    expect((await get("/api/v1/live?limit=0")).status).toBe(400);
+    expect((await look("/api/v1/live?limit=0")).status).toBe(400);
   });
 
   test("list the voices that workers have found, the default one before that", async () => {
@@ -156,7 +159,7 @@ describe("the routes for operators", () => {
   });
 
   test("tell the defaults and the limits", async () => {
-    expect(await (await get("/api/v1/info")).json()).toMatchObject({
+    expect(await (await look("/api/v1/info")).json()).toMatchObject({
       ...{ protocol: 1, provider: "elevenlabs" },
       defaults: { voice: "simEnglishGrace0000A", sample_rate: 24_000, frame_samples: 960 },
       limits: { utterance_characters: 40_000 },
@@ -168,7 +171,7 @@ describe("the routes for operators", () => {
     await client.speak("Count me.");
     client.send({ type: "flush" });
     await client.next("error");
-    const text = await (await get("/metrics")).text();
+    const text = await (await look("/metrics")).text();
     const value = (name: string) => Number(new RegExp(`^${name} (.*)$`, "m").exec(text)?.[1]);
     expect(value("tts_edge_connections")).toBe(1);
     expect(value('tts_edge_sessions{dialect="native"}')).toBe(1);

@@ -130,7 +130,7 @@ describe("POST /api/v1/synthesize", () => {
     const body = JSON.stringify({ text });
     socket.pause();
     socket.write(
-      `POST /api/v1/synthesize HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\naccept: audio/pcm\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+      `POST /api/v1/synthesize HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\naccept: audio/pcm\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
     );
     const samples = fakeSpeechOf(text).length / 2;
     const newRun = () => alone.worker.runs.find((it) => it.text.startsWith("All of this"));

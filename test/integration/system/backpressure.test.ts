@@ -48,7 +48,7 @@ it("a client that stops reading holds everything up to the provider, and loses n
 
   // The bound, and the last entry that was released: it tells a new owner where to go on.
   expect(await storedBytes()).toBeLessThanOrEqual(STREAM_MAX_BYTES + 1.25 * MAX_ENTRY_BYTES);
-  expect(await metric(system.url, "tts_edge_queued_frames")).toBeLessThanOrEqual(20);
+  expect(await metric(system.opsUrl, "tts_edge_queued_frames")).toBeLessThanOrEqual(20);
   expect(system.simulator.report()).toMatchObject({ generating: { now: 1 } });
 
   client.resume();

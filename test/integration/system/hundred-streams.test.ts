@@ -71,7 +71,7 @@ async function speakAtOnce(fleet: Fleet, expected: Buffer): Promise<void> {
 }
 
 async function live(fleet: Fleet): Promise<{ sessions: number; utterances: number }> {
-  const answer = await fetch(`${fleet.edges[0]?.url}/api/v1/live`);
+  const answer = await fetch(`${fleet.edges[0]?.opsUrl}/api/v1/live`);
   const view = (await answer.json()) as Record<"sessions" | "utterances", { total: number }>;
   return { sessions: view.sessions.total, utterances: view.utterances.total };
 }
@@ -87,17 +87,17 @@ async function memory(fleet: Fleet): Promise<Record<"edge" | "worker", Memory>> 
   const of = async (member: FleetMember | undefined): Promise<Memory> => {
     if (member === undefined) throw new RangeError("the fleet has one of each");
     // Not shown before the first.
-    const collections = () => metric(member.url, "nodejs_gc_duration_seconds_count").catch(() => 0);
+    const collections = () => metric(member.opsUrl, "nodejs_gc_duration_seconds_count").catch(() => 0);
     const collect = async (signal: "SIGUSR2" | "SIGPWR") => {
       const before = await collections();
       process.kill(member.part.pid, signal);
       await expect.poll(collections, { timeout: 5_000 }).toBeGreaterThan(before);
     };
     await collect("SIGUSR2");
-    const used = await metric(member.url, "nodejs_heap_size_used_bytes");
-    const external = await metric(member.url, "nodejs_external_memory_bytes");
+    const used = await metric(member.opsUrl, "nodejs_heap_size_used_bytes");
+    const external = await metric(member.opsUrl, "nodejs_external_memory_bytes");
     await collect("SIGPWR");
-    const residentBytes = await metric(member.url, "process_resident_memory_bytes");
+    const residentBytes = await metric(member.opsUrl, "process_resident_memory_bytes");
     return { usedBytes: used + external, residentBytes };
   };
   return { edge: await of(fleet.edges[0]), worker: await of(fleet.workers[0]) };

@@ -1,5 +1,5 @@
 import { synthesizeBodySchema } from "@tts-labs/edge/dialects/synthesize";
-import { opsRoutes } from "@tts-labs/edge/ops-routes";
+import { clientRoutes, opsRoutes } from "@tts-labs/edge/ops-routes";
 import { describe, expect, test } from "vitest";
 import { synthesizeExamples } from "../../../scripts/docs/http-examples.ts";
 import { partAt, readDocument, referencesOf, resolveReference } from "./document.ts";
@@ -9,7 +9,7 @@ const document = await readDocument("docs/openapi.yaml");
 describe("docs/openapi.yaml", () => {
   test("every route of the edge is described, and no other", () => {
     expect(Object.keys(partAt(document, "paths")).sort()).toEqual(
-      ["/api/v1/synthesize", ...Object.keys(opsRoutes)].sort(),
+      [...new Set(["/api/v1/synthesize", ...Object.keys(clientRoutes), ...Object.keys(opsRoutes)])].sort(),
     );
   });
 

@@ -1,7 +1,7 @@
 import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
 import { GatewayError } from "@tts-labs/core/errors";
 import type { ServerMessage, ServerMessageOf } from "@tts-labs/core/protocol/server-message";
-import type { HttpExchange } from "../http-exchange.ts";
+import type { HttpExchange } from "../http/exchange.ts";
 import { type Frame, pcmOf } from "./frame.ts";
 import type { Sink } from "./sink.ts";
 

@@ -1,13 +1,14 @@
 import { SESSION_ID_PATTERN } from "@tts-labs/core/ids";
 import { MAX_FRAME_SAMPLES, MIN_FRAME_SAMPLES } from "@tts-labs/core/limits";
 import { validate } from "@tts-labs/core/protocol/client-message";
+import { parseQuery } from "@tts-labs/core/protocol/query";
 import { z } from "zod";
 
 /** The query of `WS /api/v1/stream`. Names it does not know are ignored. */
 export const nativeQuerySchema = z.object({
   session_id: z
     .string()
-    .regex(SESSION_ID_PATTERN, "must be 8 to 64 letters, digits, '_' or '-'")
+    .regex(SESSION_ID_PATTERN, "must be 1 to 128 printable characters")
     .optional()
     .describe("Id of the session; one is made up where it is missing."),
   resume: z
@@ -49,5 +50,5 @@ export type NativeQuery = z.infer<typeof nativeQuerySchema>;
 
 /** @throws GatewayError `protocol.invalid_message` naming the parameter and what would be right */
 export function parseNativeQuery(query: string): NativeQuery {
-  return validate(nativeQuerySchema, Object.fromEntries(new URLSearchParams(query)), "the query");
+  return validate(nativeQuerySchema, parseQuery(query), "the query");
 }

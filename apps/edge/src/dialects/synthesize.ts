@@ -2,7 +2,8 @@ import { GatewayError, toGatewayError } from "@tts-labs/core/errors";
 import { newSessionId } from "@tts-labs/core/ids";
 import { MAX_CLIENT_MESSAGE_BYTES, MAX_UTTERANCE_CHARACTERS } from "@tts-labs/core/limits";
 import type { Logger } from "@tts-labs/core/logger";
-import { parseJsonObject, validate } from "@tts-labs/core/protocol/client-message";
+import { validate } from "@tts-labs/core/protocol/client-message";
+import { parseJsonObject } from "@tts-labs/core/protocol/json-object";
 import {
   type RequestedOptions,
   type SpeechDefaults,
@@ -14,7 +15,7 @@ import { Outbound } from "../delivery/outbound.ts";
 import { ResponseSink } from "../delivery/response-sink.ts";
 import { streamingWavHeader } from "../delivery/wav-header.ts";
 import type { EdgeObserver } from "../edge-observer.ts";
-import type { HttpExchange } from "../http-exchange.ts";
+import type { HttpExchange } from "../http/exchange.ts";
 import type { Session } from "../session.ts";
 import type { SessionRegistry } from "../session-registry.ts";
 import type { CacheUse } from "../speech-cache/cache-use.ts";
@@ -57,7 +58,7 @@ export async function synthesize(exchange: HttpExchange, services: SynthesizeSer
   try {
     const body = exchange.readBody(MAX_CLIENT_MESSAGE_BYTES);
     const [format, bytes] = await Promise.all([parseHeaders(exchange), body]);
-    const { text, ...requested } = validate(synthesizeBodySchema, parseJsonObject(bytes), "the body");
+    const { text, ...requested } = validate(synthesizeBodySchema, parseJsonObject(bytes, BODY), "the body");
     speak(openSession(exchange, format, services), text, requested);
   } catch (thrown) {
     const error = toGatewayError(thrown);
@@ -80,15 +81,29 @@ function speak(session: Session, text: string, requested: RequestedOptions): voi
   }
 }
 
+const BODY = { what: "The body", example: `{"text":"Hello."}` };
+
 /** @throws GatewayError `protocol.not_acceptable`, `protocol.unsupported_media_type` */
-async function parseHeaders({ accept, contentType }: HttpExchange): Promise<AudioFormat> {
+async function parseHeaders({ accept, contentType, contentEncoding }: HttpExchange): Promise<AudioFormat> {
   const format = parseAccept(accept);
-  if (!/^application\/json\s*(;|$)/i.test(contentType)) {
-    const message = `The body must be application/json, not "${contentType.slice(0, 100)}".`;
-    throw new GatewayError("protocol.unsupported_media_type", message);
+  if (!/^(identity)?$/i.test(contentEncoding)) {
+    throw unsupported(
+      `The body must not be compressed: content-encoding is ${shown(contentEncoding)}; send it plain.`,
+    );
+  }
+  const [type = "", charset] = contentType.split(/;\s*charset\s*=\s*/i, 2);
+  if (!/^application\/json\s*(;|$)/i.test(type)) {
+    throw unsupported(`The body must be application/json, not ${shown(contentType)}.`);
+  }
+  if (charset !== undefined && !/^"?utf-?8"?\s*(;|$)/i.test(charset)) {
+    throw unsupported(`The body must be in UTF-8, as JSON is; content-type says ${shown(contentType)}.`);
   }
   return format;
 }
+
+const MAX_SHOWN_HEADER = 100;
+const shown = (header: string): string => `"${header.slice(0, MAX_SHOWN_HEADER)}"`;
+const unsupported = (message: string) => new GatewayError("protocol.unsupported_media_type", message);
 
 /** @throws GatewayError `capacity.too_many_sessions`, `draining` */
 function openSession(exchange: HttpExchange, format: AudioFormat, services: SynthesizeServices): Session {

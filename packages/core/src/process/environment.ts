@@ -38,6 +38,29 @@ export const optionalText = (
   { about }: { readonly about: string },
 ): Variable<string | undefined> => variable<string | undefined>(name, about, z.string(), undefined);
 
+/** Values separated by commas; none where it is missing. */
+export const list = (
+  name: string,
+  { about, isValid = () => true, right }: ListDescription,
+): Variable<readonly string[]> =>
+  variable<readonly string[]>(
+    name,
+    about,
+    z
+      .string()
+      .transform((value) => value.split(",").map((it) => it.trim()))
+      .transform((values) => values.filter((it) => it !== ""))
+      .refine((values) => values.every(isValid), `each value must be ${right ?? "a text"}`),
+    "",
+  );
+
+interface ListDescription {
+  readonly about: string;
+  readonly isValid?: (value: string) => boolean;
+  /** What a valid value is, in words. */
+  readonly right?: string;
+}
+
 /** A key or token: printed as `[secret]`. */
 export const secret = (
   name: string,
@@ -111,7 +134,7 @@ export function describeEnvironment(
 ): { name: string; default: string; about: string }[] {
   return Object.values(variables).map(({ name, defaultText, about, secret: isSecret }) => ({
     name,
-    default: defaultText ?? (isSecret ? "none (secret)" : "none"),
+    default: (defaultText || undefined) ?? (isSecret ? "none (secret)" : "none"),
     about,
   }));
 }

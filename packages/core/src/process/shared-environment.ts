@@ -1,4 +1,4 @@
-import { choice, duration, integer, optionalText, text } from "./environment.ts";
+import { choice, duration, integer, list, optionalText, text } from "./environment.ts";
 
 /** Variables that edge and worker must read alike. */
 export const sharedEnvironment = {
@@ -17,6 +17,13 @@ export const sharedEnvironment = {
     about: "Least severe log lines written.",
     default: "info",
     of: ["debug", "info", "warn", "error", "silent"],
+  }),
+  allowedHosts: list("ALLOWED_HOSTS", {
+    about:
+      "Host names, separated by commas and without ports, under which edges and workers are reached besides those of " +
+      "their machine, as behind a proxy. On a loopback address no others are answered; elsewhere, any until some are listed.",
+    isValid: (host) => /^[\w.-]+$/.test(host),
+    right: "a host name without a port",
   }),
   voice: text("TTS_VOICE", {
     about: "Voice of utterances that name none.",

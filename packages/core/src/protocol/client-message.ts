@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type ErrorCode, GatewayError } from "../errors.ts";
 import { MAX_UTTERANCE_CHARACTERS } from "../limits.ts";
+import { parseJsonObject } from "./json-object.ts";
 import { speechOptionsShape } from "./speech-options.ts";
 
 /**
@@ -77,15 +78,13 @@ export type ResumeMessage = z.infer<(typeof clientMessageSchemas)["resume"]>;
 const isClientMessageType = (type: string): type is ClientMessageType =>
   Object.hasOwn(clientMessageSchemas, type);
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
-
 /**
  * Parses one message of a client.
  * @throws GatewayError `protocol.invalid_utf8`, `protocol.invalid_json`, `protocol.unknown_type` or
  *   `protocol.invalid_message`, each saying what was wrong and what would be right.
  */
 export function parseClientMessage(bytes: Uint8Array): ClientMessage {
-  const value = parseJsonObject(bytes);
+  const value = parseJsonObject(bytes, { what: "The message", example: `{"type":"ping"}` });
   const type = value["type"];
   if (typeof type !== "string" || !isClientMessageType(type)) {
     throw new GatewayError(
@@ -94,33 +93,6 @@ export function parseClientMessage(bytes: Uint8Array): ClientMessage {
     );
   }
   return validate<ClientMessage>(clientMessageSchemas[type], value, `a "${type}" message`);
-}
-
-/** Parses bytes that must be one JSON object, as `parseClientMessage` and the HTTP bodies need it. */
-export function parseJsonObject(bytes: Uint8Array): Record<string, unknown> {
-  let text: string;
-  try {
-    text = utf8.decode(bytes);
-  } catch (cause) {
-    throw new GatewayError("protocol.invalid_utf8", "The message is not valid UTF-8.", { cause });
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new GatewayError(
-      "protocol.invalid_json",
-      `The message is not JSON: send an object such as {"type":"ping"}.`,
-      {
-        cause,
-      },
-    );
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    const found = value === null ? "null" : Array.isArray(value) ? "an array" : `a ${typeof value}`;
-    throw new GatewayError("protocol.invalid_message", `The message must be a JSON object, not ${found}.`);
-  }
-  return value as Record<string, unknown>;
 }
 
 /** Holds `value` against `schema`; the first issue becomes a `protocol.invalid_message` that names the field. */

@@ -73,7 +73,7 @@ export class LiveIndex {
       );
       for (let i = 0; i + 1 < reply.length; i += 2) {
         const place = { id: reply[i] ?? "", expiresAtMs: Number(reply[i + 1]) };
-        const isSeen = place.expiresAtMs === after.expiresAtMs && place.id <= after.id;
+        const isSeen = place.expiresAtMs === after.expiresAtMs && compareBytes(place.id, after.id) <= 0;
         if (!isSeen) places.push(place);
       }
       if (reply.length < count * 2) break;
@@ -87,12 +87,16 @@ interface Place {
   readonly id: string;
 }
 
-const encodeCursor = ({ expiresAtMs, id }: Place): string => `${expiresAtMs}.${id}`;
+/** As Redis orders them, which is not JavaScript's order beyond U+FFFF. */
+const compareBytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
+
+const encodeCursor = ({ expiresAtMs, id }: Place): string =>
+  `${expiresAtMs}.${Buffer.from(id).toString("base64url")}`;
 
 function parseCursor(cursor: string): Place {
-  const [, expiresAtMs, id] = /^(\d{1,15})\.([A-Za-z0-9_-]{1,128})$/.exec(cursor) ?? [];
+  const [, expiresAtMs, id] = /^(\d{1,15})\.([A-Za-z0-9_-]{1,700})$/.exec(cursor) ?? [];
   if (expiresAtMs === undefined || id === undefined) {
     throw new GatewayError("protocol.invalid_message", "The cursor is not one that was handed out.");
   }
-  return { expiresAtMs: Number(expiresAtMs), id };
+  return { expiresAtMs: Number(expiresAtMs), id: Buffer.from(id, "base64url").toString() };
 }

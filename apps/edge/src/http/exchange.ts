@@ -1,11 +1,15 @@
 import type { HttpRequest, HttpResponse } from "uWebSockets.js";
 import { STATUS_CODES } from "node:http";
 import { GatewayError, toHttpStatus } from "@tts-labs/core/errors";
+import type { Door } from "@tts-labs/core/http/door";
+import { SECURITY_HEADERS } from "@tts-labs/core/http/security-headers";
 import { newRequestId, REQUEST_ID_PATTERN } from "@tts-labs/core/ids";
 import { toErrorMessage } from "@tts-labs/core/protocol/server-message";
 
 /** Bytes of a request's address that are told back in an error. */
 const MAX_SHOWN_PATH = 100;
+/** Statuses whose answers have no body, and say no length. */
+const BODILESS: ReadonlySet<number> = new Set([204, 304]);
 
 /** The `x-request-id` of a request where it is fit to be logged, else one of our own. */
 export function toRequestId(request: HttpRequest): string {
@@ -25,20 +29,33 @@ export class HttpExchange {
   readonly query: string;
   readonly accept: string;
   readonly contentType: string;
+  readonly contentEncoding: string;
   readonly ifNoneMatch: string;
+  readonly host: string;
+  readonly origin: string;
+  /** Asks what a page of another site may send: the method it names is not this request's. */
+  readonly isPreflight: boolean;
   readonly response: HttpResponse;
+  /** Of every answer, unless it brings its own. */
+  readonly #headers: Readonly<Record<string, string>>;
   readonly #onGone: (() => void)[] = [];
   #state: "open" | "answered" | "gone" = "open";
 
-  constructor(response: HttpResponse, request: HttpRequest) {
+  constructor(response: HttpResponse, request: HttpRequest, door: Pick<Door, "answerHeaders">) {
     this.response = response;
     this.requestId = toRequestId(request);
     this.method = request.getCaseSensitiveMethod();
     this.path = request.getUrl();
-    this.query = request.getQuery();
+    // Where there is no "?", it is undefined, whatever the typings say.
+    this.query = request.getQuery() ?? "";
     this.accept = request.getHeader("accept");
     this.contentType = request.getHeader("content-type");
+    this.contentEncoding = request.getHeader("content-encoding");
     this.ifNoneMatch = request.getHeader("if-none-match");
+    this.host = request.getHeader("host");
+    this.origin = request.getHeader("origin");
+    this.isPreflight = this.method === "OPTIONS" && request.getHeader("access-control-request-method") !== "";
+    this.#headers = { ...SECURITY_HEADERS, ...door.answerHeaders(this.origin) };
     response.onAborted(() => {
       if (this.#state === "open") this.#state = "gone";
       for (const act of this.#onGone.splice(0)) act();
@@ -65,7 +82,10 @@ export class HttpExchange {
     this.#state = "answered";
     this.response.cork(() => {
       this.writeHead(status, headers);
-      if (this.method === "HEAD") this.response.endWithoutBody(body.length);
+      // Given a length, uWS takes an answer without a body for one that is not complete, and leaves it open.
+      if (this.method === "HEAD") {
+        this.response.writeHeader("content-length", String(Buffer.byteLength(body))).endWithoutBody();
+      } else if (BODILESS.has(status)) this.response.endWithoutBody();
       else this.response.end(body);
     });
   }
@@ -113,7 +133,9 @@ export class HttpExchange {
   /** Status and headers; the caller has corked the response and goes on with the body. */
   writeHead(status: number, headers: Readonly<Record<string, string>>): void {
     this.response.writeStatus(`${status} ${STATUS_CODES[status] ?? "Status"}`);
-    for (const [name, value] of Object.entries(headers)) this.response.writeHeader(name, value);
+    for (const [name, value] of Object.entries({ ...this.#headers, ...headers })) {
+      this.response.writeHeader(name, value);
+    }
     this.response.writeHeader("x-request-id", this.requestId);
   }
 
