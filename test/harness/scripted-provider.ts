@@ -36,10 +36,17 @@ export interface ScriptedProvider {
   /** Decides about an upgrade: `undefined` accepts. */
   onUpgrade: (request: IncomingMessage) => Refusal | "stall" | undefined;
   /** Plain HTTP. */
-  onRequest: (request: IncomingMessage) => { readonly status: number; readonly body: unknown } | "stall";
+  onRequest: (request: IncomingMessage) => HttpAnswer | "stall";
   /** The n-th session, from 0, now or later. */
   session(n: number): Promise<ProviderSession>;
   close(): Promise<void>;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  /** Sent as JSON; a buffer is sent as it is. */
+  readonly body: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface Refusal {
@@ -81,8 +88,9 @@ export async function startScriptedProvider(
   http.on("request", (request, response) => {
     const answer = provider.onRequest(request);
     if (answer === "stall") return;
-    const { status, body } = answer;
-    response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+    const { status, body, headers } = answer;
+    response.writeHead(status, { "content-type": "application/json", ...headers });
+    response.end(Buffer.isBuffer(body) ? body : JSON.stringify(body));
   });
   http.on("upgrade", (request, tcp: Socket, head) => {
     const decision = provider.onUpgrade(request);

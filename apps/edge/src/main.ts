@@ -27,6 +27,7 @@ import { Admission } from "./admission.ts";
 import { BackgroundWork } from "./background-work.ts";
 import { type BudgetLimits, DEFAULT_LIMITS, EdgeBudget } from "./budget/edge-budget.ts";
 import { type EdgeConfig, parseEdgeConfig } from "./config.ts";
+import { DefaultVoice } from "./default-voice.ts";
 import { Drain } from "./drain.ts";
 import { openMetrics } from "./metrics.ts";
 import { listenForOps } from "./ops-port.ts";
@@ -71,7 +72,8 @@ export interface EdgeGround {
   readonly registry: LiveRegistry;
   readonly routes: WantedRoutes;
   readonly sessions: SessionStore;
-  readonly voices: () => Promise<readonly Voice[]>;
+  /** As workers have put them; `undefined` where none has lately. */
+  readonly voices: () => Promise<readonly Voice[] | undefined>;
   /** Why nothing can be stored, enqueued or heard just now. */
   readonly storageTrouble: () => Promise<GatewayError | undefined>;
   readonly page: PageRoutes;
@@ -127,7 +129,7 @@ export async function startEdge(config: EdgeConfig, logger: Logger, seams: EdgeS
       ...{ queue, sessions, registry: openLiveRegistry({ redis, keys }) },
       streams: overStreams(streams),
       routes: new RedisWantedRoutes(redis, keys),
-      voices: async () => (await voices.get()) ?? [{ id: config.voice, name: config.voice }],
+      voices: () => voices.get(),
       storageTrouble: () => storage.trouble(),
       page: await openPageRoutes(),
       ...(config.cache ? { cache: { audio: openCache, flights: new RedisFlights({ redis, keys }) } } : {}),
@@ -159,8 +161,15 @@ export async function openEdge(
   const budget = new ByteBudget(config.cacheMemoryBytes);
   const audioCache = ground.cache?.audio(observer.cache, budget);
   const background = new BackgroundWork(logger);
+  const defaultVoice = new DefaultVoice({ configured: config.voice, voices: ground.voices, logger });
+  lifecycle.add("default voice", defaultVoice, (it) => it.close());
+  await defaultVoice.follow();
   const defaults: SpeechDefaults = {
-    ...{ voice: config.voice, model: config.model, sampleRateHz: config.sampleRateHz },
+    get voice() {
+      return defaultVoice.current;
+    },
+    model: config.model,
+    sampleRateHz: config.sampleRateHz,
     ...(config.language === undefined ? {} : { language: config.language }),
   };
   const speechCache =
@@ -213,6 +222,9 @@ export async function openEdge(
     ...ground,
     nodeId,
     info: settings,
+    voices: async () =>
+      (await ground.voices()) ??
+      (config.voice === undefined ? [] : [{ id: config.voice, name: config.voice }]),
     metrics: () => observer.expose(),
     readiness: async () => {
       if (registry.isDraining || departure.hasBegun) return { status: "draining" };

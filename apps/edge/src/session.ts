@@ -270,7 +270,8 @@ export class Session {
 
   /** @throws GatewayError `protocol.wrong_state` naming the first option that differs */
   #assertSameOptions(open: Utterance, requested: RequestedOptions): void {
-    const { defaults } = this.#options.settings;
+    // The default voice may have become another one since.
+    const defaults = { ...this.#options.settings.defaults, voice: open.speech.voice };
     const asked = Object.entries(toSpeechOptions({ ...open.requested, ...requested }, defaults));
     const opened = new Map<string, unknown>(Object.entries(open.speech));
     const differing = asked.find(([key, value]) => !isDeepStrictEqual(value, opened.get(key)));

@@ -1,3 +1,4 @@
+import { settleable } from "@tts-labs/core/async/settleable";
 import { openBreaker } from "@tts-labs/core/breaker/breaker";
 import { toProviderIdentity } from "@tts-labs/core/cache/cache-key";
 import { newNodeId } from "@tts-labs/core/ids";
@@ -8,12 +9,14 @@ import { toSpeechOptions } from "@tts-labs/core/protocol/speech-options";
 import { openUtteranceConsumer } from "@tts-labs/core/queue/utterance-consumer";
 import { closeRedis, openRedis } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
+import { settleWithin } from "@tts-labs/core/redis/settle-within";
 import { StorageCheck } from "@tts-labs/core/redis/storage-check";
 import { openLiveRegistry } from "@tts-labs/core/session/redis-live-registry";
 import { openVoiceList } from "@tts-labs/core/session/redis-voice-list";
 import { openRedisStreams } from "@tts-labs/core/stream/redis-stream";
 import type { Fallback } from "./choices.ts";
 import { parseWorkerConfig, type WorkerConfig } from "./config.ts";
+import { DefaultVoice } from "./default-voice.ts";
 import { toProviderKeys } from "./elevenlabs/provider-keys.ts";
 import { toFallbackProvider } from "./fallback-config.ts";
 import { utteranceRunner } from "./job-consumer.ts";
@@ -31,6 +34,8 @@ import { followWantedRoutes } from "./wanted-routes.ts";
 
 /** A `prewarm` precedes its text by seconds, and a socket takes a fifth of one. */
 const WANTED_ROUTES_EVERY_MS = 500;
+/** Longest wait for the account's voices before jobs are taken. */
+const FIRST_VOICES_LIMIT_MS = 2_000;
 /** What is left for aborted runs to tell how they ended. */
 const WIND_UP_MS = 6_000;
 
@@ -102,10 +107,24 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
       provider,
       second && { ...parts, ...second, name: "fallback" },
     );
+    const { model, sampleRateHz, language } = config;
+    const defaultVoice = new DefaultVoice({
+      configured: config.voice,
+      chosen: (voice) => {
+        const defaults = { voice, model, sampleRateHz, ...(language === undefined ? {} : { language }) };
+        provider.sockets.prewarm(toSpeechOptions({}, defaults));
+      },
+      logger,
+    });
+    const firstRound = settleable<void>();
     const stopVoices = publishVoices({
       list: () => provider.sockets.listVoices(),
       store: openVoiceList({ redis, keys }),
       everyMs: config.voicesEveryMs,
+      told: (voices) => {
+        defaultVoice.told(voices);
+        firstRound.resolve();
+      },
       logger,
     });
     lifecycle.add("voices", stopVoices, (stop) => stop());
@@ -113,25 +132,28 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
       ...{ redis, keys, logger },
       everyMs: WANTED_ROUTES_EVERY_MS,
       workersPerWish: config.prewarmWorkers,
-      prewarm: (speech) => provider.sockets.prewarm(speech),
+      prewarm: (speech) => provider.sockets.prewarm(defaultVoice.named(speech)),
     });
     lifecycle.add("wanted routes", stopRoutes, (stop) => stop());
     const consumer = openUtteranceConsumer({
       ...{ redis: queueRedis, keys, concurrency: config.concurrency, logger },
-      run: utteranceRunner({
-        ...{ nodeId, streams, logger, provider: toProviderIdentity(config.elevenLabsUrl) },
-        ...{ synthesizer: provider.synthesizer, slots: provider.slots, fallbacks },
-        live: openLiveRegistry({ redis, keys }),
-        limits: config,
-        observer: metrics.run,
-      }),
+      run: utteranceRunner(
+        {
+          ...{ nodeId, streams, logger, provider: toProviderIdentity(config.elevenLabsUrl) },
+          ...{ synthesizer: provider.synthesizer, slots: provider.slots, fallbacks },
+          live: openLiveRegistry({ redis, keys }),
+          limits: config,
+          observer: metrics.run,
+        },
+        defaultVoice.named,
+      ),
     });
     const drainLimitMs = config.drainMs + WIND_UP_MS;
     lifecycle.add("utterances", consumer, (it) => it.drain(config.drainMs, hurry), drainLimitMs);
-    const { voice, model, sampleRateHz, language } = config;
-    const defaults = { voice, model, sampleRateHz, ...(language === undefined ? {} : { language }) };
-    provider.sockets.prewarm(toSpeechOptions({}, defaults));
     await consumer.ready;
+    // Edges that have no other voice to speak with find one as soon as this worker is ready.
+    if (config.voice === undefined)
+      await settleWithin(firstRound.promise, FIRST_VOICES_LIMIT_MS).catch(() => {});
     phase = undefined;
     logger.info({ nodeId, opsUrl: ops.url, concurrency: config.concurrency }, "worker is ready");
     return {

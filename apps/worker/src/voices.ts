@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { type GatewayError, toGatewayError } from "@tts-labs/core/errors";
 import type { Logger } from "@tts-labs/core/logger";
 import type { Voice, VoiceList } from "@tts-labs/core/session/redis-voice-list";
 
@@ -12,13 +13,15 @@ export interface VoicesOptions {
   readonly store: Pick<VoiceList, "put">;
   readonly everyMs: number;
   readonly logger: Logger;
+  /** Told after every round: the voices, or why there are none. */
+  readonly told?: (voices: readonly Voice[] | GatewayError) => void;
   /** For tests. */
   readonly pause?: (ms: number, signal: AbortSignal) => Promise<unknown>;
 }
 
 /**
  * Keeps the provider's voices where edges find them: edges have no key. What fails is tried again, at first
- * after a second, at last as often as the list is refreshed anyway.
+ * after a second, at last as often as the list is refreshed anyway; meanwhile the old list stays.
  * @returns what ends it
  */
 export function publishVoices(options: VoicesOptions): () => Promise<void> {
@@ -31,17 +34,23 @@ export function publishVoices(options: VoicesOptions): () => Promise<void> {
 }
 
 async function publish(options: VoicesOptions, signal: AbortSignal): Promise<void> {
-  const { list, store, everyMs, logger, pause = sleepUnlessAborted } = options;
+  const { list, store, everyMs, logger, told, pause = sleepUnlessAborted } = options;
   let retryMs = FIRST_RETRY_MS;
+  let voices: readonly Voice[] | undefined;
   while (!signal.aborted) {
     let pauseMs = everyMs;
     try {
-      await store.put(await list(), everyMs * TTL_ROUNDS);
+      voices = await list();
+      await store.put(voices, everyMs * TTL_ROUNDS);
       retryMs = FIRST_RETRY_MS;
-    } catch (err) {
+      told?.(voices);
+    } catch (error) {
+      const { code, message, facts } = toGatewayError(error);
       pauseMs = Math.min(retryMs, everyMs);
       retryMs *= 2;
-      logger.warn({ err, retryInMs: pauseMs }, "voices not listed");
+      logger.warn({ code, reason: message, ...facts, retryInMs: pauseMs }, "voices not listed");
+      if (voices !== undefined) await store.put(voices, everyMs * TTL_ROUNDS).catch(() => {});
+      told?.(toGatewayError(error));
     }
     await pause(pauseMs, signal);
   }

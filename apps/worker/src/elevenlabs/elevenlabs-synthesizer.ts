@@ -82,7 +82,8 @@ export function openElevenLabsSynthesizer(options: ElevenLabsOptions): ElevenLab
     expect: (speech, count) => {
       for (const keyId of secrets.keys()) pool.expect(toRouteOf(speech, keyId), count);
     },
-    listVoices: () => listVoices({ url, apiKey, timeoutMs: deadlines.connectMs + deadlines.firstAudioMs }),
+    listVoices: () =>
+      listVoices({ url, apiKey, timeoutMs: deadlines.connectMs + deadlines.firstAudioMs, logger }),
     close: () => pool.close(),
   };
 }

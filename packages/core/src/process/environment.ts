@@ -96,6 +96,20 @@ export const choice = <const T extends string>(
   { about, default: value, of }: Described<T> & { readonly of: readonly [T, ...T[]] },
 ): Variable<T> => variable<T>(name, about, z.enum(of) as unknown as z.ZodType<T, string>, value);
 
+/** A number that must be one of a few. */
+export const oneOf = <const T extends number>(
+  name: string,
+  { about, default: value, of }: Described<T> & { readonly of: readonly T[] },
+): Variable<number> =>
+  variable(
+    name,
+    about,
+    number(
+      z.number().refine((it) => (of as readonly number[]).includes(it), `must be one of ${of.join(", ")}`),
+    ),
+    String(value),
+  );
+
 export type Environment = Readonly<Record<string, Variable<unknown>>>;
 
 export type ConfigOf<E extends Environment> = {

@@ -1,4 +1,7 @@
-import { choice, duration, integer, list, optionalText, text } from "./environment.ts";
+import { choice, duration, list, oneOf, optionalText, text } from "./environment.ts";
+
+/** PCM rates that the provider has. */
+export const SAMPLE_RATES_HZ = [8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000] as const;
 
 /** Variables that edge and worker must read alike. */
 export const sharedEnvironment = {
@@ -25,19 +28,17 @@ export const sharedEnvironment = {
     isValid: (host) => /^[\w.-]+$/.test(host),
     right: "a host name without a port",
   }),
-  voice: text("TTS_VOICE", {
-    about: "Voice of utterances that name none.",
-    default: "simEnglishGrace0000A",
+  voice: optionalText("TTS_VOICE", {
+    about: "Voice of utterances that name none; without it the first of the account's voices.",
   }),
   model: text("TTS_MODEL", { about: "Model of utterances that name none.", default: "eleven_flash_v2_5" }),
   language: optionalText("TTS_LANGUAGE", {
     about: "Language (ISO 639-1) of utterances that name none; without it the model decides.",
   }),
-  sampleRateHz: integer("TTS_SAMPLE_RATE_HZ", {
-    about: "Samples per second of all speech.",
+  sampleRateHz: oneOf("TTS_SAMPLE_RATE_HZ", {
+    about: `Samples per second of all speech: ${SAMPLE_RATES_HZ.join(", ")}.`,
     default: 24_000,
-    min: 8_000,
-    max: 48_000,
+    of: SAMPLE_RATES_HZ,
   }),
   streamTtlMs: duration("STREAM_TTL_MS", {
     about: "Milliseconds an utterance's streams live in Redis after the last sign of their users.",

@@ -54,6 +54,12 @@ export interface SpeechOptions {
   readonly sampleRateHz: number;
 }
 
+/**
+ * Stands for the account's first voice where an edge does not know that one: a worker that does puts it in. Where
+ * no voice is known at all, the provider is asked for one of this name, and says what it makes of it.
+ */
+export const FIRST_VOICE = "default";
+
 /** What an operator configures; what a request leaves open. */
 export interface SpeechDefaults {
   readonly voice: string;

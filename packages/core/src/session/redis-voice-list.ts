@@ -19,6 +19,10 @@ export interface VoiceList {
   get(): Promise<readonly Voice[] | undefined>;
 }
 
+/** The voice of utterances that name none, where none is configured: the one so far if it is listed, else the first. */
+export const firstVoice = (voices: readonly Voice[], soFar?: string): string | undefined =>
+  voices.some(({ id }) => id === soFar) ? soFar : voices[0]?.id;
+
 const voicesSchema = z.array(
   z.object({ id: z.string(), name: z.string(), language: z.string().exactOptional() }),
 );

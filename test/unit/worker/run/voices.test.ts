@@ -10,6 +10,7 @@ const GRACE: Voice = { id: "grace", name: "Grace", language: "en" };
 async function publishThrough(answers: readonly ("voices" | "failure")[]) {
   const puts: [readonly Voice[], number][] = [];
   const pauses: number[] = [];
+  const told: (readonly Voice[] | GatewayError)[] = [];
   let asked = 0;
   let finish = () => {};
   const finished = new Promise<void>((resolve) => {
@@ -22,6 +23,7 @@ async function publishThrough(answers: readonly ("voices" | "failure")[]) {
     },
     store: { put: async (voices, ttlMs) => void puts.push([voices, ttlMs / 1_000]) },
     everyMs: 5_000,
+    told: (it) => told.push(it),
     logger: silentLogger,
     pause: async (ms, signal) => {
       pauses.push(ms / 1_000);
@@ -32,7 +34,7 @@ async function publishThrough(answers: readonly ("voices" | "failure")[]) {
   });
   await finished;
   await stop();
-  return { puts, pauses };
+  return { puts, pauses, told };
 }
 
 test("voices are listed every round, and outlive two rounds that fail", async () => {
@@ -46,7 +48,7 @@ test("voices are listed every round, and outlive two rounds that fail", async ()
 
 test("a failure is tried again after 1, 2, 4 … s, never less often than a round; success begins anew", async () => {
   const failed = "failure" as const;
-  const { puts, pauses } = await publishThrough([
+  const { puts, pauses, told } = await publishThrough([
     failed,
     failed,
     failed,
@@ -57,5 +59,11 @@ test("a failure is tried again after 1, 2, 4 … s, never less often than a roun
     failed,
   ]);
   expect(pauses).toEqual([1, 2, 4, 5, 5, 5, 1, 2]);
-  expect(puts).toHaveLength(1);
+  // The old list stays while a new one can't be had.
+  expect(puts).toEqual([1, 2, 3].map(() => [[GRACE], 15]));
+  expect(told.map((it) => (it instanceof GatewayError ? it.code : it))).toEqual([
+    ...Array.from({ length: 5 }, () => "provider.connect_failed"),
+    [GRACE],
+    ...Array.from({ length: 2 }, () => "provider.connect_failed"),
+  ]);
 });
