@@ -86,9 +86,11 @@ export interface EdgeGround {
   readonly keeps?: Keeps;
   /** What connections may cost; absent: `DEFAULT_LIMITS`. */
   readonly limits?: BudgetLimits;
+  /** See `SessionServices`. */
+  readonly asksAtOnce?: boolean;
 }
 
-export interface EdgeSeams extends Pick<EdgeGround, "keeps" | "limits"> {
+export interface EdgeSeams extends Pick<EdgeGround, "keeps" | "limits" | "asksAtOnce"> {
   /** What stands between the edge and its streams. */
   readonly overStreams?: (streams: StreamStore) => StreamStore;
 }

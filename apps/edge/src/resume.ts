@@ -13,6 +13,8 @@ export interface RestoredUtterance {
   readonly text?: RestoredText;
   /** Where it is made sentence by sentence, and more of it is to be read: its text so far. */
   readonly said?: StoredText;
+  /** No worker has begun it. */
+  readonly isUnspoken?: boolean;
   /** Its complete text, where it has no audio of its own (yet): it was served from the cache, or had joined another. */
   readonly soundless?: string;
 }
@@ -121,7 +123,7 @@ async function goOn(
   if (!isAudioThere && text === undefined && stored.text !== undefined)
     return { stored, from, soundless: stored.text };
   if (!isAudioThere && from.sample > 0) throw positionGone();
-  if (text !== undefined) return { stored, from, text };
+  if (text !== undefined) return { stored, from, text, ...(isAudioThere ? {} : { isUnspoken: true }) };
   if (isAudioThere) throw positionGone();
   return undefined;
 }

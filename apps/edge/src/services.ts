@@ -26,6 +26,8 @@ export interface SessionServices {
   readonly sessions: SessionStore;
   /** Absent where nothing is to be cached. */
   readonly speechCache?: SpeechCache;
+  /** True: a worker is asked before there is anything to speak, as tests do to show what that costs. */
+  readonly asksAtOnce?: boolean;
   readonly observer: EdgeObserver;
   readonly background: BackgroundWork;
   readonly unsettled: UnsettledUtterances;

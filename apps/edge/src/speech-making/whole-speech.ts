@@ -8,6 +8,7 @@ import { FoundSpeech } from "../speech-cache/found-speech.ts";
 import { TextPause } from "../speech-cache/text-pause.ts";
 import type { ClientPosition } from "../utterance-reader.ts";
 import type { RestoredText, UtteranceText } from "../utterance-text.ts";
+import { DueText } from "./due-text.ts";
 import { openText } from "./open-text.ts";
 import type { SpeechMaking, SpeechReading } from "./speech-making.ts";
 import { type Watched, WatchedReader } from "./watched-reader.ts";
@@ -37,6 +38,8 @@ export interface RestoredSpeech {
   readonly text?: RestoredText;
   /** Its complete text, where it has no audio of its own (yet): it was served from the cache, or had joined another. */
   readonly soundless?: string;
+  /** No worker has begun it. */
+  readonly isUnspoken?: boolean;
   /** The client was told how it ended. */
   readonly hasEnded: boolean;
 }
@@ -50,21 +53,24 @@ export class WholeSpeech implements SpeechMaking {
   readonly #text: UtteranceText;
   readonly #found: FoundSpeech;
   readonly #textPause = new TextPause();
-  readonly #openedAtMs = performance.now();
-  #lastTextAtMs = performance.now();
+  readonly #due = new DueText();
+  /** When a worker was asked. */
+  #askedAtMs = performance.now();
   #begun: Promise<void> = Promise.resolve();
   #stopped: Promise<void> | undefined;
   /** Stopped or left: what has not been begun is not begun any more. */
   #isOver = false;
+  #isAsked = false;
 
   constructor(options: WholeSpeechOptions) {
     this.#options = options;
     const { utteranceId, speech, services, restored } = options;
     this.#found = new FoundSpeech(services.speechCache, { utteranceId, readerId: options.sessionId, speech });
     this.#text = openText({ ...options, restored: restored?.text });
+    if (restored?.text !== undefined) this.#due.recall(restored.text);
     if (restored?.text !== undefined || restored?.soundless === undefined) return;
-    this.#text.speak(restored.soundless);
-    this.#text.end();
+    this.speak(restored.soundless);
+    this.endText();
   }
 
   get given(): string {
@@ -88,18 +94,18 @@ export class WholeSpeech implements SpeechMaking {
   }
 
   speak(text: string): void {
-    this.#lastTextAtMs = performance.now();
     this.#text.speak(text);
+    this.#due.push(text);
   }
 
   flush(): void {
-    this.#lastTextAtMs = performance.now();
     this.#text.flush();
+    this.#due.flush();
   }
 
   endText(): void {
-    this.#lastTextAtMs = performance.now();
     this.#text.end();
+    this.#due.end();
     this.#textPause.ended();
   }
 
@@ -119,8 +125,8 @@ export class WholeSpeech implements SpeechMaking {
       this.#found.use === "hit"
         ? watched.reader
         : new WatchedReader(watched, {
-            ...{ pickupTimeoutMs, stallTimeoutMs, openedAtMs: this.#openedAtMs },
-            lastTextAtMs: () => this.#lastTextAtMs,
+            ...{ pickupTimeoutMs, stallTimeoutMs, openedAtMs: this.#askedAtMs },
+            lastTextAtMs: () => this.#due.lastTextAtMs,
             instead: async (error) =>
               (await this.#beginsAgain(error)) ? this.#open(replayBytes) : undefined,
           });
@@ -132,11 +138,13 @@ export class WholeSpeech implements SpeechMaking {
 
   stop(): void {
     this.#isOver = true;
+    this.#due.stop();
     this.#stopped ??= this.#found.use === "miss" ? this.#stopUnlessShared() : this.#takeBack();
   }
 
   async leave(): Promise<void> {
     this.#isOver = true;
+    this.#due.stop();
     this.#found.leave();
     await this.#begun;
     await this.#text.leave();
@@ -177,17 +185,19 @@ export class WholeSpeech implements SpeechMaking {
     const stored = way === "speak" ? this.#storeInTime() : undefined;
     onFound(way === "listen" ? whole : undefined);
     await stored;
+    if (way === "speak") await this.#askOnceDue();
   }
 
   /** What has audio of its own needs nothing; else the text is looked up again. */
-  async #beginAgain({ soundless, from, hasEnded }: RestoredSpeech): Promise<void> {
+  async #beginAgain({ soundless, from, hasEnded, text, isUnspoken }: RestoredSpeech): Promise<void> {
+    if (isUnspoken === true && text?.isComplete === false) return this.#askOnceDue();
     if (soundless === undefined || !this.#found.isCaching) return;
     const way = await this.#found.find(soundless, from.sample > 0);
     if (!this.#isOver && way === "listen") return;
     // What it was heard from is gone: anew it could sound different, so only what was not begun is spoken.
     const isUnheard = from.sample === 0 && !hasEnded;
     if (!this.#isOver && isUnheard) {
-      return this.#text.isClaimed ? this.#options.services.queue.add(this.#toJob()) : this.#storeInTime();
+      return this.#text.isClaimed ? this.#ask() : this.#storeInTime();
     }
     await this.#found.abandon();
     if (!this.#isOver) throw new GatewayError("session.position_gone");
@@ -243,9 +253,28 @@ export class WholeSpeech implements SpeechMaking {
   }
 
   async #store(): Promise<void> {
-    const { queue } = this.#options.services;
+    const stored = this.#text.claim().then(() => this.#text.store());
     // Side by side: a worker that is there before the text waits for it, and would have to in any case.
-    await Promise.all([this.#text.claim().then(() => this.#text.store()), queue.add(this.#toJob())]);
+    await Promise.all([stored, ...(this.#mayAsk ? [this.#ask()] : [])]);
+  }
+
+  /** Something is there to be spoken. */
+  get #mayAsk(): boolean {
+    return this.#due.isDue || this.#options.services.asksAtOnce === true;
+  }
+
+  /** Asks for a worker. */
+  async #ask(): Promise<void> {
+    this.#isAsked = true;
+    this.#askedAtMs = performance.now();
+    await this.#options.services.queue.add(this.#toJob());
+  }
+
+  /** Until then it waits as text. @throws GatewayError `session.text_timeout`, `storage.*` */
+  async #askOnceDue(): Promise<void> {
+    if (this.#isAsked) return;
+    await this.#due.wait(this.#options.settings.stallTimeoutMs);
+    if (!this.#isOver && this.#due.isDue) await this.#ask();
   }
 
   async #stopUnlessShared(): Promise<void> {
@@ -254,9 +283,10 @@ export class WholeSpeech implements SpeechMaking {
 
   /** The worker is told to stop; a job that none has taken is no longer one. */
   async #takeBack(): Promise<void> {
-    const { utteranceId, services } = this.#options;
+    const { utteranceId, services, restored } = this.#options;
     await this.#text.cancel();
     await this.#begun;
+    if (!this.#isAsked && restored === undefined) return;
     await services.queue
       .withdraw(utteranceId)
       .catch((err: unknown) => services.logger.debug({ err, utteranceId }, "job not withdrawn"));
