@@ -43,6 +43,11 @@ export class DetachedSession {
     this.refresh();
   }
 
+  /** Which of the session's connections it was. */
+  get epoch(): number {
+    return this.#options.hold.epoch;
+  }
+
   /** Keeps it in the live view. */
   refresh(): void {
     const { record, utterances, services, settings } = this.#options;

@@ -38,13 +38,15 @@ export interface ResumeRoles {
   readonly streams: StreamStore;
   readonly nodeId: string;
   readonly streamTtlMs: number;
+  /** Epoch of the hold. */
+  readonly rank: number;
 }
 
 /**
  * What of a session still has to reach its client, in order: the utterance it is in, and all later ones. One that
  * has ended is told again from the client's position on. One of which nothing was stored never arrived: the
  * client, which does not find it in `connected`, sends it again.
- * @throws GatewayError `session.position_gone`, `storage.*`
+ * @throws GatewayError `session.position_gone`, `session.superseded` where another connection has taken over meanwhile, `storage.*`
  */
 export async function restoreUtterances(
   session: StoredSession,
@@ -73,7 +75,9 @@ export async function restoreUtterances(
   const failed = restored.find((it) => it.status === "rejected");
   if (failed === undefined) return found;
   for (const { text } of found) text?.writer.close();
-  throw failed.reason;
+  const { reason } = failed;
+  const isOutranked = reason instanceof GatewayError && reason.code === "lease.lost";
+  throw isOutranked ? new GatewayError("session.superseded") : reason;
 }
 
 /** Of utterances that have ended and are with the client, nothing stays in Redis. */
@@ -101,8 +105,8 @@ async function tellAgain(
 ): Promise<RestoredUtterance> {
   const isMissingAudio = from.sample < (stored.end?.samples ?? 0);
   if (!isMissingAudio || (await hasAudio(roles.streams, stored))) return { stored, from };
-  const { nodeId, streamTtlMs: ttlMs } = roles;
-  const text = await takeOverText(roles.streams, { nodeId, utteranceId: stored.utteranceId, ttlMs });
+  const { nodeId, streamTtlMs: ttlMs, rank } = roles;
+  const text = await takeOverText(roles.streams, { nodeId, utteranceId: stored.utteranceId, ttlMs, rank });
   text?.writer.close();
   const soundless = text?.isComplete === true ? text.text : stored.text;
   if (soundless === undefined) throw positionGone();
@@ -112,11 +116,11 @@ async function tellAgain(
 async function goOn(
   stored: StoredUtterance,
   from: ClientPosition,
-  { streams, nodeId, streamTtlMs: ttlMs }: ResumeRoles,
+  { streams, nodeId, streamTtlMs: ttlMs, rank }: ResumeRoles,
 ): Promise<RestoredUtterance | undefined> {
   const { utteranceId } = stored;
   const [text, isAudioThere] = await Promise.all([
-    takeOverText(streams, { nodeId, utteranceId, ttlMs }),
+    takeOverText(streams, { nodeId, utteranceId, ttlMs, rank }),
     hasAudio(streams, stored),
   ]);
   if (!isAudioThere && text?.isComplete === true) return { stored, from, text, soundless: text.text };
@@ -132,11 +136,11 @@ async function goOn(
 async function restoreSentences(
   stored: StoredUtterance,
   from: ClientPosition,
-  { streams, nodeId, streamTtlMs: ttlMs }: ResumeRoles,
+  { streams, nodeId, streamTtlMs: ttlMs, rank }: ResumeRoles,
 ): Promise<RestoredUtterance | undefined> {
   const { utteranceId, end } = stored;
   if (end !== undefined && from.sample >= end.samples) return { stored, from };
-  const text = await takeOverText(streams, { nodeId, utteranceId, ttlMs });
+  const text = await takeOverText(streams, { nodeId, utteranceId, ttlMs, rank });
   if (text === undefined && (end !== undefined || from.sample > 0)) throw positionGone();
   if (text === undefined) return undefined;
   if (end === undefined) return { stored, from, text, said: text };

@@ -108,7 +108,7 @@ export class SessionRegistry {
     if (settings.resumeWindowMs <= 0) throw new GatewayError("session.unknown");
     const { session, hold } = await services.sessions.resume(claim, onSuperseded);
     try {
-      const roles = { ...services, streamTtlMs: settings.streamTtlMs };
+      const roles = { ...services, streamTtlMs: settings.streamTtlMs, rank: hold.epoch };
       const utterances = await restoreUtterances(session, position, roles);
       services.background.add("heard speech removed", removeHeard(session, utterances, services.streams));
       const nextNumber = Math.max(0, ...session.utterances.map(({ number }) => number)) + 1;
@@ -121,11 +121,11 @@ export class SessionRegistry {
 
   /**
    * Opens a session; where it is resumed, a connection that holds it on this edge is superseded.
-   * @throws GatewayError as `admit`
+   * @throws GatewayError as `admit`, `session.superseded` where a later connection has it by now
    */
   open(options: Omit<SessionOptions, "services" | "settings" | "onClosed">): Session {
     this.admit(options.restored === undefined ? "new" : "resumed", options.sessionId);
-    if (options.restored !== undefined) this.#supersede(options.sessionId);
+    if (options.restored !== undefined) this.#supersede(options);
     const { services, settings } = this.#options;
     const session: Session = new Session({
       ...options,
@@ -163,9 +163,17 @@ export class SessionRegistry {
     for (const detached of [...this.#detached.values()]) detached.letGo();
   }
 
-  #supersede(sessionId: string): void {
-    this.#sessions.get(sessionId)?.disconnect(new GatewayError("session.superseded"));
-    this.#detached.get(sessionId)?.letGo();
+  /** @throws GatewayError `session.superseded` where the one that is there, or was, came later than the one to be opened */
+  #supersede({ sessionId, hold }: Pick<SessionOptions, "sessionId" | "hold">): void {
+    const there = this.#sessions.get(sessionId);
+    const detached = this.#detached.get(sessionId);
+    const epoch = Math.max(there?.epoch ?? 0, detached?.epoch ?? 0);
+    // Of several that resume at once, one that was slow here may open after the one that has the session.
+    if (hold !== undefined && (!hold.isCurrent || hold.epoch < epoch)) {
+      throw new GatewayError("session.superseded");
+    }
+    there?.disconnect(new GatewayError("session.superseded"));
+    detached?.letGo();
   }
 
   #assertFree(sessionId: string | undefined): void {

@@ -85,6 +85,11 @@ export class Session {
     return hold?.isCurrent === true && settings.resumeWindowMs > 0;
   }
 
+  /** Which of the session's connections this is. */
+  get epoch(): number {
+    return this.#options.hold?.epoch ?? 1;
+  }
+
   /** Those that the client waits for, in order. */
   get utterances(): readonly Utterance[] {
     return this.#line.unfinished;
@@ -260,12 +265,9 @@ export class Session {
   }
 
   #toRecord(state: SessionRecord["state"]): SessionRecord {
-    const { services, hold } = this.#options;
-    const { sessionId, dialect, createdAtMs } = this;
-    return {
-      ...{ sessionId, dialect, createdAtMs, state, edgeId: services.nodeId },
-      connectionEpoch: hold?.epoch ?? 1,
-    };
+    const { services } = this.#options;
+    const { sessionId, dialect, createdAtMs, epoch: connectionEpoch } = this;
+    return { sessionId, dialect, createdAtMs, state, edgeId: services.nodeId, connectionEpoch };
   }
 
   /** @throws GatewayError `protocol.wrong_state` naming the first option that differs */

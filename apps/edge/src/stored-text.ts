@@ -7,16 +7,23 @@ const ENTRIES_PER_READ = 64;
 /**
  * Takes an utterance's text over from the edge that wrote it, which can append no more from then on, and reads
  * what is stored. `undefined` where there is no such stream.
- * @throws GatewayError `storage.*`
+ * @throws GatewayError `lease.lost` where a later holder has it already, `storage.*`
  */
 export async function takeOverText(
   streams: StreamStore,
-  owner: { readonly nodeId: string; readonly utteranceId: string; readonly ttlMs: number },
+  owner: {
+    readonly nodeId: string;
+    readonly utteranceId: string;
+    readonly ttlMs: number;
+    /** Epoch of the session's hold: an earlier holder can't take the text from a later one. */
+    readonly rank?: number;
+  },
 ): Promise<RestoredText | undefined> {
-  const { nodeId, utteranceId, ttlMs } = owner;
+  const { nodeId, utteranceId, ttlMs, rank } = owner;
   const stream = { tag: utteranceId, name: "text" } as const;
   if ((await streams.inspect(stream)) === undefined) return undefined;
-  const writer = await streams.claim(stream, { owner: nodeId, maxBytes: MAX_TEXT_STREAM_BYTES, ttlMs });
+  const claim = { owner: nodeId, maxBytes: MAX_TEXT_STREAM_BYTES, ttlMs };
+  const writer = await streams.claim(stream, rank === undefined ? claim : { ...claim, rank });
   // Named apart from the worker, whose place in the stream is its own.
   const reader = streams.reader(stream, { readerId: nodeId, ttlMs });
   let text = "";

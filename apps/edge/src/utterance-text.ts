@@ -17,6 +17,8 @@ export interface UtteranceTextOptions {
   readonly utteranceId: string;
   readonly owner: string;
   readonly ttlMs: number;
+  /** Epoch of the session's hold: once a later connection has the text, an earlier one can't claim it any more. */
+  readonly rank?: number;
   /** A later append failed; the utterance can't be completed. */
   readonly onFailed: (error: GatewayError) => void;
   /** What an earlier connection of the session had stored. */
@@ -162,9 +164,10 @@ export class UtteranceText {
   }
 
   async #claim(): Promise<void> {
-    const { streams, utteranceId, owner, ttlMs } = this.#options;
+    const { streams, utteranceId, owner, ttlMs, rank } = this.#options;
     const options = { owner, ttlMs, maxBytes: MAX_TEXT_STREAM_BYTES, first: this.#takePending() };
-    this.#writer = await streams.claim({ tag: utteranceId, name: "text" }, options);
+    const ranked = rank === undefined ? options : { ...options, rank };
+    this.#writer = await streams.claim({ tag: utteranceId, name: "text" }, ranked);
   }
 
   #takePending(): EntryData[] {

@@ -1,9 +1,12 @@
+import type { SessionHold } from "@tts-labs/core/session/session-store";
 import type { SessionServices, SessionSettings } from "../services.ts";
 import { type RestoredText, UtteranceText, type UtteranceTextOptions } from "../utterance-text.ts";
 
 export interface TextOptions extends Pick<UtteranceTextOptions, "utteranceId" | "onFailed"> {
   readonly services: Pick<SessionServices, "streams" | "nodeId">;
   readonly settings: Pick<SessionSettings, "streamTtlMs">;
+  /** Where the session outlives its connection. */
+  readonly hold?: Pick<SessionHold, "epoch"> | undefined;
   readonly restored?: RestoredText | undefined;
 }
 
@@ -13,12 +16,14 @@ export function openText({
   onFailed,
   services,
   settings,
+  hold,
   restored,
 }: TextOptions): UtteranceText {
   const { streams, nodeId: owner } = services;
   const { streamTtlMs: ttlMs } = settings;
   return new UtteranceText({
     ...{ streams, utteranceId, owner, ttlMs, onFailed },
+    ...(hold === undefined ? {} : { rank: hold.epoch }),
     ...(restored === undefined ? {} : { restored }),
   });
 }

@@ -9,7 +9,7 @@ import { TextPause } from "../speech-cache/text-pause.ts";
 import type { ClientPosition } from "../utterance-reader.ts";
 import type { RestoredText, UtteranceText } from "../utterance-text.ts";
 import { DueText } from "./due-text.ts";
-import { openText } from "./open-text.ts";
+import { openText, type TextOptions } from "./open-text.ts";
 import type { SpeechMaking, SpeechReading } from "./speech-making.ts";
 import { type Watched, WatchedReader } from "./watched-reader.ts";
 
@@ -25,6 +25,7 @@ export interface WholeSpeechOptions {
    * @param text where no stream will hold it
    */
   readonly onFound: (text?: string) => void;
+  readonly hold?: TextOptions["hold"];
   /** It was begun over an earlier connection. */
   readonly restored?: RestoredSpeech;
   /** Text that was taken can't be stored: it will never be complete. */

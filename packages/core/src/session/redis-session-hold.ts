@@ -134,7 +134,8 @@ export class RedisSessionHold implements SessionHold {
       sessionScripts.hold.run(
         redis,
         [key],
-        ["open", tokenHash, this.member, windowMs, ...[...fields].flat()],
+        // Its epoch goes on from the one it had: streams know claims of earlier holders by it.
+        ["open", tokenHash, this.member, windowMs, "epoch", this.epoch, ...[...fields].flat()],
       ),
     );
     if (status === "taken") this.#supersede();

@@ -1,3 +1,4 @@
+import { GatewayError } from "../errors.ts";
 import { newEpoch } from "../ids.ts";
 import type { Epoch } from "./epoch.ts";
 import type { Sleeper } from "./sleeper.ts";
@@ -34,6 +35,8 @@ export class MemoryRecord {
   /** `performance.now()` until which the owner counts as alive. */
   ownerAliveUntilMs = 0;
   maxBytes = Number.POSITIVE_INFINITY;
+  /** The highest of those who have claimed. */
+  rank = 0;
   /** Everything up to here has been released by all readers, and is gone. */
   trimmed: { readonly seq: number; readonly endBytes: number } = { seq: 0, endBytes: 0 };
   /** By fence - 1. */
@@ -66,7 +69,10 @@ export class MemoryRecord {
     return this.tail.endBytes - this.trimmed.endBytes;
   }
 
+  /** @throws GatewayError `lease.lost` where a claim of a higher rank came first */
   claim(options: ClaimOptions): number {
+    if (options.rank !== undefined && options.rank < this.rank) throw new GatewayError("lease.lost");
+    this.rank = options.rank ?? this.rank;
     const base = options.afterSeq ?? this.tail.seq;
     for (const incarnation of this.#incarnations) {
       incarnation.seal = Math.min(incarnation.seal ?? base, base);

@@ -56,10 +56,15 @@ export interface RedisStreamOptions {
   readonly noticesLoss?: boolean;
 }
 
-/** Owners who claim at the same time; each round one of them wins. */
+/** Rounds of a script that names keys by the fence it expects. */
 const MAX_CONFLICTS = 16;
 /** Most streams have one owner all their life. */
 const USUAL_FENCE = 1;
+/**
+ * After a conflict a script is given the entries of this many fences more, so that others who claim at the same time
+ * don't make it fail again. Not in its first round, which nearly always succeeds.
+ */
+const FENCES_AHEAD = 64;
 
 /** Hears its bell from its return on. @throws GatewayError `storage.*` */
 export async function openRedisStreams(options: RedisStreamOptions): Promise<StreamStore> {
@@ -122,20 +127,21 @@ class RedisStreamStore implements StreamStore {
     const keys = new StreamKeys(this.#keys, stream);
     const token = randomBytes(9).toString("base64url");
     const life = newEpoch();
-    const afterSeq = options.afterSeq === undefined ? "" : options.afterSeq;
+    const { afterSeq = "", rank = "" } = options;
     const entries = first.flatMap(({ head, body }) => [head, toBuffer(body)]);
     const [status, fence, named, base = "0-1", trimmed, trimmedBytes, ...sleepers] = await this.#onFence(
-      (expected) =>
+      (expected, ahead) =>
         scripts.claim.run(
           this.#streams.redis,
-          [keys.meta, keys.readers, keys.sleepers, keys.entries(expected), keys.entries(expected + 1)],
+          [...[keys.meta, keys.readers, keys.sleepers], ...keys.entriesFrom(expected, 2 + ahead)],
           [
             ...[expected, token, life, options.owner, options.maxBytes, options.ttlMs],
-            ...[afterSeq, unlessEnded, ...entries],
+            ...[afterSeq, unlessEnded, rank, ...entries],
           ],
         ),
     );
     if (status === "ended") return undefined;
+    if (status === "outranked") throw new GatewayError("lease.lost");
     if (sleepers.length > 0) this.#streams.bell.ring(sleepers);
     return new RedisWriter(this.#streams, keys, options, {
       life: named ?? life,
@@ -203,11 +209,11 @@ class RedisStreamStore implements StreamStore {
 
   async expire(stream: StreamRef, ttlMs: number): Promise<void> {
     const keys = new StreamKeys(this.#keys, stream);
-    const [, ...sleepers] = await this.#onFence((expected) =>
+    const [, ...sleepers] = await this.#onFence((expected, ahead) =>
       scripts.expire.run(
         this.#streams.redis,
-        [keys.meta, keys.readers, keys.sleepers, ...keys.allEntries(expected)],
-        [expected, ttlMs, "set"],
+        [keys.meta, keys.readers, keys.sleepers, ...keys.allEntries(expected + ahead)],
+        [expected + ahead, ttlMs, "set"],
       ),
     );
     this.#streams.bell.ring(sleepers);
@@ -216,13 +222,13 @@ class RedisStreamStore implements StreamStore {
   async remove(stream: StreamRef, when: Removal, readerId = ""): Promise<void> {
     const keys = new StreamKeys(this.#keys, stream);
     const { redis, settings, bell } = this.#streams;
-    const [, ...sleepers] = await this.#onFence((expected) => {
+    const [, ...sleepers] = await this.#onFence((expected, ahead) => {
       // Several of a turn leave in one write.
       if (!isCluster(redis)) holdWrites(redis, "end-of-turn");
       return scripts.remove.run(
         redis,
-        [keys.meta, keys.readers, keys.sleepers, keys.owner, ...keys.allEntries(expected)],
-        [expected, when, readerId, settings.readerStaleMs, LEAVING_MS],
+        [keys.meta, keys.readers, keys.sleepers, keys.owner, ...keys.allEntries(expected + ahead)],
+        [expected + ahead, when, readerId, settings.readerStaleMs, LEAVING_MS],
       );
     }, USUAL_FENCE);
     if (sleepers.length > 0) bell.ring(sleepers);
@@ -240,14 +246,15 @@ class RedisStreamStore implements StreamStore {
 
   /** Runs a script that names keys by the fence it expects, until the fence is the one expected. */
   async #onFence(
-    run: (expected: number) => Promise<readonly string[]>,
+    run: (expected: number, ahead: number) => Promise<readonly string[]>,
     guess = 0,
   ): Promise<readonly string[]> {
     const { settings, closed } = this.#streams;
     let expected = guess;
-    for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts += 1) {
+    for (let round = 0; round < MAX_CONFLICTS; round += 1) {
       const fence = expected;
-      const answer = await retryStorage(settings.storageRetryMs, closed, () => run(fence));
+      const ahead = round > 0 ? FENCES_AHEAD : 0;
+      const answer = await retryStorage(settings.storageRetryMs, closed, () => run(fence, ahead));
       if (answer[0] !== "conflict") return answer;
       expected = Number(answer[1]);
     }

@@ -7,7 +7,7 @@ import type { StreamRef } from "./stream.ts";
  *
  * | part | type | holds |
  * |---|---|---|
- * | `meta` | hash | `life`, `fence`, `token` of the last claim, `owner`, `max`, `base`; `s:<fence>` seals; `trimmed`, `trimmedBytes`; `waiter`; `endSeq`, `endResult` |
+ * | `meta` | hash | `life`, `fence`, `token` of the last claim, `rank` of the highest, `owner`, `max`, `base`; `s:<fence>` seals; `trimmed`, `trimmedBytes`; `waiter`; `endSeq`, `endResult` |
  * | `readers` | hash | by name: `<released seq> <released bytes> <seen at> <token>` |
  * | `sleepers` | set | whom to ring after an append |
  * | `owner` | string | fence of the owner, for as long as it is known to live |
@@ -32,6 +32,11 @@ export class StreamKeys {
 
   entries(fence: number): string {
     return `${this.#entries}:${fence}`;
+  }
+
+  /** Those of `count` incarnations, from `fence` on. */
+  entriesFrom(fence: number, count: number): string[] {
+    return Array.from({ length: count }, (_, index) => this.entries(fence + index));
   }
 
   /** Those of every incarnation up to `fence`. */

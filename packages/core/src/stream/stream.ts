@@ -52,6 +52,11 @@ export interface ClaimOptions {
   readonly ttlMs: number;
   /** Go on after this entry instead of after the last one found; entries beyond it are sealed away. */
   readonly afterSeq?: number;
+  /**
+   * A claim is refused with `lease.lost` where an earlier one had a higher rank: of several owners that claim at once
+   * the one with the highest rank has the stream in the end, whoever comes last. Without a rank a claim always succeeds.
+   */
+  readonly rank?: number;
   /** Stored with the claim, in the same round trip; whether there is room is not asked. */
   readonly first?: readonly EntryData[];
 }

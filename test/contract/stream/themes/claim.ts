@@ -34,6 +34,33 @@ export function claiming(open: OpenStores): void {
       await reader.close();
     });
 
+    it("succeeds for every one of many owners that claim at once", async () => {
+      const stream = newStream();
+      const owners = Array.from({ length: 50 }, (_, i) => (i % 2 === 0 ? stores.writing : stores.reading));
+      const writers = await Promise.all(owners.map((store) => store.claim(stream, claim)));
+      expect(new Set(writers.map(({ fence }) => fence)).size).toBe(50);
+      const newest = writers.find(({ fence }) => fence === 50);
+      expect(await newest?.append([entry(1)])).toBe(1);
+    });
+
+    it("is refused below the rank of an earlier claim, and takes the stream without one", async () => {
+      const stream = newStream();
+      const ranked = await stores.writing.claim(stream, { ...claim, rank: 2 });
+      await expect(stores.reading.claim(stream, { ...secondClaim, rank: 1 })).rejects.toMatchObject({
+        code: "lease.lost",
+      });
+      expect(await ranked.append([entry(1)])).toBe(1);
+      const same = await stores.reading.claim(stream, { ...secondClaim, rank: 2 });
+      expect(await same.append([entry(2)])).toBe(2);
+      const unranked = await stores.writing.claim(stream, claim);
+      await expect(same.append([entry(3)])).rejects.toMatchObject({ code: "lease.lost" });
+      expect(await unranked.append([entry(3)])).toBe(3);
+      // The rank stays: what has been refused once is refused for good.
+      await expect(stores.reading.claim(stream, { ...secondClaim, rank: 1 })).rejects.toMatchObject({
+        code: "lease.lost",
+      });
+    });
+
     it("brings its first entries along, numbered on from those of before", async () => {
       const stream = newStream();
       const reader = stores.reading.reader(stream, { readerId: "edge_1", ttlMs: TTL_MS });

@@ -1,14 +1,17 @@
 -- Opens a new incarnation of a stream and seals the one before. Entries may come with it: text, not audio.
 --
--- KEYS  1 meta  2 readers  3 sleepers  4 entries of the expected fence  5 entries of the next one
+-- KEYS  1 meta  2 readers  3 sleepers  4 entries of the expected fence  5... entries of the next one, and of some more:
+--       where others have claimed meanwhile, any of them may turn out to be the current one
 -- ARGV  1 expected fence  2 token of this claim  3 life, should the stream be new  4 owner  5 bound in bytes
 --       6 TTL in ms  7 number of the entry to go on after, or ''  8 'unless-ended', or ''
---       9… head and body of each entry that is stored with it
--- Gives { 'ended' } where that was asked for, { 'conflict', fence } where another claim came first, else
+--       9 rank of the claim, or ''  10… head and body of each entry that is stored with it
+-- Gives { 'ended' } where that was asked for, { 'outranked' } where a claim of a higher rank came first,
+--       { 'conflict', fence } where the entries of the current fence or the next one are not among the keys, else
 --       { 'claimed', fence, life, id of the base, trimmed seq, trimmed bytes, whom to wake... }
-local meta, readers, sleepers, before, after = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local meta, readers, sleepers = KEYS[1], KEYS[2], KEYS[3]
 local ttl = tonumber(ARGV[6])
-local fence = tonumber(redis.call('HGET', meta, 'fence') or '0')
+local known = redis.call('HMGET', meta, 'fence', 'token', 'rank')
+local fence = tonumber(known[1] or '0')
 
 local function claimed(woken)
   local at = redis.call('HMGET', meta, 'fence', 'life', 'base', 'trimmed', 'trimmedBytes')
@@ -22,11 +25,12 @@ if ARGV[8] ~= '' then
   if over[1] or over[2] == 'soon' then return { 'ended' } end
 end
 
-if fence ~= tonumber(ARGV[1]) then
-  -- The same claim again: its first answer was lost.
-  if redis.call('HGET', meta, 'token') == ARGV[2] then return claimed({}) end
-  return { 'conflict', fence }
-end
+-- The same claim again: its first answer was lost.
+if known[2] == ARGV[2] then return claimed({}) end
+if ARGV[9] ~= '' and tonumber(known[3] or '0') > tonumber(ARGV[9]) then return { 'outranked' } end
+local at = 4 + fence - tonumber(ARGV[1])
+local before, after = KEYS[at], KEYS[at + 1]
+if at < 4 or not after then return { 'conflict', fence } end
 
 local base = '0-1' -- 0-0 is no id; the bytes of a base of 0 are 0 all the same
 if fence > 0 then
@@ -67,12 +71,13 @@ end
 redis.call('DEL', after)
 redis.call('XADD', after, base, '-', '')
 redis.call('XTRIM', after, 'MAXLEN', 0)
-local at, bytes = string.match(base, '^(%d+)-(%d+)$')
-if at == '0' then bytes = 0 end
-for i = 9, #ARGV, 2 do
-  at, bytes = at + 1, bytes + #ARGV[i] + #ARGV[i + 1]
-  redis.call('XADD', after, string.format('%.0f-%.0f', at, bytes), 'h', ARGV[i], 'b', ARGV[i + 1])
+local seq, bytes = string.match(base, '^(%d+)-(%d+)$')
+if seq == '0' then bytes = 0 end
+for i = 10, #ARGV, 2 do
+  seq, bytes = seq + 1, bytes + #ARGV[i] + #ARGV[i + 1]
+  redis.call('XADD', after, string.format('%.0f-%.0f', seq, bytes), 'h', ARGV[i], 'b', ARGV[i + 1])
 end
+if ARGV[9] ~= '' then redis.call('HSET', meta, 'rank', ARGV[9]) end
 redis.call('HSET', meta, 'fence', fence + 1, 'token', ARGV[2], 'owner', ARGV[4], 'max', ARGV[5], 'base', base)
 local woken = redis.call('SPOP', sleepers, 256)
 -- The stale writer may be waiting for room.

@@ -31,6 +31,8 @@ if mode == 'resume' then
 elseif not known[2] then
   redis.call('DEL', key)
   redis.call('HSET', key, 'token', hash, unpack(ARGV, 5))
+  -- Of a session that Redis has lost, and whose holder stores it again.
+  epoch = tonumber(redis.call('HGET', key, 'epoch') or '0')
 -- The same call again, whose answer was lost, finds what it has made.
 elseif known[3] ~= holder or known[2] ~= hash then
   return { 'taken' }
