@@ -4,17 +4,20 @@ import { toProviderIdentity } from "@tts-labs/core/cache/cache-key";
 import type { Flights } from "@tts-labs/core/cache/flights";
 import { openRedisAudioCache } from "@tts-labs/core/cache/redis-audio-cache";
 import { RedisFlights } from "@tts-labs/core/cache/redis-flights";
-import { type GatewayError, toGatewayError } from "@tts-labs/core/errors";
+import type { GatewayError } from "@tts-labs/core/errors";
 import { newNodeId } from "@tts-labs/core/ids";
 import type { Logger } from "@tts-labs/core/logger";
 import { giveHeapRoom } from "@tts-labs/core/process/heap";
 import { Lifecycle, shutDownOnSignal } from "@tts-labs/core/process/lifecycle";
 import { openLogger } from "@tts-labs/core/process/logger";
+import { logUncaught, tellParent, tellStartFailure } from "@tts-labs/core/process/program";
+import { secretsIn } from "@tts-labs/core/process/secrets";
 import type { SpeechDefaults } from "@tts-labs/core/protocol/speech-options";
 import { openUtteranceQueue } from "@tts-labs/core/queue/bullmq";
 import type { UtteranceQueue } from "@tts-labs/core/queue/utterance-job";
 import { closeRedis, openRedis } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
+import { awaitRedis } from "@tts-labs/core/redis/start-check";
 import { StorageCheck } from "@tts-labs/core/redis/storage-check";
 import type { LiveRegistry } from "@tts-labs/core/session/live-registry";
 import { openLiveRegistry } from "@tts-labs/core/session/redis-live-registry";
@@ -26,7 +29,7 @@ import type { StreamStore } from "@tts-labs/core/stream/stream";
 import { Admission } from "./admission.ts";
 import { BackgroundWork } from "./background-work.ts";
 import { type BudgetLimits, DEFAULT_LIMITS, EdgeBudget } from "./budget/edge-budget.ts";
-import { type EdgeConfig, parseEdgeConfig } from "./config.ts";
+import { type EdgeConfig, edgeEnvironment, parseEdgeConfig } from "./config.ts";
 import { DefaultVoice } from "./default-voice.ts";
 import { Drain } from "./drain.ts";
 import { openMetrics } from "./metrics.ts";
@@ -107,6 +110,7 @@ export async function startEdge(config: EdgeConfig, logger: Logger, seams: EdgeS
   const open = (purpose: "commands" | "queue" | "subscriber", url = config.redisUrl) =>
     lifecycle.add(`redis ${purpose}`, openRedis({ url, purpose, logger, deadAfterMs }), closeRedis);
   try {
+    await awaitRedis(config.redisUrl);
     const redis = open("commands");
     const subscriber = open("subscriber");
     const queueRedis = open("queue");
@@ -281,7 +285,9 @@ const toCacheLimits = ({ cacheMaxBytes, cacheMaxEntryBytes, cacheTtlMs }: EdgeCo
 
 if (process.argv[1] === import.meta.filename) {
   giveHeapRoom();
-  const logger = openLogger({ name: "edge", level: process.env["LOG_LEVEL"] || "info" });
+  const secrets = secretsIn(edgeEnvironment, process.env);
+  const logger = openLogger({ name: "edge", level: process.env["LOG_LEVEL"], secrets });
+  logUncaught(logger);
   try {
     const edge = await startEdge(parseEdgeConfig(process.env), logger);
     shutDownOnSignal(async (signal, hurry) => {
@@ -289,9 +295,8 @@ if (process.argv[1] === import.meta.filename) {
       await edge.leave(hurry);
     });
     logger.info({ node: edge.nodeId, url: edge.url, opsUrl: edge.opsUrl }, "edge listening");
-  } catch (thrown) {
-    const error = toGatewayError(thrown);
-    logger.error({ code: error.code, reason: error.message, err: error.cause }, "edge can't start");
-    process.exitCode = 1;
+    tellParent({ kind: "listening", url: edge.url, opsUrl: edge.opsUrl });
+  } catch (error) {
+    tellStartFailure(logger, "edge", error);
   }
 }

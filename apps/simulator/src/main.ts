@@ -1,9 +1,11 @@
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Door } from "@tts-labs/core/http/door";
+import { listenAt } from "@tts-labs/core/http/listen-at";
 import type { Logger } from "@tts-labs/core/logger";
 import { Lifecycle, shutDownOnSignal } from "@tts-labs/core/process/lifecycle";
 import { openLogger } from "@tts-labs/core/process/logger";
+import { logUncaught, tellParent, tellStartFailure } from "@tts-labs/core/process/program";
 import { parseSimulatorConfig, type SimulatorConfig } from "./config.ts";
 import { Keyring } from "./credentials.ts";
 import { FaultBoard } from "./fault-board.ts";
@@ -67,9 +69,10 @@ export async function startSimulator(config: SimulatorConfig, logger: Logger): P
     if (refusal === undefined) void sockets.upgrade(request, tcp, head);
     else sockets.refuse(tcp, httpErrors.refusedAtDoor(refusal));
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(config.port, config.host, resolve);
+  const address = { host: config.host, port: config.port, variable: "SIMULATOR_PORT" };
+  await listenAt(server, address).catch(async (error: unknown) => {
+    await lifecycle.close();
+    throw error;
   });
   lifecycle.add("http server", server, async () => {
     const closed = new Promise((resolve) => server.close(resolve));
@@ -96,11 +99,16 @@ export async function startSimulator(config: SimulatorConfig, logger: Logger): P
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const config = parseSimulatorConfig(process.env);
-  const logger = openLogger({ name: "simulator", level: config.logLevel });
-  const simulator = await startSimulator(config, logger);
-  shutDownOnSignal(async (signal) => {
-    logger.info({ signal }, "simulator is closing");
-    await simulator.close();
-  });
+  const logger = openLogger({ name: "simulator", level: process.env["LOG_LEVEL"] });
+  logUncaught(logger);
+  try {
+    const simulator = await startSimulator(parseSimulatorConfig(process.env), logger);
+    shutDownOnSignal(async (signal) => {
+      logger.info({ signal }, "simulator is closing");
+      await simulator.close();
+    });
+    tellParent({ kind: "listening", url: simulator.url });
+  } catch (error) {
+    tellStartFailure(logger, "simulator", error);
+  }
 }

@@ -5,17 +5,20 @@ import { newNodeId } from "@tts-labs/core/ids";
 import type { Logger } from "@tts-labs/core/logger";
 import { Lifecycle, shutDownOnSignal } from "@tts-labs/core/process/lifecycle";
 import { openLogger } from "@tts-labs/core/process/logger";
+import { logUncaught, tellParent, tellStartFailure } from "@tts-labs/core/process/program";
+import { secretsIn } from "@tts-labs/core/process/secrets";
 import { toSpeechOptions } from "@tts-labs/core/protocol/speech-options";
 import { openUtteranceConsumer } from "@tts-labs/core/queue/utterance-consumer";
 import { closeRedis, openRedis } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
 import { settleWithin } from "@tts-labs/core/redis/settle-within";
+import { awaitRedis } from "@tts-labs/core/redis/start-check";
 import { StorageCheck } from "@tts-labs/core/redis/storage-check";
 import { openLiveRegistry } from "@tts-labs/core/session/redis-live-registry";
 import { openVoiceList } from "@tts-labs/core/session/redis-voice-list";
 import { openRedisStreams } from "@tts-labs/core/stream/redis-stream";
 import type { Fallback } from "./choices.ts";
-import { parseWorkerConfig, type WorkerConfig } from "./config.ts";
+import { parseWorkerConfig, type WorkerConfig, workerEnvironment } from "./config.ts";
 import { DefaultVoice } from "./default-voice.ts";
 import { toProviderKeys } from "./elevenlabs/provider-keys.ts";
 import { toFallbackProvider } from "./fallback-config.ts";
@@ -53,7 +56,7 @@ export interface RunningWorker {
 
 /**
  * Opened in the order in which things need each other, closed in reverse.
- * @throws GatewayError `config.invalid`, or `storage.*` when Redis can't be reached for 10 s
+ * @throws GatewayError `config.invalid`, or `storage.*` when Redis can't be reached for 5 s
  */
 export async function startWorker(config: WorkerConfig, logger: Logger): Promise<RunningWorker> {
   const nodeId = newNodeId("worker");
@@ -64,6 +67,7 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
   let hurry: AbortSignal | undefined;
   try {
     const { redisUrl: url, redisDeadAfterMs: deadAfterMs } = config;
+    await awaitRedis(url);
     const connect = (purpose: "commands" | "queue" | "subscriber") =>
       lifecycle.add(`redis ${purpose}`, openRedis({ url, purpose, logger, deadAfterMs }), closeRedis);
     const redis = connect("commands");
@@ -214,7 +218,9 @@ function toProviderSettings(config: WorkerConfig): ProviderSettings {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const logger = openLogger({ name: "worker", level: process.env["LOG_LEVEL"] || "info" });
+  const secrets = secretsIn(workerEnvironment, process.env);
+  const logger = openLogger({ name: "worker", level: process.env["LOG_LEVEL"], secrets });
+  logUncaught(logger);
   // A promise that nobody awaited is a mistake, but not one worth every utterance of this process.
   process.on("unhandledRejection", (err) => logger.error({ err }, "unhandled rejection"));
   try {
@@ -223,8 +229,8 @@ if (process.argv[1] === import.meta.filename) {
       logger.info({ signal }, "worker is draining");
       await worker.close(hurry);
     });
-  } catch (err) {
-    logger.error({ err }, "worker can't start");
-    process.exit(1);
+    tellParent({ kind: "listening", url: worker.opsUrl });
+  } catch (error) {
+    tellStartFailure(logger, "worker", error);
   }
 }

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { GatewayError, toHttpStatus } from "@tts-labs/core/errors";
 import { Door } from "@tts-labs/core/http/door";
+import { listenAt } from "@tts-labs/core/http/listen-at";
 import { SECURITY_HEADERS } from "@tts-labs/core/http/security-headers";
 
 /** Why the process should get no work just now: its own doing, or trouble with Redis. */
@@ -45,10 +46,7 @@ export async function openOpsServer(options: OpsServerOptions): Promise<OpsServe
       else response.destroy();
     });
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(options.port, options.host, resolve);
-  });
+  await listenAt(server, { host: options.host, port: options.port, variable: "WORKER_PORT" });
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://${options.host}:${port}`,

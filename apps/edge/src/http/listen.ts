@@ -5,7 +5,7 @@ import {
   us_listen_socket_close,
   us_socket_local_port,
 } from "uWebSockets.js";
-import { GatewayError } from "@tts-labs/core/errors";
+import { cannotListen, type ListenAddress } from "@tts-labs/core/http/listen-at";
 
 /** The typings have the value only as an enum, which has no code behind it. */
 const EXCLUSIVE_PORT = 1 as ListenOptions.LIBUS_LISTEN_EXCLUSIVE_PORT;
@@ -18,14 +18,6 @@ export interface Listener {
   stopListening(): void;
   /** Ends every connection at once. May be called twice. */
   close(): void;
-}
-
-export interface ListenAddress {
-  readonly host: string;
-  /** 0: a free one. */
-  readonly port: number;
-  /** The variable that sets the port, for the error that says what to change. */
-  readonly variable: string;
 }
 
 /** @throws GatewayError `config.invalid` when the port is taken */
@@ -52,7 +44,7 @@ export async function listenOn(app: TemplatedApp, address: ListenAddress): Promi
 
 /** uWS shares a port with other processes unless told not to: a stale edge would take part of the connections. */
 function listenExclusively(app: TemplatedApp, address: ListenAddress): Promise<us_listen_socket> {
-  const { host, port, variable } = address;
+  const { host, port } = address;
   // The typings know three of its four parameters.
   const listen = app.listen.bind(app) as unknown as (
     host: string,
@@ -63,10 +55,7 @@ function listenExclusively(app: TemplatedApp, address: ListenAddress): Promise<u
   return new Promise((resolve, reject) => {
     listen(host, port, EXCLUSIVE_PORT, (socket) => {
       if (socket !== false) resolve(socket);
-      else {
-        const message = `Can't listen on ${host}:${port}: end what listens there, or choose another port by ${variable}.`;
-        reject(new GatewayError("config.invalid", message));
-      }
+      else reject(cannotListen(address));
     });
   });
 }

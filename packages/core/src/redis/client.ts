@@ -31,7 +31,8 @@ const CLOSE_TIMEOUT_MS = 1_000;
 export interface OpenRedisOptions {
   /**
    * `redis://[user:password@]host:port[/db]`, `rediss://…`, `redis-cluster://[user:password@]h1:p1,h2:p2`, or
-   * `redis-sentinel://[user:password@]h1:p1,h2:p2/<name of the primary>`, where the credentials are the primary's.
+   * `redis-sentinel://[user:password@]h1:p1,h2:p2/<name of the primary>`, where the credentials are the primary's; or
+   * `unix:///path/of/redis.sock`.
    */
   readonly url: string;
   readonly purpose: ConnectionPurpose;
@@ -225,10 +226,10 @@ export function parseRedisUrl(url: string): RedisAddress {
   const invalid = () =>
     new GatewayError(
       "config.invalid",
-      "REDIS_URL must be redis://host:port, redis-cluster://host:port,host:port or redis-sentinel://host:port,host:port/name.",
+      "REDIS_URL must be redis://host:port, redis-cluster://host:port,host:port, redis-sentinel://host:port,host:port/name or unix:///path/of/redis.sock.",
     );
   if (!URL.canParse(url.replace(/,.*$/, ""))) throw invalid();
-  if (/^rediss?:\/\//.test(url)) return { kind: "single" };
+  if (/^(rediss?:\/\/|unix:\/\/\/)/.test(url)) return { kind: "single" };
   const [, kind, credentials, hosts, name = ""] =
     /^redis-(cluster|sentinel):\/\/(?:([^@]*)@)?([^/@]+)(?:\/([\w.-]*))?$/.exec(url) ?? [];
   if (hosts === undefined || (kind === "sentinel") !== (name !== "")) throw invalid();
