@@ -176,6 +176,7 @@ export async function openEdge(
     },
     model: config.model,
     sampleRateHz: config.sampleRateHz,
+    natural: config.natural,
     ...(config.language === undefined ? {} : { language: config.language }),
   };
   const speechCache =

@@ -1,6 +1,9 @@
+import { LazyTimer, monotonicMs } from "@tts-labs/core/async/lazy-timer";
 import { GatewayError, toGatewayError } from "@tts-labs/core/errors";
 import { parseTextEntry, type TextEntry } from "@tts-labs/core/session/entries";
 import type { StreamReader } from "@tts-labs/core/stream/stream";
+import { lastSpeakableEnd } from "@tts-labs/core/text/characters";
+import { ShortenedSpace } from "@tts-labs/core/text/shortened-space";
 import type { Synthesis } from "./synthesizer.ts";
 import { type FeedStep, joinSteps, TextCutter } from "./text-cutter.ts";
 
@@ -17,6 +20,8 @@ export interface TextFeedOptions {
   /** On the utterance's text stream, from its start. Stays the caller's to close. */
   readonly reader: StreamReader;
   readonly autoMode: boolean;
+  /** Whether the first words wait for the end of their sentence. */
+  readonly natural: boolean;
   /** Longest wait for a text entry while the text is not complete. */
   readonly textTimeoutMs: number;
   /** Bound on the text, all of which is kept to be said again from any place. */
@@ -29,11 +34,13 @@ export interface TextFeedOptions {
 interface Attached {
   readonly sink: TextSink;
   readonly cutter: TextCutter;
+  readonly space: ShortenedSpace;
 }
 
 /**
- * Reads an utterance's text and passes it on, cut by `TextCutter`. It reads before there is a socket, and
- * keeps what it has read: a sink attached later, or a further one, gets everything from the place it names.
+ * Reads an utterance's text and passes it on, cut by `TextCutter`, its runs of white space shortened. It reads before
+ * there is a socket, and keeps what it has read: a sink attached later, or a further one, gets everything from the
+ * place it names. One timer sees to what the cutter wants done when nothing more comes.
  *
  * Entries are not released while the utterance runs, so that whoever takes it over can read it from the
  * start as well; the text stream's bound is the edge's limit on an utterance's text.
@@ -43,6 +50,12 @@ export class TextFeed {
   #text = "";
   /** Where in the text the client wanted spoken what there was; rising. */
   readonly #flushes: number[] = [];
+  /** End of the last character that would be heard. */
+  #speakableEnd = 0;
+  /** Monotonic, of the first character that would be heard and of the last text; infinite before. */
+  #firstWordAtMs = Number.POSITIVE_INFINITY;
+  #textAtMs = 0;
+  readonly #timer = new LazyTimer(() => this.#elapse());
   #attached: Attached | undefined;
   #complete = false;
   #failure: { readonly error: unknown } | undefined;
@@ -70,10 +83,10 @@ export class TextFeed {
     return this.#givenUpTo;
   }
 
-  /** Whether there is anything to say from `char` on, once that is known. One caller at a time. @throws as `run` does */
+  /** Whether there is anything to be heard from `char` on, once that is known. One caller at a time. @throws as `run` does */
   async opening(char: number): Promise<"words" | "nothing"> {
     for (;;) {
-      if (this.#text.slice(char).trim() !== "") return "words";
+      if (this.#speakableEnd > char) return "words";
       if (this.#failure !== undefined) throw this.#failure.error;
       if (this.#complete) return "nothing";
       await new Promise<void>((resolve) => {
@@ -84,23 +97,28 @@ export class TextFeed {
 
   /** Passes everything from `char` on and all that follows to `sink`, until `detach`. */
   attach(sink: TextSink, char: number): void {
-    const cutter = new TextCutter(this.#options.autoMode);
-    this.#attached = { sink, cutter };
+    const { autoMode, natural } = this.#options;
+    // What goes on after something was heard is in no hurry: its text is there already.
+    const isFirst = char === 0 && !natural;
+    const cutter = new TextCutter({ autoMode, natural: !isFirst, firstWordAtMs: this.#firstWordAtMs });
+    this.#attached = { sink, cutter, space: new ShortenedSpace() };
     this.#givenUpTo = char;
+    const textAtMs = this.#textAtMs;
     const steps: FeedStep[] = [];
     let from = char;
     for (const flush of this.#flushes) {
       if (flush <= from) continue;
-      steps.push(...cutter.push(this.#text.slice(from, flush)), ...cutter.flush());
+      steps.push(...cutter.push(this.#text.slice(from, flush), textAtMs), ...cutter.flush());
       from = flush;
     }
-    steps.push(...cutter.push(this.#text.slice(from)));
+    steps.push(...cutter.push(this.#text.slice(from), textAtMs));
     if (this.#complete) steps.push(...cutter.end());
     this.#give(steps);
   }
 
   detach(): void {
     this.#attached = undefined;
+    this.#timer.cancel();
   }
 
   /**
@@ -130,6 +148,7 @@ export class TextFeed {
     } finally {
       clearTimeout(timer);
       clearTimeout(first);
+      this.#timer.cancel();
     }
   }
 
@@ -157,9 +176,8 @@ export class TextFeed {
     const cutter = this.#attached?.cutter;
     switch (entry.kind) {
       case "text":
-        this.#text += entry.text;
-        if (this.#text.length > this.#options.maxCharacters) throw new GatewayError("capacity.text_too_long");
-        return cutter?.push(entry.text) ?? [];
+        this.#keep(entry.text);
+        return cutter?.push(entry.text, this.#textAtMs) ?? [];
       case "flush":
         if (this.#flushes.at(-1) !== this.#text.length) this.#flushes.push(this.#text.length);
         return cutter?.flush() ?? [];
@@ -169,14 +187,34 @@ export class TextFeed {
     }
   }
 
+  #keep(text: string): void {
+    if (this.#text.length + text.length > this.#options.maxCharacters) {
+      throw new GatewayError("capacity.text_too_long");
+    }
+    const end = lastSpeakableEnd(text);
+    this.#textAtMs = monotonicMs();
+    if (end > 0) {
+      this.#speakableEnd = this.#text.length + end;
+      this.#firstWordAtMs = Math.min(this.#firstWordAtMs, this.#textAtMs);
+    }
+    this.#text += text;
+  }
+
   #give(steps: readonly FeedStep[]): void {
-    const sink = this.#attached?.sink;
-    if (sink === undefined) return;
+    if (this.#attached === undefined) return;
+    const { sink, cutter, space } = this.#attached;
     for (const step of joinSteps(steps)) {
       if (step.kind === "speak") {
         this.#givenUpTo += step.text.length;
-        sink.speak(step.text);
+        sink.speak(space.shorten(step.text));
       } else sink[step.kind]();
     }
+    if (Number.isFinite(cutter.dueAtMs)) this.#timer.wakeBy(cutter.dueAtMs);
+  }
+
+  /** Nothing more has come for as long as the cutter waits. */
+  #elapse(): void {
+    const cutter = this.#attached?.cutter;
+    if (cutter !== undefined) this.#give(cutter.elapse(monotonicMs()));
   }
 }

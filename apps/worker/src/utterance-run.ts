@@ -73,6 +73,7 @@ export class UtteranceRun {
     const feed = new TextFeed({
       reader,
       autoMode: this.#job.speech.autoMode,
+      natural: this.#job.speech.natural === true,
       textTimeoutMs: limits.textTimeoutMs,
       maxCharacters: MAX_UTTERANCE_CHARACTERS,
       onComplete: () => this.#status.on({ kind: "text-complete" }),

@@ -13,7 +13,8 @@ export class SentText {
   #options: WireOptions = {};
   #text = "";
   #flushedAt = 0;
-  #toldCharacters = 0;
+  /** Kept by itself: to cut it off the whole text for each piece would be quadratic. */
+  #untold = "";
   #complete = false;
 
   get options(): WireOptions {
@@ -32,13 +33,14 @@ export class SentText {
   append(piece: string): boolean {
     if (this.#text.length + piece.length > MAX_UTTERANCE_CHARACTERS) return false;
     this.#text += piece;
+    this.#untold += piece;
     return true;
   }
 
   /** What was appended since the last call. */
   takeUntold(): string {
-    const untold = this.#text.slice(this.#toldCharacters);
-    this.#toldCharacters = this.#text.length;
+    const untold = this.#untold;
+    this.#untold = "";
     return untold;
   }
 

@@ -24,6 +24,11 @@ export interface SpeakOptions {
   /** The same seed and text sound the same, as far as the provider can. */
   readonly seed?: number;
   readonly textNormalization?: "auto" | "on" | "off";
+  /**
+   * The first sentence of a text that comes in pieces is spoken as one, once it is complete. Otherwise its first clause
+   * is spoken as soon as it is there.
+   */
+  readonly natural?: boolean;
 }
 
 /** The fields as they travel; absent ones stay absent, so that the server's defaults hold. */
@@ -48,6 +53,7 @@ export function toWireOptions(options: SpeakOptions): WireOptions {
     auto_mode: options.autoMode,
     seed: options.seed,
     text_normalization: options.textNormalization,
+    natural: options.natural,
   });
 }
 

@@ -1,8 +1,8 @@
 import { MAX_ESPEAK_CHARACTERS } from "@tts-labs/simulator/speech/espeak";
 import { cutIntoUnits, sentenceEnds } from "@tts-labs/simulator/speech/sentences";
-import { findSentenceEnd } from "@tts-labs/worker/sentence-end";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { firstFlush } from "../../harness/flushed-text.ts";
 
 describe("a text is cut into", () => {
   it.each([
@@ -53,7 +53,7 @@ describe("a text is cut into", () => {
     fc.assert(
       fc.property(fc.array(part, { maxLength: 30 }), (parts) => {
         const whole = parts.join("");
-        const end = findSentenceEnd(whole);
+        const end = firstFlush(whole);
         if (end < 0) return;
         const spoken = (some: string) =>
           cutIntoUnits(some)

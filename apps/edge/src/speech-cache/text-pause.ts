@@ -1,5 +1,5 @@
-/** A text that ends like a sentence, quotes and brackets after it included. */
-const SENTENCE_END = /[.!?…。！？]["'”’»)\]]*\s*$/u;
+import { endsInMark } from "@tts-labs/core/text/ends-in-mark";
+
 /** Longest wait for a `stream_end` that was sent with the text, and came in a packet of its own. */
 const END_FOLLOWS_MS = 5;
 
@@ -23,7 +23,7 @@ export class TextPause {
     await Promise.resolve(); // whoever opened the utterance ends its text right after that
     if (this.#hasEnded) return;
     await new Promise((resolve) => setImmediate(resolve));
-    if (this.#hasEnded || !SENTENCE_END.test(given())) return;
+    if (this.#hasEnded || !endsInMark(given())) return;
     let timer: NodeJS.Timeout | undefined;
     await new Promise<void>((resolve) => {
       this.#end = resolve;

@@ -1,24 +1,23 @@
+import { classOf, LINE, SPACE } from "@tts-labs/core/text/characters";
+import { SentenceScanner } from "@tts-labs/core/text/sentence-scanner";
 import { MAX_ESPEAK_CHARACTERS } from "./espeak.ts";
 
-/** Ends of sentences: marks, closing quotes, then white space; or a line's end; or marks of East Asian writing. */
-const CLOSERS = "[\"'”’»)\\]」』）]*";
-const SENTENCE_END = new RegExp(`[.!?…]+${CLOSERS}\\s+|[。！？]+${CLOSERS}\\s*|\\s*\\n\\s*`, "gu");
-
-/** A stop after these, or after a single letter ("z. B.", "J. R."), ends no sentence. */
-const ABBREVIATIONS = new Set(
-  "mr mrs ms dr prof st vs no nr bzw ca evtl ggf inkl usw etc mio mrd tel str hr fr abs art bspw".split(" "),
-);
-
-/** Places where a sentence is over, white space behind it included; never the end of `text` itself unless marked. */
+/** Places where a sentence or a line is over, white space behind it included; in time linear in the text. */
 export function sentenceEnds(text: string): number[] {
   const ends: number[] = [];
-  for (const match of text.matchAll(SENTENCE_END)) {
-    const before = text.slice(Math.max(0, match.index - 12), match.index);
-    const word = /(\p{L}+)$/u.exec(before)?.[1]?.toLowerCase();
-    const stop = /^\.\s+$/u.test(match[0]) && !match[0].includes("\n");
-    const initial = word?.length === 1 && !/\p{Ideographic}/u.test(word);
-    if (stop && word !== undefined && (initial || ABBREVIATIONS.has(word))) continue;
-    ends.push(match.index + match[0].length);
+  const scanner = new SentenceScanner("flush-early");
+  for (let at = 0; at < text.length; ) {
+    const codePoint = text.codePointAt(at) ?? 0;
+    const kind = classOf(codePoint);
+    const next = at + (codePoint > 0xffff ? 2 : 1);
+    const end = scanner.take(codePoint, kind, at) ?? ((kind & LINE) !== 0 ? next : undefined);
+    at = next;
+    if (end === undefined) continue;
+    if (end === next) {
+      scanner.reset();
+      while (at < text.length && (classOf(text.charCodeAt(at)) & SPACE) !== 0) at++;
+    }
+    ends.push(end === next ? at : end);
   }
   return ends;
 }

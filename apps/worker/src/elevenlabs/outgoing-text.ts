@@ -1,3 +1,5 @@
+import { endsInMark } from "@tts-labs/core/text/ends-in-mark";
+
 /**
  * What of the text given so far may go to the provider, in which pieces. The pieces joined are the text as
  * given, except for white space at its very end. Two things are held back:
@@ -58,6 +60,8 @@ export class OutgoingText {
 
 /** Just after the last white space, or the whole length where a sentence ends there. */
 function endOfLastWord(text: string): number {
-  if (/[.!?…。！？]["'”’»)\]]*$/u.test(text)) return text.length;
-  return text.length - (/\S*$/.exec(text)?.[0].length ?? 0);
+  if (endsInMark(text) && !/\s$/.test(text)) return text.length;
+  let end = text.length;
+  while (end > 0 && !/\s/.test(text.charAt(end - 1))) end--;
+  return end;
 }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { SpeechOptions, VoiceSettings } from "../protocol/speech-options.ts";
 
 /** Changes when anything of ours changes what a provider is told, so that old entries are never met again. */
-const KEY_VERSION = 1;
+const KEY_VERSION = 2;
 
 /** A piece of speech by all that can be heard in it. */
 export interface AudibleRequest {
@@ -41,6 +41,8 @@ const SPEECH: Hearing<SpeechOptions> = {
   autoMode: (it) => it.autoMode,
   seed: (it) => it.seed ?? null,
   textNormalization: (it) => it.textNormalization ?? null,
+  // Only text that is complete at once is looked up, whose first sentence is spoken as one in any case.
+  natural: () => null,
   sampleRateHz: (it) => it.sampleRateHz,
 };
 
@@ -55,14 +57,16 @@ export function toCacheKey({ provider, text, speech }: AudibleRequest): string {
 
 /**
  * The text as far as it is heard: Unicode NFC, runs of spaces and tabs as one space, none at the ends of lines or
- * of the text. Line breaks inside stay, each of them, since voices pause there; so do case and punctuation.
+ * of the text. Line breaks inside stay, up to two in a row, since voices pause there (`ShortenedSpace`: a provider is
+ * told no more of them); so do case and punctuation.
  */
 export function normalizeText(text: string): string {
   const lines = text
     .normalize("NFC")
     .replace(/\r\n?/g, "\n")
     .replace(/[ \t]+/g, " ")
-    .replace(/ ?\n ?/g, "\n");
+    .replace(/ ?\n ?/g, "\n")
+    .replace(/\n{3,}/g, "\n\n");
   let start = 0;
   let end = lines.length;
   // Not by an expression: one that looks for the end of a run of line breaks from each of them is quadratic.

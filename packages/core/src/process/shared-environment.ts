@@ -1,4 +1,4 @@
-import { choice, duration, list, oneOf, optionalText, text } from "./environment.ts";
+import { choice, duration, flag, list, oneOf, optionalText, text } from "./environment.ts";
 
 /** PCM rates that the provider has. */
 export const SAMPLE_RATES_HZ = [8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000] as const;
@@ -35,6 +35,12 @@ export const sharedEnvironment = {
   model: text("TTS_MODEL", { about: "Model of utterances that name none.", default: "eleven_flash_v2_5" }),
   language: optionalText("TTS_LANGUAGE", {
     about: "Language (ISO 639-1) of utterances that name none; without it the model decides.",
+  }),
+  natural: flag("TTS_NATURAL", {
+    about:
+      "Whether the first sentence of text that comes in pieces is spoken as one where an utterance does not say; " +
+      "false: its first clause goes ahead, which is heard sooner.",
+    default: false,
   }),
   sampleRateHz: oneOf("TTS_SAMPLE_RATE_HZ", {
     about: `Samples per second of all speech: ${SAMPLE_RATES_HZ.join(", ")}.`,

@@ -36,6 +36,13 @@ export const speechOptionsShape = {
     .describe("Each text message is spoken by itself, at once: for whole sentences only."),
   seed: z.int().min(0).max(4_294_967_295).optional(),
   text_normalization: z.enum(["auto", "on", "off"]).optional(),
+  natural: z
+    .boolean()
+    .optional()
+    .describe(
+      "true: the first sentence of a text that comes in pieces is spoken as one, once it is complete; false: its first " +
+        "clause is spoken as soon as it is there. Makes no difference where the text is complete at once.",
+    ),
 } as const;
 
 export type VoiceSettings = z.infer<typeof voiceSettingsSchema>;
@@ -50,6 +57,8 @@ export interface SpeechOptions {
   readonly autoMode: boolean;
   readonly seed?: number;
   readonly textNormalization?: "auto" | "on" | "off";
+  /** The first sentence is spoken as one, however long it takes to come. Absent: its first clause goes ahead. */
+  readonly natural?: true;
   /** PCM rate asked of the provider and promised to the client. */
   readonly sampleRateHz: number;
 }
@@ -66,6 +75,7 @@ export interface SpeechDefaults {
   readonly model: string;
   readonly sampleRateHz: number;
   readonly language?: string;
+  readonly natural?: boolean;
 }
 
 /** Speech options as a message names them. */
@@ -90,5 +100,6 @@ export function toSpeechOptions(requested: RequestedOptions, defaults: SpeechDef
     ...(requested.text_normalization === undefined
       ? {}
       : { textNormalization: requested.text_normalization }),
+    ...((requested.natural ?? defaults.natural) ? { natural: true } : {}),
   };
 }

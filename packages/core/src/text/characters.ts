@@ -107,3 +107,15 @@ const SPEAKABLE_TEXT = /[\p{L}\p{N}\p{S}]/u;
 
 /** Whether anything in `text` would be heard. */
 export const isSpeakable = (text: string): boolean => SPEAKABLE_TEXT.test(text);
+
+/** Behind the last character of `text` that would be heard; 0 where there is none. */
+export function lastSpeakableEnd(text: string): number {
+  for (let at = text.length; at > 0; at--) {
+    const codePoint = text.codePointAt(at - 1) ?? 0;
+    // The second half of a character is met first.
+    const isPair = codePoint >= 0xdc00 && codePoint <= 0xdfff && at > 1;
+    const whole = isPair ? (text.codePointAt(at - 2) ?? 0) : codePoint;
+    if ((classOf(whole) & SPEAKABLE) !== 0) return at;
+  }
+  return 0;
+}

@@ -68,7 +68,7 @@ type State = "text" | "marked" | "spaced" | "next" | "lines";
 export class SentenceScanner {
   readonly #rule: EndRule;
   #state: State = "text";
-  /** Of the open sentence. */
+  /** Of the open sentence, since its last line break. */
   #isSpeakable = false;
   #characters = 0;
   /** Since the last white space, of a long one its end; in `next`, the letters that may begin the next sentence. */
@@ -283,6 +283,9 @@ export class SentenceScanner {
     }
     const isParagraph = this.#lines >= PARAGRAPH_LINES && this.#isSpeakable;
     if (isParagraph) return at;
+    // Marks alone at the beginning of a line are no sentence.
+    this.#isSpeakable = false;
+    this.#characters = 0;
     return this.#goOn(codePoint, kind, at, length);
   }
 
@@ -325,6 +328,7 @@ export class SentenceScanner {
   #restAfter(kind: number): Rest {
     if ((kind & MARK) !== 0) {
       if (this.#isPlain || this.#isStrong) return "clear";
+      if (this.#isFullStop && this.#stop === "abbreviation") return "none";
       return this.#isFullStop && this.#isClear ? "clear" : "doubtful";
     }
     if ((kind & LINE) !== 0) return this.#rest === "none" ? "doubtful" : this.#rest;

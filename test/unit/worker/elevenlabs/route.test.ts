@@ -24,7 +24,7 @@ const FULL: Route = {
 };
 
 /** Every field changed once. */
-const CHANGES: Record<keyof Route, Partial<Route>> = {
+const CHANGES: Record<Exclude<keyof Route, "natural">, Partial<Route>> = {
   url: { url: "https://api.us.elevenlabs.io" },
   keyId: { keyId: toKeyId("sk_other") },
   voice: { voice: "other" },
@@ -49,6 +49,10 @@ describe("a route's key", () => {
 
   it.each(Object.entries(CHANGES))("is another when %s is another", (_field, change) => {
     expect(routeKey({ ...FULL, ...change })).not.toBe(routeKey(FULL));
+  });
+
+  it("is the same where only our own way with the text differs", () => {
+    expect(routeKey({ ...FULL, natural: true })).toBe(routeKey(FULL));
   });
 
   it("tells optional fields that are absent from any value", () => {

@@ -1,7 +1,7 @@
-import { findSentenceEnd } from "@tts-labs/worker/sentence-end";
 import { type FeedStep, joinSteps, TextCutter } from "@tts-labs/worker/text-cutter";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { flushedText as cut, firstFlush } from "../../../harness/flushed-text.ts";
 
 describe("a sentence ends", () => {
   test.each([
@@ -20,8 +20,20 @@ describe("a sentence ends", () => {
     ["你好。今天", "你好。"],
     ["元気ですか？はい", "元気ですか？"],
     ["「はい。」と", "「はい。」"],
+    ["नमस्ते। आप", "नमस्ते। "],
+    ["ٹھیک ہے۔ آپ", "ٹھیک ہے۔ "],
+    ["كيف حالك؟ بخير", "كيف حالك؟ "],
+    ["Բարեւ։ Լավ", "Բարեւ։ "],
+    ["ሰላም። ደህና", "ሰላም። "],
+    ["မင်္ဂလာပါ။ ကောင်း", "မင်္ဂလာပါ။ "],
+    ["សួស្តី។ បាទ", "សួស្តី។ "],
+    ["བཀྲ་ཤིས། བདེ", "བཀྲ་ཤིས། "],
+    ["ﾊﾝｶｸ｡ﾓｼﾞ", "ﾊﾝｶｸ｡"],
+    ["全角．次", "全角．"],
+    ["你好!今天", "你好!"],
+    ["Γειά\u037e Καλά", "Γειά\u037e "],
   ])("in %j after %j", (text, sentence) => {
-    expect(text.slice(0, findSentenceEnd(text))).toBe(sentence);
+    expect(text.slice(0, firstFlush(text))).toBe(sentence);
   });
 
   test.each([
@@ -45,19 +57,20 @@ describe("a sentence ends", () => {
     "Nr. 5 lebt",
     "one line\nand another",
     "one line\n) and another",
+    "one line\n  and another",
+    "... and so on",
+    "ကောင်းလား၊ ကောင်း",
+    "Ինչպե՞ս եք",
+    "价格3.5元",
     "Hello there.",
     "Hello there",
     "你好。",
     "",
   ])("nowhere in %j", (text) => {
-    expect(findSentenceEnd(text)).toBe(-1);
+    expect(firstFlush(text)).toBe(-1);
   });
 });
 
-const cut = (pieces: readonly string[], autoMode = false): FeedStep[] => {
-  const cutter = new TextCutter(autoMode);
-  return [...pieces.flatMap((piece) => cutter.push(piece)), ...cutter.end()];
-};
 const spoken = (steps: readonly FeedStep[]): string[] =>
   steps.map((step) => (step.kind === "speak" ? step.text : `<${step.kind}>`));
 
@@ -75,15 +88,15 @@ describe("text is cut for the provider", () => {
   });
 
   test("a client's flush lets go what is held back, words cut in two included", () => {
-    const cutter = new TextCutter(false);
+    const cutter = new TextCutter({ autoMode: false, natural: true });
     expect(
-      spoken([...cutter.push("Hel"), ...cutter.flush(), ...cutter.push("lo "), ...cutter.end()]),
+      spoken([...cutter.push("Hel", 0), ...cutter.flush(), ...cutter.push("lo ", 0), ...cutter.end()]),
     ).toEqual([...["Hel", "<flush>", "lo ", "<end>"]]);
   });
 
   test("white space alone is never a message", () => {
     expect(spoken(cut(["Hello ", " ", "\n", " world", " ", "\n\n"]))).toEqual([
-      ...["Hello ", " \n world ", "<end>"],
+      ...["Hello ", " \n world ", "<flush>", "<end>"],
     ]);
     expect(spoken(cut(["  ", "\n"]))).toEqual(["<end>"]);
   });
