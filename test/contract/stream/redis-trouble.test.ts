@@ -39,6 +39,27 @@ describe("streams while Redis has troubles of its own", () => {
     expect(await speakThrough(() => redis.admin.script("FLUSH", "SYNC"))).toEqual(upTo(60));
   });
 
+  it("are released by their readers also when Redis is full, which makes room", async () => {
+    const stores = await redis.open({ settings: { rereadMs: 100 } });
+    const stream = newStream();
+    const writer = await stores.writing.claim(stream, claim);
+    await writer.append(entries(1, 60));
+    const reader = stores.reading.reader(stream, { readerId: "edge_1", ttlMs: TTL_MS });
+    await reader.read(60);
+    const before = (await stores.reading.inspect(stream))?.storedBytes ?? 0;
+    await redis.admin.config("SET", "maxmemory", "1");
+    try {
+      await expect(redis.admin.set("more", "")).rejects.toThrow("OOM");
+      reader.advance(60);
+      await expect
+        .poll(async () => (await stores.reading.inspect(stream))?.storedBytes, { timeout: 8_000 })
+        .toBeLessThan(before / 10);
+    } finally {
+      await redis.admin.config("SET", "maxmemory", "0");
+    }
+    await reader.close();
+  });
+
   it("tell writer and reader when everything stored is gone", async () => {
     const stores = await redis.open({ settings: { rereadMs: 100 } });
     const stream = newStream();

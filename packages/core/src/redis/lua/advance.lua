@@ -25,6 +25,9 @@ local function extend(key)
   if redis.call('PTTL', key) < ttl * 2 / 3 then redis.call('PEXPIRE', key, ttl) end
 end
 
+-- A full Redis refuses what may take memory unless the script has written before; releasing is what makes room.
+redis.call('SREM', sleepers, '')
+
 -- The others that live, and whoever bears this reader's name. A hold is '<seq> <bytes> <seen at> <token>'.
 local lowest, lowestBytes, others, mine
 local all = redis.call('HGETALL', readers)
