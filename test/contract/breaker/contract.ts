@@ -1,3 +1,4 @@
+import { ProviderError } from "@tts-labs/core/breaker/faults";
 import { type ErrorCode, GatewayError } from "@tts-labs/core/errors";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Fleet, fault, type Member, request } from "./fleet.ts";
@@ -126,7 +127,7 @@ export function breakerContract(url: () => string): void {
   });
 
   test("a 503 is a fault, though a 429 is not", async () => {
-    const refused = new GatewayError("provider.overloaded", undefined, { facts: { httpStatus: 503 } });
+    const refused = new ProviderError("provider.overloaded", { verdict: "fault", key: "same" });
     for (let i = 0; i < 3; i++) await request(members[0], refused);
     await vi.waitFor(() => expect(members[1].circuit.isClosed).toBe(false), { interval: 1 });
   });
