@@ -8,7 +8,11 @@ export interface FirstAudio {
   readonly parts: Readonly<Partial<Record<LatencyPart, number>>>;
 }
 
-/** All times `performance.now()` of this process; `worker` are durations, so that clocks need not agree. */
+/**
+ * All times `performance.now()` of this process; `worker` are durations, measured by its own clock but for `queue`, which
+ * lies between two. So the others are believed first, `queue` gets what they leave at most, and the rest is ours: no
+ * part is below 0, and together they are the total.
+ */
 export function toFirstAudio(times: {
   readonly openedAtMs: number;
   readonly turnAtMs: number;
@@ -19,9 +23,17 @@ export function toFirstAudio(times: {
   if (firstSentAtMs === undefined) return { totalMs: null, parts: worker ?? {} };
   const totalMs = firstSentAtMs - openedAtMs;
   if (worker === undefined) return { totalMs, parts: {} };
-  const { queue, slot, connect, provider } = worker;
+  let left = Math.max(0, totalMs);
+  const take = (ms: number): number => {
+    const taken = Math.min(Math.max(0, ms), left);
+    left -= taken;
+    return taken;
+  };
+  const provider = take(worker.provider);
+  const connect = take(worker.connect);
+  const slot = take(worker.slot);
+  const queue = take(worker.queue);
   const readyAtMs = openedAtMs + queue + slot + connect + provider;
-  const turn = Math.min(Math.max(0, turnAtMs - readyAtMs), totalMs);
-  const delivery = Math.max(0, firstSentAtMs - readyAtMs - turn);
-  return { totalMs, parts: { queue, slot, connect, provider, turn, delivery } };
+  const turn = take(turnAtMs - readyAtMs);
+  return { totalMs, parts: { queue, slot, connect, provider, turn, delivery: left } };
 }

@@ -17,6 +17,7 @@ import { openUtteranceQueue } from "@tts-labs/core/queue/bullmq";
 import type { UtteranceQueue } from "@tts-labs/core/queue/utterance-job";
 import { closeRedis, openRedis } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
+import { RedisClock } from "@tts-labs/core/redis/shared-clock";
 import { awaitRedis } from "@tts-labs/core/redis/start-check";
 import { StorageCheck } from "@tts-labs/core/redis/storage-check";
 import type { LiveRegistry } from "@tts-labs/core/session/live-registry";
@@ -114,13 +115,14 @@ export async function startEdge(config: EdgeConfig, logger: Logger, seams: EdgeS
     const redis = open("commands");
     const subscriber = open("subscriber");
     const queueRedis = open("queue");
-    const queue = openUtteranceQueue({ redis: queueRedis, keys, logger });
+    const clock = lifecycle.add("clock", await RedisClock.open(redis, keys), (it) => it.close());
+    const queue = openUtteranceQueue({ redis: queueRedis, keys, logger, clock });
     lifecycle.add("queue", queue, () => queue.close());
     const { streamLossNoticed: noticesLoss } = config;
     const streams = await openRedisStreams({ redis, subscriber, keys, nodeId, logger, noticesLoss });
     lifecycle.add("streams", streams, () => streams.close());
     const windowMs = Math.ceil((config.resumeWindowMs || config.liveTtlMs) * HELD_WINDOWS);
-    const sessions = await openSessionStore({ redis, subscriber, keys, nodeId, logger, windowMs });
+    const sessions = await openSessionStore({ redis, subscriber, keys, nodeId, logger, windowMs, clock });
     lifecycle.add("held sessions", sessions, () => sessions.close());
     // A connection of its own: a phrase on its way must not stand before a frame.
     const openCache = (observer: CacheObserver, memory: ByteBudget) =>
@@ -132,9 +134,9 @@ export async function startEdge(config: EdgeConfig, logger: Logger, seams: EdgeS
     const voices = openVoiceList({ redis, keys });
     const { overStreams = (own: StreamStore) => own, ...ofGround } = seams;
     const edge = await openEdge(config, logger, nodeId, {
-      ...{ queue, sessions, registry: openLiveRegistry({ redis, keys }) },
+      ...{ queue, sessions, registry: openLiveRegistry({ redis, keys, clock }) },
       streams: overStreams(streams),
-      routes: new RedisWantedRoutes(redis, keys),
+      routes: new RedisWantedRoutes(redis, keys, clock),
       voices: () => voices.get(),
       storageTrouble: () => storage.trouble(),
       page: await openPageRoutes(),

@@ -1,6 +1,7 @@
 import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
 import type { RedisConnection } from "@tts-labs/core/redis/client";
 import type { Keys } from "@tts-labs/core/redis/keys";
+import { ownClock, type SharedClock } from "@tts-labs/core/redis/shared-clock";
 import { toStorageError } from "@tts-labs/core/redis/storage-error";
 import type { WantedRoutes } from "./services.ts";
 
@@ -16,14 +17,16 @@ const ROUTE_TTL_MS = 60_000;
 export class RedisWantedRoutes implements WantedRoutes {
   readonly #redis: RedisConnection;
   readonly #key: string;
+  readonly #clock: SharedClock;
 
-  constructor(redis: RedisConnection, keys: Keys) {
+  constructor(redis: RedisConnection, keys: Keys, clock: SharedClock = ownClock) {
     this.#redis = redis;
     this.#key = keys.routes;
+    this.#clock = clock;
   }
 
   async add(speech: SpeechOptions): Promise<void> {
-    const nowMs = Date.now();
+    const nowMs = Math.round(this.#clock.now());
     try {
       const results = await this.#redis
         .multi()

@@ -12,6 +12,7 @@ import { openUtteranceConsumer } from "@tts-labs/core/queue/utterance-consumer";
 import { closeRedis, openRedis } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
 import { settleWithin } from "@tts-labs/core/redis/settle-within";
+import { RedisClock } from "@tts-labs/core/redis/shared-clock";
 import { awaitRedis } from "@tts-labs/core/redis/start-check";
 import { StorageCheck } from "@tts-labs/core/redis/storage-check";
 import { openLiveRegistry } from "@tts-labs/core/session/redis-live-registry";
@@ -82,6 +83,7 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
       metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
     });
     lifecycle.add("ops server", ops, (it) => it.close());
+    const clock = lifecycle.add("clock", await RedisClock.open(redis, keys), (it) => it.close());
     const streams = await openRedisStreams({
       ...{ redis, subscriber, keys, nodeId, logger },
       observer: metrics.streams,
@@ -133,19 +135,19 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
     });
     lifecycle.add("voices", stopVoices, (stop) => stop());
     const stopRoutes = followWantedRoutes({
-      ...{ redis, keys, logger },
+      ...{ redis, keys, logger, clock },
       everyMs: WANTED_ROUTES_EVERY_MS,
       workersPerWish: config.prewarmWorkers,
       prewarm: (speech) => provider.sockets.prewarm(defaultVoice.named(speech)),
     });
     lifecycle.add("wanted routes", stopRoutes, (stop) => stop());
     const consumer = openUtteranceConsumer({
-      ...{ redis: queueRedis, keys, concurrency: config.concurrency, logger },
+      ...{ redis: queueRedis, keys, concurrency: config.concurrency, logger, clock },
       run: utteranceRunner(
         {
           ...{ nodeId, streams, logger, provider: toProviderIdentity(config.elevenLabsUrl) },
           ...{ synthesizer: provider.synthesizer, slots: provider.slots, fallbacks },
-          live: openLiveRegistry({ redis, keys }),
+          live: openLiveRegistry({ redis, keys, clock }),
           limits: config,
           observer: metrics.run,
         },

@@ -4,6 +4,7 @@ import type { Logger } from "@tts-labs/core/logger";
 import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
 import type { RedisConnection } from "@tts-labs/core/redis/client";
 import type { Keys } from "@tts-labs/core/redis/keys";
+import { ownClock, type SharedClock } from "@tts-labs/core/redis/shared-clock";
 
 /** Routes looked at in one round; the edges list no more than that. */
 const MAX_ROUTES = 256;
@@ -18,6 +19,8 @@ export interface WantedRoutesOptions {
   readonly workersPerWish: number;
   readonly prewarm: (speech: SpeechOptions) => void;
   readonly logger: Logger;
+  /** Default: this process is alone. */
+  readonly clock?: SharedClock;
 }
 
 /**
@@ -51,10 +54,10 @@ async function followOnce(
   options: WantedRoutesOptions,
   followed: ReadonlyMap<string, string>,
 ): Promise<ReadonlyMap<string, string>> {
-  const { redis, keys, prewarm } = options;
+  const { redis, keys, prewarm, clock = ownClock } = options;
   const reply = await redis.zrange(
     keys.routes,
-    Date.now(),
+    Math.round(clock.now()),
     "+inf",
     "BYSCORE",
     "LIMIT",

@@ -52,6 +52,38 @@ describe.each([
     return (await Promise.all(nodes.map((node) => node.keys(`${keys.prefix}:*`)))).flat();
   }
 
+  /** An edge whose clock is two minutes ahead of Redis', and of everybody's. */
+  const AHEAD_MS = 120_000;
+  const ahead = {
+    now: () => Date.now(),
+    toShared: (localMs: number) => localMs - AHEAD_MS,
+    toLocal: (sharedMs: number) => sharedMs + AHEAD_MS,
+  };
+  const aheadUncorrected = {
+    now: () => Date.now() + AHEAD_MS,
+    toShared: (localMs: number) => localMs,
+    toLocal: (sharedMs: number) => sharedMs,
+  };
+
+  test("tells every process ages by its own clock, and nobody's clock ends what another keeps", async () => {
+    const other = openLiveRegistry({ redis, keys, clock: ahead });
+    const createdAtMs = Date.now();
+    await registry.putSession(session("ses_1", { createdAtMs }), 5_000);
+    await other.putSession(session("ses_2", { createdAtMs: createdAtMs + AHEAD_MS }), 5_000);
+    const timesOf = async (of: LiveRegistry) =>
+      (await of.listSessions(all)).items.map((it) => it.createdAtMs).sort();
+    expect(await timesOf(registry)).toEqual([createdAtMs, createdAtMs]);
+    expect(await timesOf(other)).toEqual([createdAtMs + AHEAD_MS, createdAtMs + AHEAD_MS]);
+  });
+
+  test("loses what others keep where a process goes by its own clock", async () => {
+    const other = openLiveRegistry({ redis, keys, clock: aheadUncorrected });
+    await registry.putSession(session("ses_1"), 5_000);
+    expect((await other.listSessions(all)).items).toEqual([]);
+    await other.putSession(session("ses_2"), 5_000);
+    expect((await registry.listSessions(all)).items.map((it) => it.sessionId)).toEqual(["ses_2"]);
+  });
+
   test("lists what was put, as it was put, until it is removed", async () => {
     await registry.putSession(session("ses_1", { state: "detached", connectionEpoch: 3 }), 5_000);
     await registry.putUtterance(utterance("utt_1", { queuedFrames: 7 }), 5_000);

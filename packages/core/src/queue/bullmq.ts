@@ -5,6 +5,7 @@ import type { Logger } from "../logger.ts";
 import type { RedisConnection } from "../redis/client.ts";
 import type { Keys } from "../redis/keys.ts";
 import { logQuietly } from "../redis/quiet-errors.ts";
+import { ownClock, type SharedClock } from "../redis/shared-clock.ts";
 import { toStorageError } from "../redis/storage-error.ts";
 import { assertHashTag, QUEUE_NAME, STANDING_KEYS_TTL_MS, standingKeys } from "./queue-name.ts";
 import type { UtteranceJob, UtteranceQueue } from "./utterance-job.ts";
@@ -21,6 +22,8 @@ export interface UtteranceQueueOptions {
   readonly redis: RedisConnection;
   readonly keys: Keys;
   readonly logger: Logger;
+  /** Default: this process is alone. */
+  readonly clock?: SharedClock;
 }
 
 /**
@@ -55,7 +58,10 @@ class BullmqUtteranceQueue implements UtteranceQueue {
   }
 
   async add(job: UtteranceJob, fence = 1): Promise<void> {
-    await this.#inTime(() => this.#queue.add("utterance", job, { jobId: jobId(job.utteranceId, fence) }));
+    const { clock = ownClock } = this.#options;
+    const stored = { ...job, enqueuedAtMs: clock.toShared(job.enqueuedAtMs) };
+    const options = { jobId: jobId(job.utteranceId, fence), timestamp: Math.round(clock.now()) };
+    await this.#inTime(() => this.#queue.add("utterance", stored, options));
     await this.#keepTtl();
   }
 
@@ -78,7 +84,8 @@ class BullmqUtteranceQueue implements UtteranceQueue {
 
   async oldestWaitMs(): Promise<number> {
     const [oldest] = await this.#inTime(() => this.#queue.getJobs(["waiting"], 0, 0, true));
-    return oldest === undefined ? 0 : Math.max(0, Date.now() - oldest.timestamp);
+    const { clock = ownClock } = this.#options;
+    return oldest === undefined ? 0 : Math.max(0, clock.now() - oldest.timestamp);
   }
 
   async close(): Promise<void> {

@@ -6,6 +6,7 @@ import type { RedisConnection } from "../redis/client.ts";
 import type { Keys } from "../redis/keys.ts";
 import { MAX_BLOCK_MS } from "../redis/link-guard.ts";
 import { logQuietly } from "../redis/quiet-errors.ts";
+import { ownClock, type SharedClock } from "../redis/shared-clock.ts";
 import { assertHashTag, QUEUE_NAME } from "./queue-name.ts";
 import type { RunUtteranceJob, UtteranceJob } from "./utterance-job.ts";
 
@@ -32,6 +33,8 @@ export interface UtteranceConsumerOptions {
   readonly concurrency: number;
   readonly run: RunUtteranceJob;
   readonly logger: Logger;
+  /** Default: this process is alone. */
+  readonly clock?: SharedClock;
 }
 
 export interface UtteranceConsumer {
@@ -117,7 +120,11 @@ class BullmqUtteranceConsumer implements UtteranceConsumer {
     const unwatch = job.attemptsStarted > 1 ? renew(job, token, onLockLost) : obey(lock, onLockLost);
     this.#runs.add(run);
     try {
-      await this.#options.run(job.data, run.signal);
+      const { clock = ownClock } = this.#options;
+      await this.#options.run(
+        { ...job.data, enqueuedAtMs: clock.toLocal(job.data.enqueuedAtMs) },
+        run.signal,
+      );
     } catch (err) {
       if (err instanceof GatewayError && err.code === "draining") await giveBack(job, token);
       this.#options.logger.error({ err, jobId: job.id }, "job failed");

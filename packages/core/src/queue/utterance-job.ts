@@ -7,7 +7,7 @@ export interface UtteranceJob {
   /** Handed back to the client and found in the logs of every process on the way. */
   readonly requestId: string;
   readonly speech: SpeechOptions;
-  /** The edge's clock. */
+  /** By `Date.now()` of the process that has the job in its hands; the queue translates between them. */
   readonly enqueuedAtMs: number;
 }
 
@@ -20,7 +20,7 @@ export interface UtteranceQueue {
   /** Nobody needs it any more: nothing stays of a job that no worker has taken. @throws GatewayError `storage.*` */
   withdraw(utteranceId: string, upToFence?: number): Promise<void>;
   depth(): Promise<{ readonly waiting: number; readonly active: number }>;
-  /** How long the job has waited that will be taken next; 0 where none waits. Between machines as exact as their clocks. */
+  /** How long the job has waited that will be taken next; 0 where none waits. */
   oldestWaitMs(): Promise<number>;
   close(): Promise<void>;
 }

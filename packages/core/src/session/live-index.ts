@@ -1,5 +1,6 @@
 import { GatewayError } from "../errors.ts";
 import type { RedisConnection } from "../redis/client.ts";
+import type { SharedClock } from "../redis/shared-clock.ts";
 
 /** Ids asked of Redis at once. */
 const MAX_PAGE = 500;
@@ -12,7 +13,7 @@ export interface ListedIds {
 
 /**
  * Ids by the time at which they expire, in a sorted set that itself lives as long as its longest-lived member.
- * Times are of the clocks of the processes that write, which only decide what is listed, never what is kept.
+ * Times are of the clock that all processes share.
  *
  * Pages go on after the last id and its expiry. A refresh moves an id to a later expiry, so an id that stays
  * live is on some page, and one that is refreshed meanwhile may be on two.
@@ -20,14 +21,16 @@ export interface ListedIds {
 export class LiveIndex {
   readonly #redis: RedisConnection;
   readonly #key: string;
+  readonly #clock: SharedClock;
 
-  constructor(redis: RedisConnection, key: string) {
+  constructor(redis: RedisConnection, key: string, clock: SharedClock) {
     this.#redis = redis;
     this.#key = key;
+    this.#clock = clock;
   }
 
   async add(id: string, ttlMs: number): Promise<void> {
-    const nowMs = Date.now();
+    const nowMs = Math.round(this.#clock.now());
     const replies = await this.#redis
       .multi()
       .zadd(this.#key, nowMs + ttlMs, id)
@@ -44,7 +47,7 @@ export class LiveIndex {
 
   /** `limit` is cut to 500. @throws GatewayError `protocol.invalid_message` for a cursor that is not ours */
   async list(limit: number, cursor?: string): Promise<ListedIds> {
-    const nowMs = Date.now();
+    const nowMs = Math.round(this.#clock.now());
     const after = cursor === undefined ? { expiresAtMs: nowMs, id: "" } : parseCursor(cursor);
     const pageSize = Math.min(Math.max(1, limit), MAX_PAGE);
     const found = await this.#after(after, nowMs, pageSize + 1);

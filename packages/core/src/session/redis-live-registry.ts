@@ -1,5 +1,6 @@
 import type { RedisConnection } from "../redis/client.ts";
 import type { Keys } from "../redis/keys.ts";
+import { ownClock, type SharedClock } from "../redis/shared-clock.ts";
 import { toStorageError } from "../redis/storage-error.ts";
 import { type ListedIds, LiveIndex } from "./live-index.ts";
 import {
@@ -23,8 +24,10 @@ return 0`;
 export function openLiveRegistry(options: {
   readonly redis: RedisConnection;
   readonly keys: Keys;
+  /** Default: this process is alone. */
+  readonly clock?: SharedClock;
 }): LiveRegistry {
-  return new RedisLiveRegistry(options.redis, options.keys);
+  return new RedisLiveRegistry(options.redis, options.keys, options.clock ?? ownClock);
 }
 
 class RedisLiveRegistry implements LiveRegistry {
@@ -32,17 +35,19 @@ class RedisLiveRegistry implements LiveRegistry {
   readonly #keys: Keys;
   readonly #sessions: LiveIndex;
   readonly #utterances: LiveIndex;
+  readonly #clock: SharedClock;
 
-  constructor(redis: RedisConnection, keys: Keys) {
+  constructor(redis: RedisConnection, keys: Keys, clock: SharedClock) {
     this.#redis = redis;
     this.#keys = keys;
-    this.#sessions = new LiveIndex(redis, keys.liveSessions);
-    this.#utterances = new LiveIndex(redis, keys.liveUtterances);
+    this.#clock = clock;
+    this.#sessions = new LiveIndex(redis, keys.liveSessions, clock);
+    this.#utterances = new LiveIndex(redis, keys.liveUtterances, clock);
   }
 
   putSession(record: SessionRecord, ttlMs: number): Promise<void> {
     return atBorder(async () => {
-      await this.#put(this.#keys.session(record.sessionId), toRecordFields(record), ttlMs);
+      await this.#put(this.#keys.session(record.sessionId), this.#toFields(record), ttlMs);
       await this.#sessions.add(record.sessionId, ttlMs);
     });
   }
@@ -56,7 +61,7 @@ class RedisLiveRegistry implements LiveRegistry {
 
   putUtterance(record: UtteranceRecord, ttlMs: number): Promise<void> {
     return atBorder(async () => {
-      await this.#put(this.#keys.utterance(record.utteranceId), toRecordFields(record), ttlMs);
+      await this.#put(this.#keys.utterance(record.utteranceId), this.#toFields(record), ttlMs);
       await this.#utterances.add(record.utteranceId, ttlMs);
     });
   }
@@ -96,19 +101,26 @@ class RedisLiveRegistry implements LiveRegistry {
     });
   }
 
+  #toFields(record: SessionRecord | UtteranceRecord): RecordFields {
+    return toRecordFields({ ...record, createdAtMs: this.#clock.toShared(record.createdAtMs) });
+  }
+
   /** Fields that a record does not name stay: the edge refreshes, the worker adds its own. */
   async #put(key: string, fields: RecordFields, ttlMs: number): Promise<void> {
     const replies = await this.#redis.multi().hset(key, fields).pexpire(key, ttlMs).exec();
     for (const [error] of replies ?? []) if (error) throw error;
   }
 
-  async #toPage<T>(
+  async #toPage<T extends { readonly createdAtMs: number }>(
     listed: ListedIds,
     keyOf: (id: string) => string,
     parse: (fields: RecordFields) => T | undefined,
   ): Promise<LivePage<T>> {
     const records = await Promise.all(listed.ids.map((id) => this.#redis.hgetall(keyOf(id))));
-    const items = records.map(parse).filter((item): item is T & {} => item !== undefined);
+    const items = records
+      .map(parse)
+      .filter((item): item is T & {} => item !== undefined)
+      .map((item) => ({ ...item, createdAtMs: this.#clock.toLocal(item.createdAtMs) }));
     return {
       total: listed.total,
       items,

@@ -4,6 +4,7 @@ import type { Bell } from "../redis/bell.ts";
 import type { RedisConnection } from "../redis/client.ts";
 import { retryStorage } from "../redis/retry.ts";
 import { Script } from "../redis/script.ts";
+import type { SharedClock } from "../redis/shared-clock.ts";
 import { type SessionFields, toUtteranceField, utteranceField } from "./session-fields.ts";
 import type { SessionHold, StoredUtterance } from "./session-store.ts";
 
@@ -24,6 +25,7 @@ export interface RedisSessions {
   readonly windowMs: number;
   /** A change is repeated for so long while Redis is away, */
   readonly storageRetryMs: number;
+  readonly clock: SharedClock;
   /** and no longer once the store is closed. */
   readonly closed: AbortSignal;
 }
@@ -62,7 +64,8 @@ export class RedisSessionHold implements SessionHold {
   }
 
   async put(utterance: StoredUtterance): Promise<void> {
-    const [name, value] = toUtteranceField(utterance);
+    const createdAtMs = this.#sessions.clock.toShared(utterance.createdAtMs);
+    const [name, value] = toUtteranceField({ ...utterance, createdAtMs });
     this.#held.fields.set(name, value);
     const dropped: string[] = [];
     if (utterance.end !== undefined) this.#ended.push(utterance.number);

@@ -5,6 +5,7 @@ import { openBell } from "../redis/bell.ts";
 import type { RedisConnection } from "../redis/client.ts";
 import type { Keys } from "../redis/keys.ts";
 import { retryStorage } from "../redis/retry.ts";
+import { ownClock, type SharedClock } from "../redis/shared-clock.ts";
 import { type Held, RedisSessionHold, type RedisSessions, sessionScripts } from "./redis-session-hold.ts";
 import { parseFields, parseSession, toSessionFields } from "./session-fields.ts";
 import type { NewSession, ResumeClaim, SessionHold, SessionStore, StoredSession } from "./session-store.ts";
@@ -20,6 +21,8 @@ export interface SessionStoreOptions {
   /** Life of a session that nobody refreshes: how long it may be resumed after its edge has died. */
   readonly windowMs: number;
   readonly storageRetryMs?: number;
+  /** Default: this process is alone. */
+  readonly clock?: SharedClock;
 }
 
 const STORAGE_RETRY_MS = 5_000;
@@ -33,7 +36,8 @@ export async function openSessionStore(options: SessionStoreOptions): Promise<Se
     openBell({ redis, subscriber, keys, nodeId, logger }),
   );
   const closing = new AbortController();
-  const sessions = { redis, bell, logger, windowMs, storageRetryMs, closed: closing.signal };
+  const { clock = ownClock } = options;
+  const sessions = { redis, bell, logger, windowMs, storageRetryMs, clock, closed: closing.signal };
   return new RedisSessionStore(sessions, keys, closing);
 }
 
@@ -55,7 +59,8 @@ class RedisSessionStore implements SessionStore {
 
   async open(session: NewSession, onSuperseded: () => void): Promise<SessionHold> {
     const { sessionId, resumeToken } = session;
-    const fields = toSessionFields(session);
+    const { clock } = this.#sessions;
+    const fields = toSessionFields({ ...session, createdAtMs: clock.toShared(session.createdAtMs) });
     const tokenHash = hashOf(resumeToken);
     const held = { key: this.#keys.heldSession(sessionId), tokenHash, fields, onSuperseded };
     const { hold } = await this.#take("open", held, [...fields].flat());
@@ -72,7 +77,7 @@ class RedisSessionStore implements SessionStore {
     const held = { key: this.#keys.heldSession(sessionId), tokenHash, fields, onSuperseded };
     const { hold, found } = await this.#take("resume", held, [hashOf(resumeToken)]);
     for (const [name, value] of parseFields(found)) fields.set(name, value);
-    const session = parseSession(sessionId, fields);
+    const session = toLocal(parseSession(sessionId, fields), this.#sessions.clock);
     hold.found(session.utterances.filter((it) => it.end !== undefined).map((it) => it.number));
     return { session, hold };
   }
@@ -107,5 +112,12 @@ class RedisSessionStore implements SessionStore {
     }
   }
 }
+
+/** Its times as this process would have taken them. */
+const toLocal = (session: StoredSession, clock: SharedClock): StoredSession => ({
+  ...session,
+  createdAtMs: clock.toLocal(session.createdAtMs),
+  utterances: session.utterances.map((it) => ({ ...it, createdAtMs: clock.toLocal(it.createdAtMs) })),
+});
 
 const hashOf = (token: string): string => createHash("sha256").update(token).digest("hex");
