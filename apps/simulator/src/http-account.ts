@@ -39,11 +39,12 @@ export class HttpAccount {
 
   #tell(response: ServerResponse, path: string): void {
     const used = this.#services.witness.totals().characters;
+    const { limit } = this.#services.slots;
     const [, settingsOf] = SETTINGS.exec(path) ?? [];
     const [, voiceId = settingsOf] = VOICE.exec(path) ?? [];
     if (path === "/v1/models" || path === "/models") sendJson(response, 200, modelList());
-    else if (path === "/v1/user") sendJson(response, 200, user(used));
-    else if (path === "/v1/user/subscription") sendJson(response, 200, subscription(used));
+    else if (path === "/v1/user") sendJson(response, 200, user(used, limit));
+    else if (path === "/v1/user/subscription") sendJson(response, 200, subscription(used, limit));
     else if (path === "/v1/voices/settings/default") sendJson(response, 200, defaultSettings());
     else if (voiceId === undefined) sendError(response, httpErrors.noRoute());
     else {

@@ -102,9 +102,21 @@ export const modelList = (): readonly object[] =>
     concurrency_group: model.sockets ? "standard" : "dialogue",
   }));
 
-/** `/v1/user/subscription`: the plan by its name; it has no number for concurrent speech. */
-export const subscription = (charactersUsed: number): object => ({
-  tier: "pro",
+/** Plans by what they allow to generate at once with flash models (docs/elevenlabs.md, concurrency). */
+const PLANS: ReadonlyMap<number, string> = new Map([
+  [4, "free"],
+  [6, "starter"],
+  [10, "creator"],
+  [20, "pro"],
+  [30, "scale"],
+]);
+
+/**
+ * `/v1/user/subscription`: the plan by its name; it has no number for concurrent speech. The plan is one that allows
+ * what the simulator allows; any other number, or none, is by contract.
+ */
+export const subscription = (charactersUsed: number, concurrency: number): object => ({
+  tier: PLANS.get(concurrency) ?? "enterprise",
   character_count: charactersUsed,
   character_limit: 500_000,
   max_character_limit_extension: null,
@@ -128,9 +140,9 @@ export const subscription = (charactersUsed: number): object => ({
   has_open_invoices: false,
 });
 
-export const user = (charactersUsed: number): object => ({
+export const user = (charactersUsed: number, concurrency: number): object => ({
   user_id: "simulatedUser0000000",
-  subscription: subscription(charactersUsed),
+  subscription: subscription(charactersUsed, concurrency),
   is_new_user: false,
   xi_api_key: null,
   can_use_delayed_payment_methods: false,

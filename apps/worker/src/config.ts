@@ -2,6 +2,7 @@ import {
   type ConfigOf,
   duration,
   integer,
+  optionalInteger,
   optionalText,
   parseEnvironment,
   secret,
@@ -40,9 +41,9 @@ export const workerEnvironment = {
   apiKeys: secret("ELEVENLABS_API_KEYS", {
     about: "Further keys, separated by commas: key, or key:slots where its plan allows another number.",
   }),
-  providerSlots: integer("PROVIDER_SLOTS", {
-    about: "Utterances one key's plan lets generate at once, all workers together; 0 is any number.",
-    default: 0,
+  providerSlots: optionalInteger("PROVIDER_SLOTS", {
+    about:
+      "Utterances one key's plan lets generate at once, all workers together; 0 is any number. Without it the provider is asked.",
     max: 99_999,
   }),
   slotWaitMs: duration("PROVIDER_SLOT_WAIT_MS", {

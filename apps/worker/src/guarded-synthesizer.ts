@@ -13,8 +13,13 @@ import type { Synthesis, SynthesisAudio, Synthesizer } from "./synthesizer.ts";
  *
  * The probe is made on a fresh socket, so that connecting is tried too. A failure of the key may be retried where
  * there is another key; one that every request with the key would meet sets the key aside.
+ * @param told what became of a request with a key
  */
-export function guardSynthesizer(inner: Synthesizer, health: ProviderHealth): Synthesizer {
+export function guardSynthesizer(
+  inner: Synthesizer,
+  health: ProviderHealth,
+  told: (keyId: string, how: GatewayError | "spoke") => void = () => {},
+): Synthesizer {
   /** Ids of keys whose last sound was at fault: no more than there are keys. */
   const doubted = new Set<string>();
   const open = async (
@@ -27,6 +32,7 @@ export function guardSynthesizer(inner: Synthesizer, health: ProviderHealth): Sy
     const toError = (cause: unknown) => {
       const error = toGatewayError(cause);
       permit.failed(error);
+      if (keyId !== undefined) told(keyId, error);
       const key = keyVerdictOn(error);
       if (key === "rest") health.rest(keyId);
       if (key === "same" || !health.hasOtherThan(keyId)) return error;
@@ -36,7 +42,13 @@ export function guardSynthesizer(inner: Synthesizer, health: ProviderHealth): Sy
     };
     try {
       const synthesis = await inner[permit.isProbe ? "openFresh" : how](speech, signal, keyId);
-      return guard(synthesis, permit, toError, {
+      let isTold = false;
+      const succeeded = () => {
+        permit.succeeded();
+        if (!isTold && keyId !== undefined) told(keyId, "spoke");
+        isTold = true;
+      };
+      return guard(synthesis, { ...permit, succeeded }, toError, {
         get isDoubted() {
           return doubted.has(keyId ?? "");
         },

@@ -194,6 +194,8 @@ async function openFallbacks(
 
 function toProviderSettings(config: WorkerConfig): ProviderSettings {
   return {
+    model: config.model,
+    accountMs: config.connectTimeoutMs + config.firstAudioTimeoutMs,
     slotWaitMs: config.slotWaitMs,
     deadlines: {
       connectMs: config.connectTimeoutMs,

@@ -4,6 +4,7 @@ import type { GovernorObserver } from "@tts-labs/core/governor/observer";
 import type { StreamObserver } from "@tts-labs/core/stream/observer";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { ProviderObserver } from "./elevenlabs/observer.ts";
+import type { KeyObserver } from "./provider.ts";
 import type { RunObserver } from "./run-roles.ts";
 
 /** Seconds; from a warm checkout (below 1 ms) to the longest deadline. */
@@ -14,6 +15,7 @@ export interface WorkerMetrics {
   /** One for each provider; all count together. */
   provider(): ProviderObserver;
   readonly breaker: BreakerObserver;
+  readonly keys: KeyObserver;
   governor(): GovernorObserver;
   readonly streams: StreamObserver;
   readonly contentType: string;
@@ -28,6 +30,7 @@ export function openMetrics(): WorkerMetrics {
     run: runMetrics(registry),
     provider: providerMetrics(registry),
     breaker: breakerMetrics(registry),
+    keys: keyMetrics(registry),
     governor: governorMetrics(registry),
     streams: streamMetrics(registry),
     contentType: registry.contentType,
@@ -147,6 +150,18 @@ function breakerMetrics(registry: Registry): BreakerObserver {
     },
     refused: (circuit) => refused.inc({ circuit }),
     probed: (circuit) => probes.inc({ circuit }),
+  };
+}
+
+/** A key's id names it without telling it; there are as many as are configured. */
+function keyMetrics(registry: Registry): KeyObserver {
+  const gauge = (name: string, help: string) =>
+    new Gauge({ name, help, labelNames: ["key"], registers: [registry] });
+  const usable = gauge("tts_worker_provider_usable", "0 while the provider does not accept the key.");
+  const limit = gauge("tts_worker_provider_key_slots", "Generations at once that a key is known to allow.");
+  return {
+    usable: (key, isUsable) => usable.set({ key }, isUsable ? 1 : 0),
+    slots: (key, slots) => limit.set({ key }, slots),
   };
 }
 

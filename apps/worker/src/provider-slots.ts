@@ -74,6 +74,15 @@ export class ProviderSlots implements Slots {
   }
 }
 
+/** The second source from the moment on when a limit is known; until then the first. */
+export const switchingLeases = (
+  unlimited: LeaseSource,
+  limited: LeaseSource,
+  isLimited: () => boolean,
+): LeaseSource => ({
+  acquire: (signal, ageMs) => (isLimited() ? limited : unlimited).acquire(signal, ageMs),
+});
+
 /** Any number of slots, spread over the keys that may serve: the least used first. */
 export function localLeases(keyIds: readonly string[], mayServe: (keyId: string) => boolean): LeaseSource {
   const held = new Map(keyIds.map((keyId) => [keyId, 0]));

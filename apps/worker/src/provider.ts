@@ -1,4 +1,5 @@
 import type { Breaker } from "@tts-labs/core/breaker/breaker";
+import type { GatewayError } from "@tts-labs/core/errors";
 import { SlotGovernor } from "@tts-labs/core/governor/governor";
 import type { GovernorObserver } from "@tts-labs/core/governor/observer";
 import type { Logger } from "@tts-labs/core/logger";
@@ -6,6 +7,7 @@ import type { Lifecycle } from "@tts-labs/core/process/lifecycle";
 import { openBell } from "@tts-labs/core/redis/bell";
 import type { RedisConnection } from "@tts-labs/core/redis/client";
 import type { Keys } from "@tts-labs/core/redis/keys";
+import { askAccount } from "./elevenlabs/account.ts";
 import type { ProviderDeadlines } from "./elevenlabs/deadlines.ts";
 import {
   type ElevenLabsSynthesizer,
@@ -15,8 +17,9 @@ import type { ProviderObserver } from "./elevenlabs/observer.ts";
 import type { PoolOptions } from "./elevenlabs/pool.ts";
 import type { ProviderKey } from "./elevenlabs/provider-keys.ts";
 import { guardSynthesizer } from "./guarded-synthesizer.ts";
+import { KeyLimits } from "./key-limits.ts";
 import { ProviderHealth } from "./provider-health.ts";
-import { type LeaseSource, localLeases, ProviderSlots } from "./provider-slots.ts";
+import { type LeaseSource, localLeases, ProviderSlots, switchingLeases } from "./provider-slots.ts";
 import type { Slots } from "./slots.ts";
 import type { Synthesizer } from "./synthesizer.ts";
 
@@ -32,8 +35,18 @@ export interface Provider {
   readonly sockets: ElevenLabsSynthesizer;
 }
 
+/** What is known of the provider's keys. Each is named by its id; there are as many as are configured. */
+export interface KeyObserver {
+  usable(keyId: string, isUsable: boolean): void;
+  slots(keyId: string, slots: number): void;
+}
+
 /** The same for all providers of a process. */
 export interface ProviderSettings {
+  /** Of utterances that name none: the plan's limit differs by model. */
+  readonly model: string;
+  /** Longest wait for what the provider says of a key. */
+  readonly accountMs: number;
   readonly slotWaitMs: number;
   readonly deadlines: Partial<ProviderDeadlines>;
   readonly pool: Partial<PoolOptions>;
@@ -45,7 +58,11 @@ export interface ProviderParts {
   readonly url: string;
   readonly keys: readonly ProviderKey[];
   readonly settings: ProviderSettings;
-  readonly observers: { provider(): ProviderObserver; governor(): GovernorObserver };
+  readonly observers: {
+    provider(): ProviderObserver;
+    governor(): GovernorObserver;
+    readonly keys: KeyObserver;
+  };
   readonly breaker: Breaker;
   readonly nodeId: string;
   readonly redis: RedisConnection;
@@ -65,26 +82,78 @@ export async function openProvider(parts: ProviderParts): Promise<Provider> {
   const { name, url, keys, breaker, lifecycle } = parts;
   const circuits = keys.map((key) => [key.keyId, breaker.circuit(toCircuitName(url, key))] as const);
   const health = new ProviderHealth(new Map(circuits), REFUSED_KEY_REST_MS);
-  const source = await openLeases(parts, health);
+  const observer = parts.observers.keys;
+  const limits = new KeyLimits({
+    keys,
+    redis: parts.redis,
+    name: parts.redisKeys.slots(name, "limits"),
+    logger: parts.logger,
+    changed: (keyId, slots) => observer.slots(keyId, slots),
+  });
+  lifecycle.add(`${name} limits`, limits, (it) => it.close());
+  if (limits.mayLimit) await limits.follow();
+  void askAccounts(parts, limits, observer);
+  const source = await openLeases(parts, health, limits);
   const sockets = openSockets(parts, health);
   lifecycle.add(`${name} sockets`, sockets, (it) => it.close());
   const slots = new ProviderSlots({
-    ...{ source, health, expect: (speech, count) => sockets.expect(speech, count) },
-    mostExpected: keys.reduce((sum, key) => sum + key.slots, 0),
+    source,
+    health,
+    expect: (speech, count) => sockets.expect(speech, count),
+    get mostExpected() {
+      return limits.keys.reduce((sum, key) => sum + key.slots, 0);
+    },
   });
   lifecycle.add(`${name} slots`, slots, (it) => it.close());
-  return { synthesizer: guardSynthesizer(sockets, health), slots, sockets };
+  const told = (keyId: string, how: GatewayError | "spoke") => {
+    if (how === "spoke") observer.usable(keyId, true);
+    else if (how.code === "provider.invalid_key") observer.usable(keyId, false);
+    else if (how.code === "provider.overloaded" && typeof how.facts["limit"] === "number") {
+      void limits.named(keyId, how.facts["limit"]);
+    }
+  };
+  return { synthesizer: guardSynthesizer(sockets, health, told), slots, sockets };
 }
 
-async function openLeases(parts: ProviderParts, health: ProviderHealth): Promise<LeaseSource> {
-  const { name, keys: keySlots, redisKeys: keys, redis, subscriber, nodeId, lifecycle, logger } = parts;
+/** Asks the provider of each key: whether it takes it, and how many its plan allows. Says what is to be known, once. */
+async function askAccounts(
+  { name, url, keys, settings, logger }: ProviderParts,
+  limits: KeyLimits,
+  observer: KeyObserver,
+) {
+  const { model, accountMs: timeoutMs } = settings;
+  await Promise.all(
+    keys.map(async ({ keyId, secret: apiKey }) => {
+      const { refusal, slots, from } = await askAccount({ url, apiKey, model, timeoutMs });
+      observer.usable(keyId, refusal === undefined);
+      if (refusal !== undefined) {
+        const { code, facts } = refusal;
+        logger.error(
+          { provider: name, keyId, code, ...facts },
+          `The provider does not accept ${NAMES[name]}. Nothing can be spoken with it.`,
+        );
+      }
+      if (slots !== undefined && from !== undefined) limits.planned(keyId, slots, from);
+    }),
+  );
+}
+
+const NAMES = {
+  elevenlabs: "ELEVENLABS_API_KEY (or one of ELEVENLABS_API_KEYS)",
+  fallback: "FALLBACK_ELEVENLABS_API_KEY (or one of FALLBACK_ELEVENLABS_API_KEYS)",
+} as const;
+
+async function openLeases(
+  parts: ProviderParts,
+  health: ProviderHealth,
+  limits: KeyLimits,
+): Promise<LeaseSource> {
+  const { name, redisKeys: keys, redis, subscriber, nodeId, lifecycle, logger } = parts;
   const mayServe = (keyId: string) => health.mayServe(keyId);
-  if (keySlots.every(({ slots }) => slots === 0)) {
-    return localLeases(
-      keySlots.map(({ keyId }) => keyId),
-      mayServe,
-    );
-  }
+  const keySlots = limits.keys;
+  const keyIds = keySlots.map(({ keyId }) => keyId);
+  const unlimited = localLeases(keyIds, mayServe);
+  if (!limits.mayLimit) return unlimited;
   const bell = await openBell({ redis, subscriber, keys, nodeId: `${nodeId}.${name}`, logger });
   lifecycle.add(`${name} bell`, bell, (it) => it.close());
   const governor = new SlotGovernor({
@@ -92,7 +161,8 @@ async function openLeases(parts: ProviderParts, health: ProviderHealth): Promise
     settings: { waitMs: parts.settings.slotWaitMs },
     observer: parts.observers.governor(),
   });
-  return lifecycle.add(`${name} governor`, governor, (it) => it.close());
+  lifecycle.add(`${name} governor`, governor, (it) => it.close());
+  return switchingLeases(unlimited, governor, () => keySlots.some(({ slots }) => slots > 0));
 }
 
 function openSockets(

@@ -322,8 +322,8 @@ describe("the other routes", () => {
   });
 
   it("tell the account's plan, and settings of voices", async () => {
-    expect((await get("/v1/user/subscription")).body).toMatchObject({ tier: "pro", status: "active" });
-    expect((await get("/v1/user")).body).toMatchObject({ subscription: { tier: "pro" } });
+    expect((await get("/v1/user/subscription")).body).toMatchObject({ tier: "enterprise", status: "active" });
+    expect((await get("/v1/user")).body).toMatchObject({ subscription: { tier: "enterprise" } });
     expect((await get("/v1/voices/settings/default")).body).toMatchObject({ stability: 0.5, speed: 1 });
     expect((await get(`/v1/voices/${GRACE}/settings`)).body).toMatchObject({ similarity_boost: 0.75 });
     expect((await get("/v1/voices/nobody/settings")).status).toBe(404);

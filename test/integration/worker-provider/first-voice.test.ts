@@ -69,7 +69,7 @@ const synthesize = (text: string) =>
   });
 const voicesAsked = () => provider.sessions.map(({ url }) => /text-to-speech\/([^/]+)/.exec(url)?.[1]);
 const defaultVoice = async () => {
-  const { defaults } = (await (await fetch(`${edge.url}/api/v1/info`)).json()) as {
+  const { defaults } = (await (await fetch(`${edge.opsUrl}/api/v1/info`)).json()) as {
     defaults: { voice: string };
   };
   return defaults.voice;

@@ -1,6 +1,7 @@
 import { ProviderError, verdictOnCode } from "@tts-labs/core/breaker/faults";
 import { ERROR_CATALOGUE, type ErrorCode, GatewayError } from "@tts-labs/core/errors";
 import { findErrorName, isErrorName, type NamedError, UNKNOWN_NAME } from "./error-names.ts";
+import { limitIn } from "./provider-limit.ts";
 import { toSafeReason } from "./provider-reason.ts";
 
 /**
@@ -117,6 +118,7 @@ function toError(
 ): GatewayError {
   const { retryable } = ERROR_CATALOGUE[code];
   const reason = toSafeReason(words);
+  const limit = code === "provider.overloaded" ? limitIn(words) : undefined;
   return new ProviderError(
     code,
     { verdict: fault ? "fault" : verdictWithoutFault(code, retryable), key },
@@ -126,6 +128,7 @@ function toError(
         ...facts,
         ...(name === "" ? {} : { providerError: name }),
         ...(reason === "" ? {} : { providerReason: reason }),
+        ...(limit === undefined ? {} : { limit }),
       },
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     },
@@ -209,8 +212,10 @@ function readBody(body: string): { readonly said: Said; readonly param: string }
   const names = [textOf(detail), textOf(fields["code"]), textOf(fields["status"])]
     .map(toName)
     .filter((it) => it !== "");
-  const name =
-    names.find((it) => findErrorName(it) !== undefined) ?? names[0] ?? toName(textOf(fields["type"]));
+  // "unauthorized" is said of a wrong key and of one that lacks a permission; the status tells them apart.
+  const known = names.filter((it) => findErrorName(it) !== undefined);
+  const told = known[0] === "unauthorized" ? known.at(-1) : known[0];
+  const name = told ?? names[0] ?? toName(textOf(fields["type"]));
   const words = textOf(fields["message"]) || textOf(around["message"]);
   const unnamed = typeof detail === "string" && name === "" ? detail : "";
   return { said: { name, words: words || unnamed }, param: textOf(fields["param"]) };

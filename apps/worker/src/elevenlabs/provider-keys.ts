@@ -5,8 +5,8 @@ import { toKeyId } from "./route.ts";
 export interface ProviderKey {
   readonly keyId: string;
   readonly secret: string | undefined;
-  /** Generations at once that its plan allows, all workers together; 0: any number. */
-  readonly slots: number;
+  /** Generations at once, all workers together; 0: any number; `undefined`: what the provider says its plan allows. */
+  readonly slots: number | undefined;
 }
 
 const MAX_KEYS = 16;
@@ -22,7 +22,7 @@ export function toProviderKeys(config: {
   readonly apiKey: string | undefined;
   readonly apiKeys: string | undefined;
   /** Of keys that name none of their own. */
-  readonly slots: number;
+  readonly slots: number | undefined;
   /** Variable that the first is from, for the message. */
   readonly variable?: string;
 }): readonly ProviderKey[] {

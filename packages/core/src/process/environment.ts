@@ -80,6 +80,12 @@ export const integer = (
   }: Described<number> & { readonly min?: number; readonly max?: number },
 ): Variable<number> => variable(name, about, number(z.int().min(min).max(max)), String(value));
 
+export const optionalInteger = (
+  name: string,
+  { about, min = 0, max }: { readonly about: string; readonly min?: number; readonly max: number },
+): Variable<number | undefined> =>
+  variable<number | undefined>(name, about, number(z.int().min(min).max(max)), undefined);
+
 /** Milliseconds; the name should end in `_MS`. */
 export const duration = integer;
 
