@@ -100,7 +100,8 @@ function caption(event: UtteranceEvent, outbound: Outbound, tally: DeliveryTally
   if (event.kind === "chunk" && event.alignment !== undefined) {
     outbound.caption(toAlignmentMessage(tally.utteranceId, event.alignment), tally);
   }
-  if (event.words.length > 0) outbound.caption(toWordsMessage(tally.utteranceId, event.words), tally);
+  if (event.words.length === 0) return;
+  outbound.caption(toWordsMessage(tally.utteranceId, event.words, event.replacesFromMs), tally);
 }
 
 const isSame = (a: Substitute, b: Substitute | undefined): boolean =>

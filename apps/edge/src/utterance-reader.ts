@@ -1,5 +1,5 @@
 import { type Alignment, type Word, WordCutter } from "@tts-labs/core/audio/alignment";
-import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
+import { BYTES_PER_SAMPLE, samplesToMs } from "@tts-labs/core/audio/pcm";
 import { GatewayError } from "@tts-labs/core/errors";
 import {
   type AudioEntry,
@@ -24,11 +24,18 @@ export type UtteranceEvent =
       readonly alignment?: Alignment;
       /** Those that this chunk's alignment completes. */
       readonly words: readonly Word[];
+      /** With the first words behind a splice: what was told to begin there or later is replaced. */
+      readonly replacesFromMs?: number;
       /** Who speaks it, if not the first choice. */
       readonly substitute?: Substitute;
       readonly latencyMs?: LatencyParts;
     }
-  | { readonly kind: "ended"; readonly result: UtteranceResult; readonly words: readonly Word[] };
+  | {
+      readonly kind: "ended";
+      readonly result: UtteranceResult;
+      readonly words: readonly Word[];
+      readonly replacesFromMs?: number;
+    };
 
 /** How far a client has come in an utterance: everything before `sample` is with it. */
 export interface ClientPosition {
@@ -40,6 +47,8 @@ export interface ClientPosition {
 export interface UtteranceReaderOptions {
   /** Closed with this one. */
   readonly reader: StreamReader;
+  /** Puts a splice's sample among the words' times; without it the first of them behind the splice tells. */
+  readonly sampleRateHz?: number;
   /** Where a resumed client goes on. */
   readonly from?: ClientPosition;
   /** Samples the client has played: nobody asks for them again. */
@@ -59,7 +68,9 @@ const MAX_MARKS = 256;
 export class UtteranceReader {
   readonly #options: UtteranceReaderOptions;
   readonly #reader: StreamReader;
-  #words = new WordCutter();
+  readonly #words = new WordCutter();
+  /** A splice that no words have been told behind yet. */
+  #replacesFromMs: number | undefined;
   #nextSample = 0;
   #hasStarted = false;
   /** Samples before this are with the client. */
@@ -85,7 +96,8 @@ export class UtteranceReader {
       if (read.kind === "ended") {
         const result = parseUtteranceResult(read.end.result);
         this.#assertEnd(result);
-        return { kind: "ended", result, words: this.#words.finish() };
+        const words = this.#words.finish();
+        return { kind: "ended", result, words, ...this.#takeReplaced(words) };
       }
       const [entry] = read.entries;
       if (entry === undefined) throw new GatewayError("stream.lost", "The stream gave an empty answer.");
@@ -118,7 +130,7 @@ export class UtteranceReader {
     else if (from !== undefined && !this.#hasStarted) throw this.#toLoss("trimmed");
     this.#hasStarted = true;
     const splice = entry.splice === true && firstSample <= this.#nextSample;
-    if (splice) this.#spliceAt(firstSample, stored.seq);
+    if (splice) this.#spliceAt(entry, stored.seq);
     this.#assertNext(firstSample);
     this.#nextSample += samplesOf(entry);
     this.#mark(stored.seq);
@@ -132,6 +144,7 @@ export class UtteranceReader {
     }
     return {
       ...{ kind: "chunk", seq: stored.seq, words },
+      ...this.#takeReplaced(words),
       ...{ firstSample: firstSample + held, splice: splice && held === 0 },
       pcm: held > 0 ? pcm.subarray(held * BYTES_PER_SAMPLE) : pcm,
       // It came before the samples that the client has.
@@ -151,10 +164,20 @@ export class UtteranceReader {
   }
 
   /** A client that has samples of what is replaced is given all of the new. */
-  #spliceAt(sample: number, seq: number): void {
+  #spliceAt({ firstSample: sample, alignment }: AudioEntry, seq: number): void {
+    const { sampleRateHz } = this.#options;
+    const ms = sampleRateHz === undefined ? (alignment?.startMs[0] ?? 0) : samplesToMs(sample, sampleRateHz);
     this.#nextSample = sample;
-    this.#words = new WordCutter();
+    this.#words.splice(ms);
+    this.#replacesFromMs = Math.min(ms, this.#replacesFromMs ?? ms);
     if (seq > (this.#options.from?.seq ?? 0)) this.#skipTo = Math.min(this.#skipTo, sample);
+  }
+
+  #takeReplaced(words: readonly Word[]): { readonly replacesFromMs?: number } {
+    const replacesFromMs = this.#replacesFromMs;
+    if (words.length === 0 || replacesFromMs === undefined) return {};
+    this.#replacesFromMs = undefined;
+    return { replacesFromMs };
   }
 
   #mark(seq: number): void {

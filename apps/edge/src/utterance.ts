@@ -268,6 +268,7 @@ export class Utterance {
     if (end !== undefined && this.tally.sentSamples >= end.samples) return this.#tellAgain();
     const reader = {
       ...this.#making.read(hold === undefined ? 0 : settings.replayBytes),
+      sampleRateHz: this.speech.sampleRateHz,
       playedSamples: () => this.playedSamples,
       onEntry: (entry: AudioEntry) => this.#heard.take(entry, this.speech.sampleRateHz),
     };

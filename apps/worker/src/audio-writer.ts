@@ -1,8 +1,7 @@
-import { type Alignment, shiftAlignment } from "@tts-labs/core/audio/alignment";
 import { BYTES_PER_SAMPLE, samplesToMs } from "@tts-labs/core/audio/pcm";
 import { type ResumePoint, WordTracker } from "@tts-labs/core/audio/word-tracker";
 import { GatewayError } from "@tts-labs/core/errors";
-import { MAX_ENTRY_BYTES } from "@tts-labs/core/limits";
+import { MAX_ENTRY_BYTES, MAX_ENTRY_CHARACTERS } from "@tts-labs/core/limits";
 import {
   type AudioEntry,
   encodeAudioEntry,
@@ -13,10 +12,13 @@ import {
 import type { StreamWriter } from "@tts-labs/core/stream/stream";
 import type { SynthesisAudio } from "./synthesizer.ts";
 import type { StartingPoint } from "./takeover.ts";
+import { TimedCharacters, untimedMarks } from "./timed-characters.ts";
 
 /** Most that one append carries: some 1.4 s of speech at 24 kHz. */
 const MAX_APPEND_BYTES = 64 * 1024;
 const NO_PCM: Uint8Array = new Uint8Array(0);
+/** A character with its two times, as JSON. */
+const BYTES_PER_CHARACTER = 16;
 
 export interface AudioWriterObserver {
   appended(samples: number): void;
@@ -43,7 +45,7 @@ interface Pending {
   readonly pcm: Uint8Array[];
   bytes: number;
   /** On the utterance's clock. */
-  alignment: Alignment | undefined;
+  readonly timed: TimedCharacters;
   readonly splice: boolean;
 }
 
@@ -59,8 +61,8 @@ export interface SpokenPart {
 
 /**
  * Puts provider audio into the audio stream. One append is in flight at a time; what comes meanwhile is
- * gathered into entries of at most `MAX_ENTRY_BYTES`, numbered by their first sample, so that small pieces travel together exactly when the
- * stream is the slower side, and the first one never waits. `write` returns once there is room for more: who
+ * gathered into entries of at most `MAX_ENTRY_BYTES` and `MAX_ENTRY_CHARACTERS`, numbered by their first sample, so
+ * that small pieces travel together exactly when the stream is the slower side, and the first one never waits. `write` returns once there is room for more: who
  * awaits it pulls the provider no faster than the readers read.
  *
  * A provider socket's audio and times begin at 0; here they are put on the utterance's clock. Every entry says
@@ -77,6 +79,8 @@ export class AudioWriter {
   #resume: ResumePoint | undefined;
   /** The next entry is the first of its part, and replaces what is there. */
   #splices = false;
+  /** Marks of the word before this part that nothing has given times: a caption would lack them. */
+  #marks = "";
   #pumping: Promise<void> | undefined;
 
   constructor(options: AudioWriterOptions) {
@@ -102,7 +106,17 @@ export class AudioWriter {
     this.#part = part;
     this.#acceptedEnd = part.from.sample;
     this.#splices = part.splice;
+    this.#marks = part.splice ? untimedMarks(this.#options.text(), part.from) : "";
     this.#words = this.#trackWords();
+  }
+
+  /** All has been spoken before the last mark was given its time. @throws as `write` does */
+  async complete(from: ResumePoint, signal: AbortSignal): Promise<void> {
+    const marks = untimedMarks(this.#options.text(), from);
+    if (marks === "") return;
+    this.#acceptedEnd = this.#appendedEnd;
+    this.#openEntry(0).timed.addMarks(marks, samplesToMs(from.sample, this.#options.sampleRateHz));
+    await this.finish(signal);
   }
 
   /** @throws GatewayError `stream.reader_gone`, `lease.lost`, `storage.*`, or the signal's reason */
@@ -135,27 +149,51 @@ export class AudioWriter {
   }
 
   #accept(audio: SynthesisAudio): void {
+    this.#acceptTimes(audio);
     let rest: Uint8Array = audio.pcm;
-    let begins = audio.alignment && this.#toClock(audio.alignment);
-    if (begins !== undefined) this.#words.hear(begins);
-    do {
+    while (rest.byteLength > 0) {
       const last = this.#openEntry(rest.byteLength);
       const piece = rest.subarray(0, MAX_ENTRY_BYTES - last.bytes);
-      if (piece.byteLength > 0) last.pcm.push(piece);
+      last.pcm.push(piece);
       last.bytes += piece.byteLength;
-      if (begins !== undefined) last.alignment = joinAlignments(last.alignment, begins);
-      begins = undefined;
       this.#acceptedEnd += piece.byteLength / BYTES_PER_SAMPLE;
       rest = rest.subarray(piece.byteLength);
-    } while (rest.byteLength > 0);
+    }
   }
 
-  /** The last pending entry if `bytes` more fit into it whole, else a new one. */
+  /** Times go before the samples that they came with, in as many entries as they need. */
+  #acceptTimes({ pcm, alignment }: SynthesisAudio): void {
+    const partMs = samplesToMs(this.#part.from.sample, this.#options.sampleRateHz);
+    if (this.#marks !== "") this.#openEntry(pcm.byteLength).timed.addMarks(this.#marks, partMs);
+    this.#marks = "";
+    if (alignment === undefined) return;
+    const endMs = samplesToMs(
+      this.#acceptedEnd + pcm.byteLength / BYTES_PER_SAMPLE,
+      this.#options.sampleRateHz,
+    );
+    const onClock = new TimedCharacters();
+    onClock.add(alignment, 0, alignment.chars.length, partMs);
+    this.#words.hear(onClock.within(endMs));
+    for (let at = 0; at < alignment.chars.length; ) {
+      const left = alignment.chars.length - at;
+      // The last of them goes with the samples.
+      const entry = this.#openEntry(left <= MAX_ENTRY_CHARACTERS ? pcm.byteLength : 0);
+      const to = at + Math.min(left, MAX_ENTRY_CHARACTERS - entry.timed.count);
+      entry.timed.add(alignment, at, to, partMs);
+      at = to;
+    }
+  }
+
+  /** The last pending entry if `bytes` more fit into it whole, and more characters; else a new one. */
   #openEntry(bytes: number): Pending {
     const last = this.#pending.at(-1);
-    if (last !== undefined && last.bytes + bytes <= MAX_ENTRY_BYTES) return last;
+    const hasRoom = last !== undefined && last.timed.count < MAX_ENTRY_CHARACTERS;
+    if (hasRoom && (last.bytes + bytes <= MAX_ENTRY_BYTES || last.bytes === 0)) return last;
     const entry: Pending = {
-      ...{ firstSample: this.#acceptedEnd, pcm: [], bytes: 0, alignment: undefined },
+      firstSample: this.#acceptedEnd,
+      pcm: [],
+      bytes: 0,
+      timed: new TimedCharacters(),
       splice: this.#splices,
     };
     this.#splices = false;
@@ -168,12 +206,8 @@ export class AudioWriter {
     return new WordTracker({ text, sampleRateHz, from: this.#part.from });
   }
 
-  #toClock(alignment: Alignment): Alignment {
-    return shiftAlignment(alignment, samplesToMs(this.#part.from.sample, this.#options.sampleRateHz));
-  }
-
   #pendingBytes(): number {
-    return this.#pending.reduce((sum, entry) => sum + entry.bytes, 0);
+    return this.#pending.reduce((sum, entry) => sum + sizeOf(entry), 0);
   }
 
   #pump(signal: AbortSignal): void {
@@ -220,7 +254,7 @@ export class AudioWriter {
     const batch: AudioEntry[] = [];
     let bytes = 0;
     for (let next = this.#pending[0]; next !== undefined; next = this.#pending[0]) {
-      bytes += next.bytes;
+      bytes += sizeOf(next);
       if (batch.length > 0 && bytes > room) break;
       this.#pending.shift();
       batch.push(this.#toEntry(next));
@@ -239,8 +273,9 @@ export class AudioWriter {
     };
   }
 
-  #toEntry({ firstSample, pcm, alignment, bytes, splice }: Pending): AudioEntry {
+  #toEntry({ firstSample, pcm, timed, bytes, splice }: Pending): AudioEntry {
     const [only] = pcm;
+    const { alignment } = timed;
     return {
       firstSample,
       pcm: pcm.length === 1 && only !== undefined ? only : Buffer.concat(pcm, bytes),
@@ -253,11 +288,5 @@ export class AudioWriter {
   }
 }
 
-function joinAlignments(a: Alignment | undefined, b: Alignment): Alignment {
-  if (a === undefined) return b;
-  return {
-    chars: [...a.chars, ...b.chars],
-    startMs: [...a.startMs, ...b.startMs],
-    durationMs: [...a.durationMs, ...b.durationMs],
-  };
-}
+/** About what it takes in the stream. */
+const sizeOf = ({ bytes, timed }: Pending): number => bytes + timed.count * BYTES_PER_CHARACTER;

@@ -107,7 +107,10 @@ export class RunAttempts {
       for (let from = start; status.state.kind === "waiting-socket"; from = audio.resume ?? from) {
         const isOpen = (await feed.opening(from.char)) === "words";
         if (isOpen) await this.#attempt(status.state, from, signal);
-        else status.on({ kind: "nothing-to-say" });
+        else {
+          await audio.complete(from, signal);
+          status.on({ kind: "nothing-to-say" });
+        }
       }
     } finally {
       slot.release();

@@ -111,7 +111,10 @@ export class UtteranceRun {
       this.#assertMayContinue(start);
       const isOpen = (await feed.opening(start.resume.char)) === "words";
       if (isOpen) await this.#speak(feed, audio, start);
-      else this.#status.on({ kind: "nothing-to-say" });
+      else {
+        await audio.complete(start.resume, this.#stop.signal);
+        this.#status.on({ kind: "nothing-to-say" });
+      }
     } finally {
       unwatch();
     }

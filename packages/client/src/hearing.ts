@@ -1,5 +1,9 @@
+import { firstReplaced } from "@tts-labs/core/audio/replaced-words";
+import { isSpace, wordEnd } from "@tts-labs/core/audio/word-starts";
 import type { ServerMessageOf } from "@tts-labs/core/protocol/server-message";
 import type { HeardText, SpokenWord } from "./utterance.ts";
+
+export { firstReplaced };
 
 /**
  * How much of an utterance a listener has heard: from the words' times and what was reported as played, until the
@@ -20,11 +24,12 @@ export class Hearing {
     return this.#playedSamples;
   }
 
-  /** A word that begins before an earlier one has ended comes from a splice: it and what follows stand instead. */
-  addWords(words: readonly SpokenWord[]): void {
+  /** @param replacesFromMs words told before that begin there or later are no longer true */
+  addWords(words: readonly SpokenWord[], replacesFromMs?: number): void {
     const [first] = words;
     if (first === undefined) return;
-    this.#words.splice(firstReplaced(this.#words, first), Number.POSITIVE_INFINITY, ...words);
+    this.#words.length = firstReplaced(this.#words, first, replacesFromMs);
+    for (const word of words) this.#words.push(word);
   }
 
   played(samples: number): void {
@@ -65,11 +70,6 @@ export class Hearing {
   }
 }
 
-/** Index of the first of `words`, which are in order, in whose place `word` comes; their number when it follows them all. */
-export const firstReplaced = (words: readonly { readonly endMs?: number }[], word: SpokenWord): number =>
-  // Times are rounded here and there.
-  words.findLastIndex(({ endMs = 0 }) => endMs <= word.startMs + 1) + 1;
-
 const lettersOf = (text: string): number => text.replace(/\s/g, "").length;
 
 /** Where the word that holds the `letters`-th letter ends, with the space after it. */
@@ -80,5 +80,9 @@ function endOfLetters(text: string, letters: number): number {
 }
 
 /** `at` itself between two words, else behind the word that it stands in and the space after it. */
-const endOfWord = (text: string, at: number): number =>
-  at === 0 ? 0 : at + (text.slice(at - 1).match(/^\S*\s*/)?.[0].length ?? 1) - 1;
+function endOfWord(text: string, at: number): number {
+  if (at === 0) return 0;
+  let end = isSpace(text.charAt(at - 1)) ? at : wordEnd(text, at - 1);
+  while (end < text.length && isSpace(text.charAt(end))) end++;
+  return end;
+}

@@ -199,7 +199,7 @@ export class UtteranceRun implements Utterance {
   acceptMessage(message: ServerMessage): void {
     switch (message.type) {
       case "words":
-        this.#acceptWords(message.words.map(toSpokenWord));
+        this.#acceptWords(message.words.map(toSpokenWord), message.replaces_from_ms);
         return;
       case "alignment":
         this.#output.emit("alignment", message);
@@ -224,8 +224,8 @@ export class UtteranceRun implements Utterance {
     }
   }
 
-  #acceptWords(words: readonly SpokenWord[]): void {
-    this.#hearing.addWords(words);
+  #acceptWords(words: readonly SpokenWord[], replacesFromMs: number | undefined): void {
+    this.#hearing.addWords(words, replacesFromMs);
     this.#output.emit("words", words);
   }
 

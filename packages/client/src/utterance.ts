@@ -14,7 +14,7 @@ export interface UtteranceEvents {
   readonly started: ServerMessageOf<"utterance_started">;
   /** Audio; while anyone listens to this, nothing is kept for iteration. */
   readonly audio: AudioChunk;
-  /** One that begins before an earlier one has ended comes from a splice: it and what follows stand instead. */
+  /** Words told before that begin at the same time or later are no longer true: a splice has replaced them. */
   readonly words: readonly SpokenWord[];
   readonly alignment: ServerMessageOf<"alignment">;
   /** Another voice or model speaks the rest. */

@@ -20,3 +20,7 @@ export const MAX_ENTRY_BYTES = 16 * 1024;
 
 /** Name of the native protocol among those that a WebSocket client offers; offering it is not needed. */
 export const NATIVE_SUBPROTOCOL = "tts-labs.v1";
+/** Timed characters of one stream entry; more travel in entries of their own. */
+export const MAX_ENTRY_CHARACTERS = 400;
+/** Longest head of one stream entry: its timed characters, and some hundred bytes more. */
+export const MAX_ENTRY_HEAD_BYTES = 32 * 1024;

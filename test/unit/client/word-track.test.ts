@@ -39,6 +39,14 @@ describe("the word track", () => {
     expect(track.words.map(({ startMs }) => startMs)).toEqual([0, 200, 900, 1_200, 1_200, 1_500]);
   });
 
+  it("takes each character for a word where a script has no spaces, whatever the pieces", () => {
+    const track = new WordTrack();
+    for (const piece of ["今日", "は。", "iPho", "ne を"]) track.write(piece);
+    expect(shown(track)).toEqual(["今", "日", "は。", "iPhone ", "を"]);
+    track.speak(spoken(["今", 0], ["日", 100], ["は。", 200]));
+    expect(track.light(150)).toEqual([0, 1]);
+  });
+
   it("takes the times of a splice instead of those that it replaces; what is lit stays lit", () => {
     const track = new WordTrack();
     track.write("Eins zwei drei vier fünf");

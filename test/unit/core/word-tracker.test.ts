@@ -1,5 +1,6 @@
 import type { Alignment } from "@tts-labs/core/audio/alignment";
-import { isWordStart, WordTracker } from "@tts-labs/core/audio/word-tracker";
+import { isWordStart } from "@tts-labs/core/audio/word-starts";
+import { WordTracker } from "@tts-labs/core/audio/word-tracker";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 

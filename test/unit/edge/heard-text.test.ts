@@ -97,3 +97,80 @@ describe("what was heard of a text", () => {
     expect(lost.cut(text, 85, 230).isTimed).toBe(false);
   });
 });
+
+describe("in scripts without spaces", () => {
+  const CHINESE = "让我们去看看那个新的博物馆，听说那里有很多有趣的东西，你觉得怎么样？";
+
+  test.each([
+    ["Chinese", CHINESE],
+    ["Japanese", "今日はとても良い天気なので、公園まで歩いて行きましょう。"],
+  ])("the character is the word: %s", (_name, text) => {
+    const heard = new HeardText();
+    heard.take(entry(text, 0), RATE);
+    const marks = (from: string) => /^[，。、？]*/.exec(from)?.[0].length ?? 0;
+    for (let count = 1; count <= text.length; count++) {
+      const { textHeard, textLeft, isTimed } = heard.cut(text, count * 10, undefined);
+      expect(textHeard).toHaveLength(count + marks(text.slice(count)));
+      expect(textHeard + textLeft).toBe(text);
+      expect(isTimed).toBe(true);
+    }
+  });
+
+  test("a dictionary finds the words of Thai", () => {
+    const text = "สวัสดีครับวันนี้อากาศดีมาก";
+    const heard = new HeardText();
+    heard.take(entry(text, 0), RATE);
+    expect(heard.cut(text, 71, undefined).textHeard).toBe("สวัสดีครับ");
+    expect(heard.cut(text, 101, undefined).textHeard).toBe("สวัสดีครับวัน");
+  });
+
+  test("mixed texts are cut in both ways", () => {
+    const text = "iPhone を買う人 for 3 days";
+    const heard = new HeardText();
+    heard.take(entry(text, 0), RATE);
+    expect([31, 71, 81, 121].map((ms) => heard.cut(text, ms, undefined).textHeard)).toEqual([
+      ...["iPhone ", "iPhone を", "iPhone を買", "iPhone を買う人 for "],
+    ]);
+  });
+
+  test("times of another spelling are no times of the text: the cut is a guess, and near", () => {
+    const heard = new HeardText();
+    heard.take(entry("ràng wǒ men qù kàn kan nà gè xīn de bó wù guǎn", 0), RATE);
+    const { textHeard, isTimed } = heard.cut(CHINESE, 170, 34 * 17);
+    expect(isTimed).toBe(false);
+    expect(Math.abs(textHeard.length - 10)).toBeLessThanOrEqual(1);
+    // Without the whole length, at five characters a second.
+    expect(heard.cut(CHINESE, 2_000, undefined).textHeard).toHaveLength(11);
+  });
+
+  test("sound that goes on behind the last time has words of its own, which are guessed", () => {
+    const heard = new HeardText();
+    heard.take(entry("one two", 0), RATE);
+    const text = "one two three four five six";
+    expect(heard.cut(text, 1_000, undefined)).toMatchObject({ textHeard: "one two ", isTimed: true });
+    expect(heard.cut(text, 2_000, undefined).isTimed).toBe(false);
+  });
+});
+
+test("40,000 characters in any script and pieces are learnt and cut in time that is proportional", () => {
+  const scripts = [
+    "Guten Tag ",
+    "今日は。",
+    "สวัสดีครับ",
+    "नमस्ते ",
+    "안녕 ",
+    "။ ကောင်း",
+    "!?!? ",
+    "((",
+    "\n\n",
+    "😀",
+  ];
+  for (const sample of scripts) {
+    const text = sample.repeat(Math.floor(40_000 / sample.length));
+    const heard = new HeardText();
+    const beganMs = performance.now();
+    for (let at = 0; at < text.length; at += 40) heard.take(entry(text.slice(at, at + 40), at * 10), RATE);
+    heard.cut(text, 399_000, undefined);
+    expect(performance.now() - beganMs, sample).toBeLessThan(500);
+  }
+});

@@ -138,7 +138,7 @@ describe("sentences, each made by itself, are read as one utterance", () => {
   test("without white space between them no word is torn from the next", async () => {
     const text = "Wide marks end。次の文。";
     const { words } = await read(makeParts(2, text), { text });
-    expect(words.map((it) => it.text)).toEqual(["Wide", "marks", "end。次の文。"]);
+    expect(words.map((it) => it.text)).toEqual(["Wide", "marks", "end。", "次", "の", "文。"]);
   });
 
   test("a splice in the last or any other part replaces what it replaced there", async () => {

@@ -13,9 +13,15 @@ export const toAlignmentMessage = (
   duration_ms: [...alignment.durationMs],
 });
 
-export const toWordsMessage = (utteranceId: string, words: readonly Word[]): ServerMessageOf<"words"> => ({
+/** @param replacesFromMs a splice: what was told to begin there or later is replaced */
+export const toWordsMessage = (
+  utteranceId: string,
+  words: readonly Word[],
+  replacesFromMs?: number,
+): ServerMessageOf<"words"> => ({
   type: "words",
   utterance_id: utteranceId,
+  ...(replacesFromMs === undefined ? {} : { replaces_from_ms: replacesFromMs }),
   words: words.map(({ text, startMs, endMs }) => ({ text, start_ms: startMs, end_ms: endMs })),
 });
 

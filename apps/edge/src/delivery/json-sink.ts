@@ -1,13 +1,12 @@
+import type { Word } from "@tts-labs/core/audio/alignment";
 import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
+import { firstReplaced } from "@tts-labs/core/audio/replaced-words";
 import { GatewayError } from "@tts-labs/core/errors";
 import type { ServerMessage, ServerMessageOf } from "@tts-labs/core/protocol/server-message";
 import type { HttpExchange } from "../http/exchange.ts";
 import { type Frame, pcmOf } from "./frame.ts";
 import { fromErrorMessage, toSubstitutedHeader } from "./response-sink.ts";
 import type { Sink } from "./sink.ts";
-
-/** Times of words are whole milliseconds, samples are not. */
-const ROUNDING_MS = 1;
 
 /**
  * Gathers a whole utterance for an answer in JSON, up to a bound in bytes: what is longer has to be asked for
@@ -21,7 +20,7 @@ export class JsonSink implements Sink {
   readonly #onDone: () => void;
   #parts: Uint8Array[] = [];
   #bytes = 0;
-  readonly #words: ServerMessageOf<"words">["words"] = [];
+  readonly #words: Word[] = [];
   #substituted: ServerMessageOf<"substituted"> | undefined;
 
   constructor(options: {
@@ -52,7 +51,7 @@ export class JsonSink implements Sink {
   }
 
   sendMessage(message: ServerMessage): void {
-    if (message.type === "words") this.#addWords(message.words);
+    if (message.type === "words") this.#addWords(message);
     else if (message.type === "substituted") this.#substituted = message;
     else if (message.type === "error") this.fail(fromErrorMessage(message));
     else if (message.type === "stream_complete") this.#complete(message);
@@ -72,12 +71,12 @@ export class JsonSink implements Sink {
     this.#bytes = bytes;
   }
 
-  /** A word that begins before an earlier one has ended is spoken instead of that. */
-  #addWords(words: ServerMessageOf<"words">["words"]): void {
-    const startMs = words[0]?.start_ms ?? 0;
-    const replaced = this.#words.findIndex((word) => word.end_ms > startMs + ROUNDING_MS);
-    if (replaced >= 0) this.#words.length = replaced;
-    this.#words.push(...words);
+  #addWords({ words, replaces_from_ms }: ServerMessageOf<"words">): void {
+    const told = words.map(({ text, start_ms: startMs, end_ms: endMs }) => ({ text, startMs, endMs }));
+    const [first] = told;
+    if (first === undefined) return;
+    this.#words.length = firstReplaced(this.#words, first, replaces_from_ms);
+    for (const word of told) this.#words.push(word);
   }
 
   #complete({ samples, duration_ms, cache }: ServerMessageOf<"stream_complete">): void {
@@ -90,7 +89,7 @@ export class JsonSink implements Sink {
       sample_rate: this.#sampleRateHz,
       samples,
       duration_ms,
-      words: this.#words,
+      words: this.#words.map(({ text, startMs, endMs }) => ({ text, start_ms: startMs, end_ms: endMs })),
       cache: headers["x-cache"],
       ...(this.#substituted === undefined ? {} : { substituted }),
       request_id: this.#exchange.requestId,

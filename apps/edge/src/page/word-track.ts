@@ -1,5 +1,6 @@
-import { firstReplaced } from "@tts-labs/client/hearing";
 import type { SpokenWord } from "@tts-labs/client/utterance";
+import { firstReplaced } from "@tts-labs/core/audio/replaced-words";
+import { wordEnd } from "@tts-labs/core/audio/word-starts";
 
 /** A word of the text as written, and when it is spoken as far as that is known. */
 export interface TrackedWord {
@@ -39,16 +40,24 @@ export class WordTrack {
   write(text: string): void {
     for (const [, lead = "", word = "", space = ""] of text.matchAll(/(\s*)(\S*)(\s*)/g)) {
       const last = this.#words.at(-1);
-      if (word === "") {
-        if (last !== undefined && lead !== "") this.#words[this.#words.length - 1] = { ...last, space: lead };
-      } else if (lead === "" && last?.space === "") {
-        this.#words[this.#words.length - 1] = { ...last, text: last.text + word, space };
-      } else {
-        if (lead !== "" && last !== undefined) this.#words[this.#words.length - 1] = { ...last, space: lead };
-        this.#words.push({ text: word, space });
-      }
+      if (last !== undefined && lead !== "") this.#words[this.#words.length - 1] = { ...last, space: lead };
+      if (word === "") continue;
+      const isContinued = lead === "" && last?.space === "";
+      if (isContinued) this.#words.pop();
+      this.#add(isContinued ? last.text + word : word, space, isContinued ? last : undefined);
     }
     this.#match();
+  }
+
+  /** In scripts without spaces what stands between two spaces is several words. */
+  #add(written: string, space: string, begun: TrackedWord | undefined): void {
+    let at = 0;
+    do {
+      const end = wordEnd(written, at);
+      const word = { text: written.slice(at, end), space: end === written.length ? space : "" };
+      this.#words.push(at === 0 ? { ...begun, ...word } : word);
+      at = end;
+    } while (at < written.length);
   }
 
   /** Where a splice tells words anew, their old times are forgotten; a lit word stays lit. */

@@ -27,7 +27,8 @@ export class Caption {
     this.#track.write(text);
     for (const [i, word] of this.#track.words.entries()) {
       const span = this.#spans[i] ?? this.#addSpan();
-      const shown = word.text + (word.space.includes("\n") ? "\n" : " ");
+      const isWithin = word.space === "" && i < this.#track.words.length - 1;
+      const shown = word.text + (isWithin ? "" : word.space.includes("\n") ? "\n" : " ");
       if (span.textContent !== shown) span.textContent = shown;
     }
   }
@@ -45,8 +46,9 @@ export class Caption {
   /** Nothing more will be heard: of a speech that was stopped, the words up to the end of `textHeard` stay lit. */
   end(textHeard?: string): void {
     this.#element.dataset["state"] = textHeard === undefined ? "ended" : "stopped";
-    const heard = textHeard?.match(/\S+/g)?.length ?? 0;
-    for (const span of this.#spans.slice(0, heard)) span.classList.add("lit");
+    const heard = new WordTrack();
+    heard.write(textHeard ?? "");
+    for (const span of this.#spans.slice(0, heard.words.length)) span.classList.add("lit");
     for (const span of this.#element.querySelectorAll(".now")) span.classList.remove("now");
   }
 

@@ -1,5 +1,9 @@
 import type { Alignment } from "./alignment.ts";
 import { msToSamples, samplesToMs } from "./pcm.ts";
+import { type Match, TextFollower } from "./text-follower.ts";
+import { isLetter, isLongSpoken, isSpace, isWordStart, wordEnd, wordStart } from "./word-starts.ts";
+
+export { isWordStart } from "./word-starts.ts";
 
 /** Where an utterance is to be continued: at a word's beginning, in its text and in its audio. */
 export interface ResumePoint {
@@ -9,6 +13,8 @@ export interface ResumePoint {
   readonly sample: number;
   /** The provider gave no times that fit the text: reckoned from how fast people speak. */
   readonly estimated?: true;
+  /** Characters right before `char` that have no times yet: the marks of the word before. Absent where there are none. */
+  readonly untimed?: number;
 }
 
 export interface WordTrackerOptions {
@@ -36,18 +42,22 @@ interface Anchor {
 const CHARS_PER_MS = 0.013;
 /** Times that cover so little are no measure of how fast the voice speaks. */
 const MEASURABLE_MS = 1_000;
+/** Spoken units that count as letters of other scripts: one character of Han or kana takes as long as these. */
+const LETTERS_PER_CHARACTER = 3;
 /** Audio beyond the last timed character that passes for the pause behind it. */
 const PAUSE_MS = 400;
+/** So far beyond the last timed letter of a word the letters without times have been spoken, too, if they are few. */
+const UNTIMED_LETTERS_MS = 250;
+const MAX_UNTIMED_LETTERS = 3;
 /** Times are rounded to milliseconds on their way. */
 const ROUNDING_MS = 1;
 
 /**
  * Follows how far an utterance's text has been spoken, word by word.
  *
- * Times come per character of the text as the provider understood it, which may differ in white space,
- * punctuation and case: only letters and digits are held against the text, everything else is passed over
- * where it does not agree. Where they differ in a letter (a number read out, say), times no longer tell the
- * place, and from that word on it is reckoned from the pace so far.
+ * Times come per character of the text as the provider understood it, see `TextFollower`. Where they differ in a
+ * letter (a number read out, say), times no longer tell the place, and from that word on it is reckoned from the pace
+ * so far.
  *
  * Times must be given before `at` is asked for the audio they belong to; `at` is asked in order.
  */
@@ -55,8 +65,9 @@ export class WordTracker {
   readonly #options: WordTrackerOptions;
   /** Timed words that are not over yet, in order. */
   #words: SpokenWord[] = [];
-  /** The next character of the text that a time is awaited for. */
-  #next: number;
+  readonly #follower: TextFollower;
+  /** Where the words behind `#wordStart` are looked for next. */
+  #scanned: number;
   /** Beginning of the word that holds the last character timed: words may be as long as the text. */
   #wordStart: number;
   #timedUntilMs: number;
@@ -64,7 +75,8 @@ export class WordTracker {
 
   constructor(options: WordTrackerOptions) {
     this.#options = options;
-    this.#next = options.from.char;
+    this.#follower = new TextFollower(options.text, options.from.char);
+    this.#scanned = options.from.char;
     this.#wordStart = options.from.char;
     this.#timedUntilMs = samplesToMs(options.from.sample, options.sampleRateHz);
   }
@@ -84,7 +96,8 @@ export class WordTracker {
   at(endSample: number): ResumePoint {
     const { sampleRateHz } = this.#options;
     const endMs = samplesToMs(endSample, sampleRateHz);
-    const isOver = (word: SpokenWord) => word.endMs <= endMs + ROUNDING_MS && !this.#isUnfinished(word);
+    const isOver = (word: SpokenWord) =>
+      word.endMs <= endMs + ROUNDING_MS && !this.#isUnfinished(word, endMs);
     const current = this.#words.findIndex((word) => !isOver(word));
     this.#words = current < 0 ? [] : this.#words.slice(current);
     const [word] = this.#words;
@@ -94,7 +107,10 @@ export class WordTracker {
     if (this.#lost !== undefined) return this.#reckon(this.#lost, endSample);
     const following = { char: this.#followingWord(), ms: this.#timedUntilMs };
     const isPause = this.#hasTimes && endMs - following.ms <= PAUSE_MS;
-    if (isPause || this.#isOverAt(following.char)) return { char: following.char, sample: endSample };
+    if (isPause || this.#isOverAt(following.char)) {
+      const untimed = this.#untimedBefore(following.char);
+      return { char: following.char, sample: endSample, ...(untimed === 0 ? {} : { untimed }) };
+    }
     return this.#reckon(following, endSample);
   }
 
@@ -102,23 +118,20 @@ export class WordTracker {
     return this.#timedUntilMs > samplesToMs(this.#options.from.sample, this.#options.sampleRateHz);
   }
 
+  get #next(): number {
+    return this.#follower.next;
+  }
+
   #match(unit: string, startMs: number, endMs: number): void {
+    const match: Match = this.#follower.follow(unit);
+    if (match.kind === "passed") return;
     const text = this.#options.text();
-    if (isSpace(unit)) return;
-    let at = this.#next;
-    if (isLetter(unit)) {
-      while (at < text.length && !isLetter(text.charAt(at)) && text.charAt(at) !== unit) at++;
-      if (at === text.length) return;
-      if (!isSameLetter(text.charAt(at), unit)) {
-        this.#loseWord(at, startMs);
-        return;
-      }
-    } else {
-      while (isSpace(text.charAt(at))) at++;
-      if (text.charAt(at) !== unit) return;
+    if (match.kind === "lost") {
+      this.#loseWord(match.char, startMs);
+      return;
     }
-    for (; this.#next <= at; this.#next++) {
-      if (isWordStart(text, this.#next)) this.#wordStart = this.#next;
+    for (; this.#scanned <= match.char; this.#scanned++) {
+      if (isWordStart(text, this.#scanned)) this.#wordStart = this.#scanned;
     }
     const char = this.#wordStart;
     const last = this.#words.at(-1);
@@ -129,19 +142,29 @@ export class WordTracker {
   /** Goes back to the beginning of the word that does not fit. */
   #loseWord(at: number, startMs: number): void {
     const char = Math.max(wordStart(this.#options.text(), at), this.#options.from.char);
-    const begun = this.#words.at(-1);
-    if (begun?.char === char) this.#words.pop();
-    this.#lost = { char, ms: begun?.char === char ? begun.startMs : startMs };
+    let begunMs: number | undefined;
+    // Words behind it were found by mistake.
+    for (let last = this.#words.at(-1); last !== undefined && last.char >= char; last = this.#words.at(-1)) {
+      begunMs = last.startMs;
+      this.#words.pop();
+    }
+    this.#lost = { char, ms: begunMs ?? startMs };
   }
 
-  /** Letters of the word still await their times. */
-  #isUnfinished(word: SpokenWord): boolean {
+  /** Letters of the word still await their times. Where sound goes on without, a few of them were left out. */
+  #isUnfinished(word: SpokenWord, endMs: number): boolean {
     if (word.char !== this.#wordStart) return false;
     const text = this.#options.text();
+    const most = endMs >= word.endMs + UNTIMED_LETTERS_MS ? MAX_UNTIMED_LETTERS : 0;
+    let letters = 0;
     for (let at = this.#next; at < text.length && !isWordBreak(text, at); at++) {
-      if (isLetter(text.charAt(at))) return true;
+      if (isLetter(text.charAt(at)) && ++letters > most) return true;
     }
     return false;
+  }
+
+  #untimedBefore(char: number): number {
+    return /\S/.test(this.#options.text().slice(this.#next, char)) ? char - this.#next : 0;
   }
 
   #followingWord(): number {
@@ -161,43 +184,33 @@ export class WordTracker {
     const { from, sampleRateHz } = this.#options;
     const text = this.#options.text();
     const timedMs = this.#timedUntilMs - samplesToMs(from.sample, sampleRateHz);
-    const pace = timedMs >= MEASURABLE_MS ? (this.#next - from.char) / timedMs : CHARS_PER_MS;
+    const pace =
+      timedMs >= MEASURABLE_MS ? lettersIn(text.slice(from.char, this.#next)) / timedMs : CHARS_PER_MS;
     const spoken = Math.max(0, samplesToMs(endSample, sampleRateHz) - anchor.ms) * pace;
     // Never the end of the text: that all was spoken can't be reckoned.
-    const reached = Math.min(anchor.char + Math.floor(spoken), text.trimEnd().length - 1);
+    const reached = Math.min(afterLetters(text, anchor.char, spoken), text.trimEnd().length - 1);
     const char = Math.max(anchor.char, wordStart(text, reached));
     const sample = char === anchor.char ? msToSamples(anchor.ms, sampleRateHz) : endSample;
     return { char, sample: Math.min(sample, endSample), estimated: true };
   }
 }
 
-const isSpace = (unit: string): boolean => /^\s$/.test(unit);
-const isLetter = (unit: string): boolean => /^[\p{L}\p{N}]$/u.test(unit);
-/** Written without spaces: each is taken for a word. */
-const isIdeograph = (unit: string): boolean =>
-  /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]$/u.test(unit);
-const isSameLetter = (a: string, b: string): boolean => a === b || a.toLowerCase() === b.toLowerCase();
-
-/** Whether a word begins at `at`, which holds a character of one. */
-export function isWordStart(text: string, at: number): boolean {
-  const [before, here] = [text.charAt(at - 1), text.charAt(at)];
-  if (at === 0 || isSpace(before)) return !isSpace(here);
-  if (isSpace(here)) return false;
-  return isIdeograph(here) || (isIdeograph(before) && isLetter(here));
-}
-
-/** The beginning of the word that holds `at`, or of the last one before it. */
-function wordStart(text: string, at: number): number {
-  let start = Math.min(at, text.length);
-  while (start > 0 && !isWordStart(text, start)) start--;
-  return start;
-}
-
-function wordEnd(text: string, at: number): number {
-  let end = at + 1;
-  while (end < text.length && !isWordBreak(text, end)) end++;
-  return Math.min(end, text.length);
-}
-
 /** Whether the word before `at` is over there. */
 const isWordBreak = (text: string, at: number): boolean => isSpace(text.charAt(at)) || isWordStart(text, at);
+
+/** Just behind so many letters' worth of speech from `char` on. */
+function afterLetters(text: string, char: number, letters: number): number {
+  let at = char;
+  for (let left = letters; left >= 1 && at < text.length; at++) {
+    left -= isLongSpoken(text.charAt(at)) ? LETTERS_PER_CHARACTER : 1;
+  }
+  return at;
+}
+
+/** What `text` counts in letters of scripts that have some. */
+function lettersIn(text: string): number {
+  let letters = 0;
+  for (let at = 0; at < text.length; at++)
+    letters += isLongSpoken(text.charAt(at)) ? LETTERS_PER_CHARACTER : 1;
+  return letters;
+}

@@ -79,6 +79,9 @@ export const serverMessageSchemas = {
       type: z.literal("words"),
       utterance_id: z.string(),
       words: z.array(z.object({ text: z.string(), start_ms: milliseconds, end_ms: milliseconds })),
+      replaces_from_ms: milliseconds
+        .optional()
+        .describe("Behind a splice: words told before that begin here or later are no longer true."),
     })
     .describe(
       "Words derived from the alignment, each sent when it is complete. A word that begins before an earlier one has ended comes from a splice: it and what follows stand instead of that one and what followed it.",

@@ -82,8 +82,8 @@ export function parseTextEntry(data: EntryData): TextEntry {
 interface AudioHead {
   readonly s: number;
   readonly x?: true;
-  /** Resume: character, sample, whether it is an estimate. */
-  readonly r?: readonly [number, number, 1?];
+  /** Resume: character, sample, whether it is an estimate, characters before it without times. */
+  readonly r?: ShortResume;
   readonly n?: number;
   readonly h?: number;
   readonly o?: true;
@@ -134,11 +134,19 @@ export function parseAudioEntry(data: EntryData): AudioEntry {
 
 export const samplesOf = (entry: AudioEntry): number => entry.pcm.byteLength / BYTES_PER_SAMPLE;
 
-const toShortResume = ({ char, sample, estimated }: ResumePoint): readonly [number, number, 1?] =>
-  estimated ? [char, sample, 1] : [char, sample];
+type ShortResume = readonly [char: number, sample: number, estimated?: 0 | 1, untimed?: number];
 
-const parseShortResume = ([char, sample, estimated]: readonly [number, number, 1?]): ResumePoint =>
-  estimated === undefined ? { char, sample } : { char, sample, estimated: true };
+const toShortResume = ({ char, sample, estimated, untimed }: ResumePoint): ShortResume => {
+  if (untimed !== undefined) return [char, sample, estimated ? 1 : 0, untimed];
+  return estimated ? [char, sample, 1] : [char, sample];
+};
+
+const parseShortResume = ([char, sample, estimated, untimed]: ShortResume): ResumePoint => ({
+  char,
+  sample,
+  ...(estimated === 1 ? { estimated: true } : {}),
+  ...(untimed === undefined ? {} : { untimed }),
+});
 
 function parseHead<T>(head: string): T {
   try {

@@ -1,11 +1,15 @@
 import { GatewayError } from "../errors.ts";
-import { MAX_ENTRY_BYTES } from "../limits.ts";
+import { MAX_ENTRY_BYTES, MAX_ENTRY_HEAD_BYTES } from "../limits.ts";
 import type { EntryData } from "./stream.ts";
 
-/** What an entry counts against the bound. @throws GatewayError `internal` for a body longer than an entry's may be */
+/** What an entry counts against the bound. @throws GatewayError `internal` for a head or body longer than an entry's may be */
 export function sizeOf(entry: EntryData): number {
+  const headBytes = Buffer.byteLength(entry.head);
   if (entry.body.byteLength > MAX_ENTRY_BYTES) {
     throw new GatewayError("internal", "An entry's body is longer than MAX_ENTRY_BYTES.");
   }
-  return Buffer.byteLength(entry.head) + entry.body.byteLength;
+  if (headBytes > MAX_ENTRY_HEAD_BYTES) {
+    throw new GatewayError("internal", "An entry's head is longer than MAX_ENTRY_HEAD_BYTES.");
+  }
+  return headBytes + entry.body.byteLength;
 }

@@ -1,5 +1,6 @@
 import { GatewayError } from "@tts-labs/core/errors";
 import { parseAudioEntry } from "@tts-labs/core/session/entries";
+import { sizeOf } from "@tts-labs/core/stream/entry-size";
 import { openMemoryStreams } from "@tts-labs/core/stream/memory-stream";
 import type { EntryData, StreamWriter } from "@tts-labs/core/stream/stream";
 import { AudioWriter } from "@tts-labs/worker/audio-writer";
@@ -92,6 +93,45 @@ describe("the audio writer", () => {
     expect(appends[1]?.entries.map(parseAudioEntry)).toMatchObject([
       { firstSample: 4, alignment: { chars: ["a", "b"], startMs: [10, 15], durationMs: [5, 5] } },
     ]);
+  });
+
+  test("gives a thousand characters that come at once entries of their own, each within its bound", async () => {
+    const { appends, writer } = heldWriter();
+    const { audio } = newAudioWriter(writer);
+    const list = <T>(item: T) => new Array<T>(1_000).fill(item);
+    // The longest that a character and its times can be as JSON.
+    const alignment = {
+      chars: list("\u0001"),
+      startMs: list(123.45678901234567),
+      durationMs: list(0.1234567890123456),
+    };
+    await audio.write({ pcm: countingSamples(0, 100), alignment }, signal);
+    appends[0]?.done();
+    await vi.waitFor(() => expect(audio.appendedSamples).toBe(100));
+    await audio.finish(signal);
+    const entries = appends.flatMap((append) => append.entries);
+    for (const entry of entries) expect(sizeOf(entry)).toBeLessThan(32 * 1_024);
+    expect(entries.map(parseAudioEntry).map((it) => [it.alignment?.chars.length, it.pcm.byteLength])).toEqual(
+      [
+        [400, 0],
+        [400, 0],
+        [200, 200],
+      ],
+    );
+    const whole = { head: JSON.stringify(alignment), body: new Uint8Array(0) };
+    expect(() => sizeOf(whole)).toThrow("MAX_ENTRY_HEAD_BYTES");
+  });
+
+  test("a flood of tiny chunks with times costs time in proportion", async () => {
+    const { appends, writer } = heldWriter();
+    const { audio } = newAudioWriter(writer);
+    const beganMs = performance.now();
+    for (let i = 0; i < 5_000; i++) {
+      const alignment = { chars: ["a"], startMs: [i], durationMs: [1] };
+      void audio.write({ pcm: countingSamples(i, 1), alignment }, signal);
+    }
+    expect(performance.now() - beganMs).toBeLessThan(1_000);
+    expect(appends).toHaveLength(1);
   });
 
   test("tells of a failed append at once, and appends nothing after it", async () => {

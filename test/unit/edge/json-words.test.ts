@@ -1,0 +1,56 @@
+import type { ServerMessageOf } from "@tts-labs/core/protocol/server-message";
+import { toWordsMessage } from "@tts-labs/edge/delivery/captions";
+import { JsonSink } from "@tts-labs/edge/delivery/json-sink";
+import type { HttpExchange } from "@tts-labs/edge/http/exchange";
+import { expect, test } from "vitest";
+
+type JsonWords = readonly { readonly text: string; readonly start_ms: number; readonly end_ms: number }[];
+
+/** The words of the answer when these batches are told before its end. */
+function wordsOf(...messages: readonly ServerMessageOf<"words">[]): string {
+  let words: JsonWords = [];
+  const exchange = {
+    isOpen: true,
+    requestId: "req",
+    answerJson: (_status: number, body: { words: JsonWords }) => {
+      words = body.words;
+    },
+  } as unknown as HttpExchange;
+  const sink = new JsonSink({ exchange, sampleRateHz: 24_000, maxBytes: 1_000_000, onDone: () => {} });
+  for (const message of messages) sink.sendMessage(message);
+  sink.sendMessage({
+    ...{ type: "stream_complete", utterance_id: "u", utterance: 1, samples: 0, duration_ms: 0, frames: 0 },
+    ...{ dropped_frames: 0, splices: 0, characters: 9, first_audio_ms: null, latency_ms: {} },
+  } as unknown as ServerMessageOf<"stream_complete">);
+  return words.map(({ text, start_ms }) => `${text}@${start_ms}`).join(" ");
+}
+
+const batch = (words: readonly (readonly [string, number, number])[], replacesFromMs?: number) =>
+  toWordsMessage(
+    "u",
+    words.map(([text, startMs, endMs]) => ({ text, startMs, endMs })),
+    replacesFromMs,
+  );
+
+test("words whose times overlap at a batch's edge are all in the answer", () => {
+  expect(
+    wordsOf(
+      batch([
+        ["Hello", 0, 300],
+        ["there", 300, 557],
+      ]),
+      batch([["my", 530, 700]]),
+      batch([["dear", 664, 900]]),
+    ),
+  ).toBe("Hello@0 there@300 my@530 dear@664");
+});
+
+test("a splice replaces the words that begin behind it, wherever the new ones begin: the twin", () => {
+  const told = batch([
+    ["Hello", 0, 300],
+    ["there", 320, 600],
+    ["my", 620, 700],
+  ]);
+  expect(wordsOf(told, batch([["there", 400, 650]], 320))).toBe("Hello@0 there@400");
+  expect(wordsOf(told, batch([["there", 800, 950]], 320))).toBe("Hello@0 there@800");
+});
