@@ -30,6 +30,10 @@ const BENCHES: Readonly<Record<string, { readonly about: string; readonly load: 
     about: "a cut connection: until the first missing byte comes from another edge",
     load: () => import("../bench/resume.ts"),
   },
+  "first-words": {
+    about: "text that comes token by token: until its first audio after the first clause, in five languages",
+    load: () => import("../bench/first-words.ts"),
+  },
 };
 
 const program = new Command("bench")

@@ -8,6 +8,7 @@ import type { FrameSize } from "./delivery/frame-size.ts";
 import type { Outbound } from "./delivery/outbound.ts";
 import type { Detached } from "./detached-session.ts";
 import type { Dialect } from "./edge-observer.ts";
+import { PartedCharacters } from "./parted-characters.ts";
 import type { RestoredSession } from "./resume.ts";
 import type { SessionServices, SessionSettings } from "./services.ts";
 import type { Utterance } from "./utterance.ts";
@@ -55,6 +56,7 @@ export class Session {
   readonly createdAtMs: number;
   readonly #options: SessionOptions;
   readonly #line: UtteranceLine;
+  readonly #characters = new PartedCharacters();
   #openText: OpenText = "none";
   #prewarms = 0;
   #listed: Promise<void> = Promise.resolve();
@@ -111,10 +113,10 @@ export class Session {
    */
   text(text: string, requested: RequestedOptions, isEnd = false): Utterance | undefined {
     if (this.#closed) return undefined;
-    if (!isEnd) return this.#speak(text, requested);
+    if (!isEnd) return this.#speak(text, requested, false);
     if (text === "" && this.#openText === "none") throw nothingOpen("end");
     try {
-      return this.#speak(text, requested);
+      return this.#speak(text, requested, true);
     } finally {
       if (this.#openText !== "none") this.endText();
     }
@@ -130,9 +132,15 @@ export class Session {
   /** @throws GatewayError `protocol.wrong_state` */
   endText(): void {
     const open = this.#openUtterance();
+    const rest = this.#characters.end();
     if (open === "none") throw nothingOpen("stream_end");
     this.#openText = "none";
-    if (open !== "refused") open.endText();
+    if (open === "refused") return;
+    try {
+      if (rest !== "") open.speak(rest);
+    } finally {
+      open.endText();
+    }
   }
 
   /** @returns what to tell of those cancelled, in order @throws GatewayError `protocol.wrong_state` */
@@ -140,6 +148,7 @@ export class Session {
     const all = this.utterances;
     const meant = utteranceId === undefined ? all : all.filter((it) => it.utteranceId === utteranceId);
     const open = this.#openText;
+    if (utteranceId === undefined || meant.some((it) => it === open)) this.#characters.drop();
     if (open === "refused" && utteranceId === undefined) this.#openText = "none";
     else if (meant.length === 0) {
       const message =
@@ -230,17 +239,10 @@ export class Session {
     onClosed();
   }
 
-  #speak(text: string, requested: RequestedOptions): Utterance | undefined {
-    if (text === "") return undefined;
-    if (/\p{Surrogate}/u.test(text)) {
-      throw new GatewayError(
-        "protocol.invalid_message",
-        `Not valid, field "text": it holds half of a surrogate pair; send whole characters.`,
-        { facts: { field: "text" } },
-      );
-    }
+  #speak(given: string, asked: RequestedOptions, isEnd: boolean): Utterance | undefined {
+    const { text, requested } = this.#characters.push(given, asked, isEnd);
     const open = this.#openUtterance();
-    if (open === "refused") return undefined;
+    if (text === "" || open === "refused") return undefined;
     if (open === "none") {
       this.#openText = "refused";
       const opened = this.#line.open(text, requested);

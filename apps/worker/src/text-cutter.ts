@@ -1,6 +1,6 @@
 import { classOf, SPACE, SPEAKABLE, UNSPACED } from "@tts-labs/core/text/characters";
 import { isSpeakable } from "@tts-labs/core/text/sentence-cutter";
-import { SentenceScanner } from "@tts-labs/core/text/sentence-scanner";
+import { SENTENCE_PAUSE_MS, SentenceScanner } from "@tts-labs/core/text/sentence-scanner";
 import { WholeCharacters } from "@tts-labs/core/text/whole-characters";
 import { FirstClause } from "./first-clause.ts";
 
@@ -22,9 +22,7 @@ export interface TextCutterOptions {
 const MAX_WORD_CHARACTERS = 200;
 /** In auto mode a sentence longer than this is cut between words. */
 const MAX_SENTENCE_CHARACTERS = 400;
-/** A pause behind a possible end of a sentence after which it is taken for one. */
-const PAUSE_MS = 350;
-/** The same for the very first words, where the end is not in doubt. */
+/** `SENTENCE_PAUSE_MS` for the very first words, where the end is not in doubt. */
 const FIRST_PAUSE_MS = 150;
 /** The rest of a sentence, or the end of the text, may come right behind its first clause: then that is not cut off. */
 const CLAUSE_PAUSE_MS = 25;
@@ -120,7 +118,7 @@ export class TextCutter {
     if (!this.#isUnflushed || this.#isComplete) return Number.POSITIVE_INFINITY;
     const { rest } = this.#scanner;
     const first = this.#first;
-    const pauseMs = first !== undefined && rest === "clear" ? FIRST_PAUSE_MS : PAUSE_MS;
+    const pauseMs = first !== undefined && rest === "clear" ? FIRST_PAUSE_MS : SENTENCE_PAUSE_MS;
     const pausesAtMs = rest === "none" ? Number.POSITIVE_INFINITY : this.#textAtMs + pauseMs;
     if (first === undefined) return pausesAtMs;
     // A sentence that is there as a whole is not cut up.
@@ -133,7 +131,7 @@ export class TextCutter {
     if (nowMs < this.dueAtMs) return [];
     const { rest } = this.#scanner;
     const first = this.#first;
-    const isPause = rest !== "none" && nowMs >= this.#textAtMs + PAUSE_MS;
+    const isPause = rest !== "none" && nowMs >= this.#textAtMs + SENTENCE_PAUSE_MS;
     if (first === undefined || isPause || rest === "clear") return this.#flushTo(this.#held.length);
     const end = first.end(this.#held);
     this.#isStuck = end === 0;

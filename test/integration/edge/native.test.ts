@@ -97,6 +97,19 @@ describe("a session of the native protocol", () => {
     expect((await client.speak("Again.")).pcm.equals(fakeSpeechOf("Again."))).toBe(true);
   });
 
+  test("joins an emoji that was parted between two messages, from the first one on", async () => {
+    const client = await connect();
+    const [first = "", second = ""] = "😀".split("");
+    client.send({ type: "text", text: first, voice: "parted" });
+    client.send({ type: "text", text: `${second} Hello ${first}` });
+    client.send({ type: "text", text: `${second}!` });
+    client.send({ type: "stream_end" });
+    const { pcm } = await client.utterance(1);
+    expect(pcm.equals(fakeSpeechOf("😀 Hello 😀!"))).toBe(true);
+    expect((await client.next("utterance_started")).voice).toBe("parted");
+    expect(client.messages.filter(({ type }) => type === "error")).toEqual([]);
+  });
+
   test("speaks the longest text there may be, characters of four bytes included", async () => {
     const client = await connect({ frame_samples: 9_600 });
     const text = "😀ä".repeat(1_500);

@@ -1,5 +1,6 @@
 import { GatewayError } from "@tts-labs/core/errors";
 import type { PassedParts } from "@tts-labs/core/session/session-store";
+import { SENTENCE_PAUSE_MS } from "@tts-labs/core/text/sentence-scanner";
 import type { CacheUse } from "../speech-cache/cache-use.ts";
 import type { ClientPosition } from "../utterance-reader.ts";
 import type { RestoredText, StoredText, UtteranceText } from "../utterance-text.ts";
@@ -54,6 +55,8 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
   #held: Promise<void> = Promise.resolve();
   #stopped: Promise<unknown> | undefined;
   #isOver = false;
+  /** Runs while the text pauses behind a possible end of a sentence. */
+  #pause: NodeJS.Timeout | undefined;
 
   constructor(options: SentenceSpeechOptions) {
     this.#options = options;
@@ -99,16 +102,19 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
   speak(text: string): void {
     this.#text.speak(text);
     this.#sentences.push(text);
+    this.#awaitPause();
     this.#beginAhead();
   }
 
   flush(): void {
+    clearTimeout(this.#pause);
     this.#text.flush();
     this.#sentences.flush();
     this.#beginAhead();
   }
 
   endText(): void {
+    clearTimeout(this.#pause);
     this.#text.end();
     this.#sentences.end();
     this.#beginAhead();
@@ -122,6 +128,7 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
       this.#held = this.#holdText();
       services.background.add("text held", this.#held);
     } else if (restored.from.sample < this.#passed.samples) throw new GatewayError("session.position_gone");
+    this.#awaitPause();
     this.#beginAhead();
   }
 
@@ -135,12 +142,12 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
   }
 
   stop(): void {
-    this.#isOver = true;
+    this.#over();
     this.#stopped ??= Promise.all([this.#text.cancel(), this.#withParts(async (part) => part.stop())]);
   }
 
   async leave(): Promise<void> {
-    this.#isOver = true;
+    this.#over();
     await this.#held;
     await Promise.all([this.#text.leave(), this.#withParts((part) => part.leave())]);
   }
@@ -148,6 +155,7 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
   async release(keepMs?: number): Promise<void> {
     const { streams } = this.#options.services;
     const text = { tag: this.#options.utteranceId, name: "text" } as const;
+    this.#over();
     await this.#stopped;
     this.#text.close();
     await Promise.all([
@@ -188,6 +196,28 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
     const released = this.#parts.get(number)?.making.then((part) => part.release());
     this.#parts.delete(number);
     services.background.add("sentence released", released ?? Promise.resolve());
+  }
+
+  #over(): void {
+    this.#isOver = true;
+    clearTimeout(this.#pause);
+  }
+
+  /**
+   * What waits behind a possible end of a sentence is spoken when nothing follows. The flush is stored with the text,
+   * so that whoever goes on with the session finds the same sentences.
+   */
+  #awaitPause(): void {
+    clearTimeout(this.#pause);
+    if (this.#isOver || !this.#text.isOpen || !this.#sentences.endsPossibly) return;
+    this.#pause = setTimeout(() => {
+      try {
+        this.flush();
+      } catch (err) {
+        // More text waits to be stored than may: it has come meanwhile, so this is no pause.
+        this.#options.services.logger.debug({ err }, "no sentence ended by a pause");
+      }
+    }, SENTENCE_PAUSE_MS);
   }
 
   #beginAhead(): void {

@@ -29,6 +29,11 @@ export class SentenceText {
     return this.#sentences;
   }
 
+  /** Whether a pause in the text would end the open sentence. */
+  get endsPossibly(): boolean {
+    return this.#cutter.endsPossibly;
+  }
+
   push(text: string): void {
     this.#take(this.#cutter.push(text));
   }

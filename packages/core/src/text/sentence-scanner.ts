@@ -37,6 +37,8 @@ export type Rest =
   /** A number or an abbreviation with a full stop, a colon, a comma, a line break, an ellipsis, a picture. */
   | "doubtful";
 
+/** A pause in the text behind a possible end of a sentence after which it is taken for one. */
+export const SENTENCE_PAUSE_MS = 350;
 /** Of a word only its end is looked at, which is more than any abbreviation. */
 const LONGEST_LOOK_BACK = 24;
 /** Quotes and brackets before the first word of a sentence; with more of them it is taken to begin. */
