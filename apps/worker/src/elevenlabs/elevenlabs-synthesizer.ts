@@ -82,8 +82,20 @@ export function openElevenLabsSynthesizer(options: ElevenLabsOptions): ElevenLab
     expect: (speech, count) => {
       for (const keyId of secrets.keys()) pool.expect(toRouteOf(speech, keyId), count);
     },
-    listVoices: () =>
-      listVoices({ url, apiKey, timeoutMs: deadlines.connectMs + deadlines.firstAudioMs, logger }),
+    listVoices: async () => {
+      const timeoutMs = deadlines.connectMs + deadlines.firstAudioMs;
+      let refusal: unknown;
+      for (const secret of secrets.values()) {
+        try {
+          return await listVoices({ url, apiKey: secret, timeoutMs, logger });
+        } catch (error) {
+          // Another key may be accepted where this one is not.
+          if (!(error instanceof GatewayError) || error.code !== "provider.invalid_key") throw error;
+          refusal = error;
+        }
+      }
+      throw refusal;
+    },
     close: () => pool.close(),
   };
 }
