@@ -1,15 +1,16 @@
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { makeRedisFolder, SOCKET_FILE } from "./private-redis-folder.ts";
 
 /**
- * A `redis-server` of one's own on a free loopback port: no persistence, data in a temporary folder, and on
- * Linux it dies with its parent even when that is killed with -9.
+ * A `redis-server` of one's own: no persistence, data in a temporary folder, and on Linux it dies with its parent even
+ * when that is killed with -9.
  */
 export interface PrivateRedis {
   readonly url: string;
+  /** 0 where it listens on none. */
   readonly port: number;
   readonly pid: number;
   /** Resolves when the process has ended, for whatever reason. */
@@ -33,6 +34,13 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
+export interface SpawnWithParentOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  readonly signal?: "SIGTERM" | "SIGKILL";
+  /** A Node.js program may send messages. */
+  readonly channel?: boolean;
+}
+
 /**
  * Spawns `command` so that the kernel ends it with its parent (by `signal`), where the kernel can. It is then
  * in a process group of its own: Ctrl-C in a terminal reaches the parent alone, which ends it in good order.
@@ -41,16 +49,27 @@ export async function freePort(): Promise<number> {
 export function spawnWithParent(
   command: string,
   args: readonly string[],
-  { env = process.env, signal = "SIGTERM" }: { env?: NodeJS.ProcessEnv; signal?: "SIGTERM" | "SIGKILL" } = {},
+  { env = process.env, signal = "SIGTERM", channel = false }: SpawnWithParentOptions = {},
 ): ChildProcess {
-  const options: SpawnOptions = { env, stdio: ["ignore", "pipe", "pipe"] };
+  const options: SpawnOptions = {
+    env,
+    stdio: ["ignore", "pipe", "pipe", ...(channel ? ["ipc" as const] : [])],
+  };
   return process.platform === "linux"
     ? spawn("setpriv", ["--pdeathsig", signal, command, ...args], { ...options, detached: true })
     : spawn(command, args, options);
 }
 
 export interface PrivateRedisOptions {
+  /**
+   * "socket": a Unix socket in a folder that only this user can enter, and no port. Default "tcp": a loopback port,
+   * which every user of the machine can reach; for tests.
+   */
+  readonly over?: "tcp" | "socket";
+  /** Of "tcp"; default: a free one. */
   readonly port?: number;
+  /** DEBUG is allowed, for tests that make the server stand still. */
+  readonly debug?: boolean;
   /** Added to the command line, where the last word counts. */
   readonly args?: readonly string[];
   /** The caller's folder for its data, which stays when the server ends; default: one of its own. */
@@ -59,14 +78,17 @@ export interface PrivateRedisOptions {
 
 /** @throws Error with the server's own words when it does not come up within 10 s */
 export async function startPrivateRedis(options: PrivateRedisOptions = {}): Promise<PrivateRedis> {
-  const port = options.port ?? (await freePort());
-  const dir = options.dir ?? (await mkdtemp(join(tmpdir(), "tts-labs-redis-")));
+  const { over = "tcp" } = options;
+  const port = over === "socket" ? 0 : (options.port ?? (await freePort()));
+  const dir = options.dir ?? (await makeRedisFolder());
+  const socketPath = join(dir, SOCKET_FILE);
   const removeOwnDir = () =>
     options.dir === undefined ? rm(dir, { recursive: true, force: true }) : undefined;
   const binary = process.env["REDIS_SERVER_BIN"] ?? "redis-server";
   const child = spawnWithParent(binary, [
     ...["--port", String(port), "--bind", "127.0.0.1", "--dir", dir],
-    ...["--save", "", "--appendonly", "no", "--enable-debug-command", "yes"],
+    ...(over === "socket" ? ["--unixsocket", socketPath, "--unixsocketperm", "700"] : []),
+    ...["--save", "", "--appendonly", "no", "--enable-debug-command", options.debug ? "yes" : "no"],
     ...(options.args ?? []),
   ]);
   const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
@@ -86,7 +108,8 @@ export async function startPrivateRedis(options: PrivateRedisOptions = {}): Prom
       );
       const onOutput = (chunk: Buffer) => {
         output += chunk.toString();
-        if (!output.includes("Ready to accept connections")) return;
+        // Of a socket it says "The server is now ready to accept connections at …".
+        if (!/ready to accept connections/i.test(output)) return;
         clearTimeout(limit);
         resolve();
       };
@@ -100,5 +123,6 @@ export async function startPrivateRedis(options: PrivateRedisOptions = {}): Prom
     await removeOwnDir();
     throw error;
   }
-  return { url: `redis://127.0.0.1:${port}`, port, pid: child.pid ?? 0, closed, stop };
+  const url = over === "socket" ? `unix://${socketPath}` : `redis://127.0.0.1:${port}`;
+  return { url, port, pid: child.pid ?? 0, closed, stop };
 }

@@ -7,8 +7,9 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { STARTED_REDIS_FILE } from "./cache/started-redis.ts";
 import { PRIVATE_CACHE_MAX_BYTES, startPrivateRedis } from "./private-redis.ts";
+import { assertKeyTaken } from "./supervisor/key-check.ts";
 import { openLogView } from "./supervisor/log-view.ts";
-import { choosePort, listenProblem } from "./supervisor/ports.ts";
+import { serverProblem, startOnPort } from "./supervisor/ports.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 import { root } from "./tools.ts";
 
@@ -22,15 +23,16 @@ async function startAll(supervisor: Supervisor, env: NodeJS.ProcessEnv): Promise
   const port = Number(env["PORT"] || 8006);
   if (!Number.isInteger(port) || port < 1 || port > 65_535)
     throw new Error(`PORT=${env["PORT"]} is no port.`);
-  const problem = await listenProblem(port, host);
+  const problem = await serverProblem(port, host);
   if (problem === "EADDRINUSE") {
     throw new Error(`Port ${port} is taken. End what listens there, or choose another: PORT=8010 npm start`);
   }
   if (problem !== undefined) throw new Error(`The edge can't listen on ${host}:${port} (${problem}).`);
+  const { ELEVENLABS_API_KEY: apiKey, ...keyless } = env;
+  await assertKeyTaken(env);
   const isPrivate = !env["REDIS_URL"];
   const redisUrl = env["REDIS_URL"] || (await startRedis(supervisor));
   const show = openLogView((text) => process.stdout.write(text), process.stdout.isTTY);
-  const { ELEVENLABS_API_KEY: apiKey, ...keyless } = env;
   const common = {
     ...keyless,
     REDIS_URL: redisUrl,
@@ -41,36 +43,38 @@ async function startAll(supervisor: Supervisor, env: NodeJS.ProcessEnv): Promise
     WORKER_DRAIN_MS: env["WORKER_DRAIN_MS"] || "0",
     DRAIN_SPREAD_MS: env["DRAIN_SPREAD_MS"] || "0",
   };
-  const start = (name: string, address: string, own: NodeJS.ProcessEnv) =>
+  const start = (name: string, own: NodeJS.ProcessEnv) =>
     supervisor.start({
       name,
       file: join(root, "apps", name, "src", "main.ts"),
       env: { ...common, ...own },
-      readyUrl: `http://${address}/readyz`,
       onLine: show(name),
     });
 
-  const provider: NodeJS.ProcessEnv = { ELEVENLABS_API_KEY: apiKey };
-  if (!apiKey && !env["ELEVENLABS_URL"]) {
-    const simulatorPort = await choosePort(env["SIMULATOR_PORT"], 8016);
-    await start("simulator", `127.0.0.1:${simulatorPort}`, {
-      SIMULATOR_PORT: String(simulatorPort),
-      SIMULATOR_API_KEYS: SIMULATOR_KEY,
-    });
-    provider["ELEVENLABS_URL"] = `http://127.0.0.1:${simulatorPort}`;
-    provider["ELEVENLABS_API_KEY"] = SIMULATOR_KEY;
-  }
-  const workerPort = await choosePort(env["WORKER_PORT"], 8007);
-  const opsPort = await choosePort(env["OPS_PORT"], 8005);
-  await Promise.all([
-    start("worker", `127.0.0.1:${workerPort}`, { ...provider, WORKER_PORT: String(workerPort) }),
-    start("edge", `${host}:${port}`, {
-      ...{ HOST: host, PORT: String(port), OPS_PORT: String(opsPort) },
+  const isSimulated = !apiKey && !env["ELEVENLABS_URL"];
+  const startSimulator = () =>
+    startOnPort({ asked: env["SIMULATOR_PORT"], usual: 8016, variable: "SIMULATOR_PORT" }, (it) =>
+      start("simulator", { SIMULATOR_PORT: it, SIMULATOR_API_KEYS: SIMULATOR_KEY }),
+    );
+  const isLateSimulator = isSimulated && Boolean(env["SIMULATOR_PORT"]);
+  const simulatorPort = isSimulated && !isLateSimulator ? await startSimulator() : env["SIMULATOR_PORT"];
+  const provider: NodeJS.ProcessEnv = isSimulated
+    ? { ELEVENLABS_URL: `http://127.0.0.1:${simulatorPort}`, ELEVENLABS_API_KEY: SIMULATOR_KEY }
+    : { ELEVENLABS_URL: env["ELEVENLABS_URL"], ELEVENLABS_API_KEY: apiKey };
+  // Before all whose ports were asked for, since its own is the lock: of two starts at once one alone gets past this.
+  const opsPort = await startOnPort({ asked: env["OPS_PORT"], usual: 8005, variable: "OPS_PORT" }, (it) =>
+    start("edge", {
+      ...{ HOST: host, PORT: String(port), OPS_PORT: it },
       ...(isPrivate && { CACHE_MAX_BYTES: env["CACHE_MAX_BYTES"] || String(PRIVATE_CACHE_MAX_BYTES) }),
       // By its address the edge knows whose voices it keeps in the cache.
       ...(provider["ELEVENLABS_URL"] === undefined ? {} : { ELEVENLABS_URL: provider["ELEVENLABS_URL"] }),
     }),
-  ]);
+  );
+  if (isLateSimulator) await startSimulator();
+  const workerPort = await startOnPort(
+    { asked: env["WORKER_PORT"], usual: 8007, variable: "WORKER_PORT" },
+    (it) => start("worker", { ...provider, WORKER_PORT: it }),
+  );
 
   const url = `http://${["127.0.0.1", "0.0.0.0"].includes(host) ? "localhost" : host}:${port}`;
   const ops = `http://localhost:${opsPort}`;
@@ -92,7 +96,7 @@ async function startAll(supervisor: Supervisor, env: NodeJS.ProcessEnv): Promise
 }
 
 async function startRedis(supervisor: Supervisor): Promise<string> {
-  const redis = await startPrivateRedis();
+  const redis = await startPrivateRedis({ over: "socket" });
   await supervisor.own("private Redis", redis.closed, redis.stop);
   // For `npm run cache`, which would not find it else.
   await mkdir(dirname(STARTED_REDIS_FILE), { recursive: true });

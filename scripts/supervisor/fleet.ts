@@ -53,7 +53,6 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
         ...own(port, opsPort),
         ...options.env?.[program],
       },
-      readyUrl: `${url}/readyz`,
       onLine: (line: string) => options.onLine?.(name, line),
     };
     return FleetMember.start(name, { url, opsUrl }, () => supervisor.start(part));

@@ -1,5 +1,6 @@
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { ProgramMessage } from "@tts-labs/core/process/program";
 import { spawnWithParent } from "../private-redis.ts";
 
 /** One program of the system, run as a child. */
@@ -8,8 +9,6 @@ export interface PartOptions {
   /** Its entry file. */
   readonly file: string;
   readonly env: NodeJS.ProcessEnv;
-  /** Answers 200 when the part can work. */
-  readonly readyUrl: string;
   /** What it says, line by line: JSON on standard output, anything on standard error. */
   readonly onLine: (line: string) => void;
 }
@@ -22,16 +21,23 @@ export class Part {
   /** How it ended, in words: "exit code 1". */
   readonly exited: Promise<string>;
   readonly #child;
-  readonly #readyUrl: string;
+  /** Where it listens, as it has told over its own channel; what else answers at an address proves nothing. */
+  #url: string | undefined;
+  /** Why it can't start, as it has told. */
+  #reason: string | undefined;
   #ended: string | undefined;
 
   constructor(options: PartOptions) {
     this.name = options.name;
-    this.#readyUrl = options.readyUrl;
     // The kernel kills it if we are killed; there would be nobody left to wait for a slower end.
     this.#child = spawnWithParent(process.execPath, ["--disable-warning=ExperimentalWarning", options.file], {
       env: options.env,
       signal: "SIGKILL",
+      channel: true,
+    });
+    this.#child.on("message", (message: ProgramMessage) => {
+      if (message.kind === "listening") this.#url ??= message.url;
+      else this.#reason ??= message.reason;
     });
     const { stdout, stderr } = this.#child;
     for (const stream of [stdout, stderr]) if (stream) createInterface(stream).on("line", options.onLine);
@@ -50,17 +56,23 @@ export class Part {
     return this.#child.pid ?? 0;
   }
 
-  /** @throws Error when it ends before, or is not ready within 30 s */
+  /** Resolves when it listens and its /readyz answers 200. @throws Error when it ends before, or is not ready within 30 s */
   async ready(signal: AbortSignal): Promise<void> {
     const deadlineMs = performance.now() + READY_WITHIN_MS;
-    while (!(await answers(this.#readyUrl))) {
+    while (!(await this.#isReady())) {
       signal.throwIfAborted();
-      if (this.#ended !== undefined) throw new Error(`The ${this.name} could not start (${this.#ended}).`);
+      if (this.#ended !== undefined) {
+        throw new Error(this.#reason ?? `The ${this.name} could not start (${this.#ended}).`);
+      }
       if (performance.now() > deadlineMs) {
         throw new Error(`The ${this.name} was not ready within ${READY_WITHIN_MS / 1_000} s.`);
       }
       await sleep(READY_POLL_MS);
     }
+  }
+
+  async #isReady(): Promise<boolean> {
+    return this.#ended === undefined && this.#url !== undefined && (await answers(`${this.#url}/readyz`));
   }
 
   /** Asks it to end, and kills it when it has not after `limitMs`. May be called twice. */

@@ -33,10 +33,7 @@ export class Supervisor {
       this.#stopped.signal.throwIfAborted();
     }
     this.#closers.push(close);
-    void closed.then((how) => {
-      if (this.#stopping !== undefined) return;
-      this.#fail(`The ${name} has ended by itself${typeof how === "string" ? ` (${how})` : ""}.`);
-    });
+    this.#miss(name, closed);
   }
 
   /** @throws Error when the part ends, or `stop` is called, before the part is ready */
@@ -44,9 +41,18 @@ export class Supervisor {
     this.#stopped.signal.throwIfAborted();
     const part = new Part(options);
     this.#parts.push(part);
-    await this.own(options.name, part.exited, () => part.stop(STOP_LIMIT_MS));
+    this.#closers.push(() => part.stop(STOP_LIMIT_MS));
     await part.ready(this.#stopped.signal);
+    // What ends before is told to the one who starts it, who may try again.
+    this.#miss(options.name, part.exited);
     return part;
+  }
+
+  #miss(name: string, closed: Promise<unknown>): void {
+    void closed.then((how) => {
+      if (this.#stopping !== undefined) return;
+      this.#fail(`The ${name} has ended by itself${typeof how === "string" ? ` (${how})` : ""}.`);
+    });
   }
 
   get isStopping(): boolean {

@@ -9,7 +9,7 @@ declare module "vitest" {
 }
 
 export default async function setup(project: TestProject) {
-  const redis = await startPrivateRedis();
+  const redis = await startPrivateRedis({ debug: true });
   project.provide("redisUrl", redis.url);
   return () => redis.stop();
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build, stop } from "esbuild";
 
 /**
  * The page for people at `/fastrtc`: its TypeScript bundled by esbuild once, at start, and held in memory. Knows
@@ -47,7 +47,7 @@ const CONTENT_SECURITY_POLICY = [
 ].join("; ");
 
 export async function openPageRoutes(): Promise<PageRoutes> {
-  const [bundle, html, css, favicon] = await Promise.all([
+  const [scripts, html, css, favicon] = await Promise.all([
     bundleScripts(),
     readFile(new URL("page/index.html", import.meta.url)),
     readFile(new URL("page/page.css", import.meta.url)),
@@ -59,7 +59,7 @@ export async function openPageRoutes(): Promise<PageRoutes> {
     [`${PAGE_PATH}/page.css`, asset("text/css; charset=utf-8", css)],
     [`${PAGE_PATH}/favicon.svg`, icon],
     ["/favicon.ico", icon],
-    ...[...bundle].map(([name, body]): [string, Asset] => [
+    ...[...scripts].map(([name, body]): [string, Asset] => [
       `${PAGE_PATH}/${name}`,
       asset("text/javascript; charset=utf-8", body),
     ]),
@@ -93,21 +93,35 @@ function asset(contentType: string, body: Uint8Array): Asset {
   return { contentType, body, etag };
 }
 
-/** By file name. The worklet is a file of its own, since the audio thread loads it by address. */
-async function bundleScripts(): Promise<Map<string, Uint8Array>> {
-  const { outputFiles } = await build({
-    entryPoints: {
-      page: fileURLToPath(new URL("page/main.ts", import.meta.url)),
-      "player-worklet": fileURLToPath(import.meta.resolve("@tts-labs/client/player/worklet")),
-    },
-    bundle: true,
-    write: false,
-    outdir: "/",
-    format: "esm",
-    target: "es2022",
-    minify: true,
-    legalComments: "none",
-    logLevel: "silent",
-  });
-  return new Map(outputFiles.map(({ path, contents }) => [path.replace(/^.*[\\/]/, ""), contents]));
+let bundled: Promise<ReadonlyMap<string, Uint8Array>> | undefined;
+
+/**
+ * By file name, made once per process. The worklet is a file of its own, since the audio thread loads it by address.
+ * esbuild's service, a child of this process, is stopped afterwards: it would live as long as we do.
+ */
+function bundleScripts(): Promise<ReadonlyMap<string, Uint8Array>> {
+  bundled ??= bundle();
+  return bundled;
+}
+
+async function bundle(): Promise<ReadonlyMap<string, Uint8Array>> {
+  try {
+    const { outputFiles } = await build({
+      entryPoints: {
+        page: fileURLToPath(new URL("page/main.ts", import.meta.url)),
+        "player-worklet": fileURLToPath(import.meta.resolve("@tts-labs/client/player/worklet")),
+      },
+      bundle: true,
+      write: false,
+      outdir: "/",
+      format: "esm",
+      target: "es2022",
+      minify: true,
+      legalComments: "none",
+      logLevel: "silent",
+    });
+    return new Map(outputFiles.map(({ path, contents }) => [path.replace(/^.*[\\/]/, ""), contents]));
+  } finally {
+    await stop();
+  }
 }

@@ -16,7 +16,7 @@ export class OwnRedis {
 
   constructor() {
     beforeAll(async () => {
-      const redis = await startPrivateRedis();
+      const redis = await startPrivateRedis({ debug: true });
       this.#running = { redis, admin: new Redis(redis.url) };
     });
     afterEach(async () => {

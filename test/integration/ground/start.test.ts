@@ -1,10 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
-import { createServer } from "node:net";
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { dirname, join } from "node:path";
+import { silentLogger } from "@tts-labs/core/logger";
+import { closeRedis, openRedis } from "@tts-labs/core/redis/client";
+import { defaultSimulatorConfig } from "@tts-labs/simulator/config";
+import { startSimulator } from "@tts-labs/simulator/main";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { freePort } from "../../../scripts/private-redis.ts";
+import { freePort, startPrivateRedis } from "../../../scripts/private-redis.ts";
 import { root } from "../../../scripts/tools.ts";
 
 /** `npm start` from within: what `scripts/run.mjs` runs once the machine is ready. */
@@ -23,7 +28,7 @@ afterEach(() => {
 });
 
 async function start(env: NodeJS.ProcessEnv = {}): Promise<Start> {
-  const port = await freePort();
+  const port = Number(env["PORT"] ?? (await freePort()));
   const child = spawn(process.execPath, [join(root, "scripts", "start.ts")], {
     env: { ...process.env, PORT: String(port), ...env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -39,9 +44,9 @@ async function start(env: NodeJS.ProcessEnv = {}): Promise<Start> {
   return { child, url: `http://127.0.0.1:${port}`, output: () => output, ended };
 }
 
-async function ready(): Promise<Start> {
-  const run = await start();
-  await vi.waitFor(() => expect(run.output()).toContain("/fastrtc"), 20_000);
+async function ready(env: NodeJS.ProcessEnv = {}): Promise<Start> {
+  const run = await start(env);
+  await vi.waitFor(() => expect(run.output()).toContain("/fastrtc"), 40_000);
   return run;
 }
 
@@ -63,6 +68,26 @@ function parentOf(pid: number): number | undefined {
 
 const commandOf = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
 
+/** TCP ports on which `pid` listens. */
+function listeningPorts(pid: number): number[] {
+  const inodes = new Set(
+    readdirSync(`/proc/${pid}/fd`).map((fd) => {
+      try {
+        return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1];
+      } catch {
+        return undefined;
+      }
+    }),
+  );
+  return ["tcp", "tcp6"].flatMap((family) =>
+    readFileSync(`/proc/${pid}/net/${family}`, "utf8")
+      .split("\n")
+      .map((line) => line.trim().split(/\s+/))
+      .filter((columns) => columns[3] === "0A" && inodes.has(columns[9]))
+      .map((columns) => Number.parseInt(columns[1]?.split(":")[1] ?? "", 16)),
+  );
+}
+
 const lives = (pid: number) => parentOf(pid) !== undefined;
 
 describe.runIf(process.platform === "linux")("npm start", () => {
@@ -81,13 +106,120 @@ describe.runIf(process.platform === "linux")("npm start", () => {
     expect(parts.filter(lives)).toEqual([]);
   });
 
-  it("killed with -9 it leaves nothing either", async () => {
-    const { child, ended } = await ready();
+  it("killed with -9 it leaves nothing but its Redis' folder, which the next start removes", async () => {
+    const { child, ended, output } = await ready();
     const parts = childrenOf(child.pid);
     expect(parts).toHaveLength(4);
+    const edge = parts.find((pid) => commandOf(pid).includes("apps/edge"));
+    // The page's builder is gone once the page is built.
+    expect(childrenOf(edge).map(commandOf)).toEqual([]);
+    const [, path = ""] = /private, unix:\/\/(\S+)/.exec(output()) ?? [];
     child.kill("SIGKILL");
     await ended;
     await vi.waitFor(() => expect(parts.filter(lives)).toEqual([]), 10_000);
+    expect(existsSync(dirname(path))).toBe(true);
+    const next = await startPrivateRedis({ over: "socket" });
+    expect(existsSync(dirname(path))).toBe(false);
+    await next.stop();
+  });
+
+  it("keeps its Redis to its user: no port, no DEBUG, a socket in a folder that others can't enter", async () => {
+    const { child, url, ended, output } = await ready();
+    const pid = childrenOf(child.pid).find((it) => commandOf(it).includes("redis-server")) ?? 0;
+    expect(listeningPorts(pid)).toEqual([]);
+    const [, path = ""] = /private, unix:\/\/(\S+)/.exec(output()) ?? [];
+    expect(statSync(path).mode & 0o077).toBe(0);
+    expect(statSync(dirname(path)).mode & 0o777).toBe(0o700);
+    const redis = openRedis({ url: `unix://${path}`, purpose: "commands", logger: silentLogger });
+    await expect(redis.call("DEBUG", "SLEEP", "0")).rejects.toThrow(/DEBUG/);
+    await closeRedis(redis);
+    const spoken = await fetch(`${url}/api/v1/synthesize`, {
+      method: "POST",
+      headers: { "content-type": "application/json", accept: "audio/pcm" },
+      body: '{"text":"Over a socket."}',
+    });
+    expect((await spoken.arrayBuffer()).byteLength).toBeGreaterThan(10_000);
+    child.kill("SIGINT");
+    await ended;
+    expect(existsSync(dirname(path))).toBe(false);
+  });
+
+  it("takes no foreign server for a part of its own, whatever that answers", async () => {
+    const foreign = createHttpServer((_, response) => response.end("{}"));
+    await new Promise<void>((resolve) => foreign.listen(0, "127.0.0.1", resolve));
+    const { port } = foreign.address() as AddressInfo;
+    const variables = ["WORKER_PORT", "SIMULATOR_PORT", "OPS_PORT"];
+    const asked = variables.map(async (variable) => {
+      const { ended, output, child } = await start({ [variable]: String(port) });
+      expect(await ended, output()).toBe(1);
+      expect(output().trim().split("\n"), output()).toHaveLength(1);
+      expect(output()).toContain(
+        `Port ${port} is taken on 127.0.0.1: end what listens there, or choose another by ${variable}.`,
+      );
+      expect(childrenOf(child.pid)).toEqual([]);
+    });
+    await Promise.all(asked);
+    foreign.close();
+  }, 60_000);
+
+  it("wins where it is started twice at once with the same ports, and the other says so in one sentence", async () => {
+    const [PORT, WORKER_PORT, SIMULATOR_PORT, OPS_PORT] = await Promise.all(
+      Array.from({ length: 4 }, async () => String(await freePort())),
+    );
+    const ports = { PORT, WORKER_PORT, SIMULATOR_PORT, OPS_PORT };
+    const both = await Promise.all([start(ports), start(ports)]);
+    const loser = await Promise.race(both.map(async (it) => it.ended.then(() => it)));
+    const winner = both.find((it) => it !== loser);
+    expect(loser.output().trim().split("\n"), loser.output()).toHaveLength(1);
+    expect(loser.output()).toMatch(new RegExp(`Port ${PORT} is taken.*(PORT|another)`));
+    await vi.waitFor(() => expect(winner?.output()).toContain("/fastrtc"), 40_000);
+    expect((await fetch(`http://127.0.0.1:${PORT}/readyz`)).status).toBe(200);
+    expect(winner?.child.exitCode).toBeNull();
+  }, 90_000);
+
+  it.each(["0.0.0.0", "::1", "::", "127.0.0.1"])("notices what listens on its port at %s", async (host) => {
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, host, resolve));
+    const { port } = other.address() as AddressInfo;
+    const { ended, output } = await start({ PORT: String(port) });
+    expect(await ended).toBe(1);
+    expect(output().trim()).toBe(
+      `Port ${port} is taken. End what listens there, or choose another: PORT=8010 npm start`,
+    );
+    other.close();
+  });
+
+  it("starts at once on a port whose last connections are still in TIME_WAIT", async () => {
+    const server = createServer((socket) => socket.end("bye"));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const client = connect(port, "127.0.0.1").resume();
+    await once(client, "close");
+    await new Promise((resolve) => server.close(resolve));
+    const { url } = await ready({ PORT: String(port) });
+    expect((await fetch(`${url}/readyz`)).status).toBe(200);
+  });
+
+  it("says that the provider refuses the key, once and in one sentence, before anything is started", async () => {
+    const provider = await startSimulator(defaultSimulatorConfig({ port: 0 }), silentLogger);
+    for (const key of ["sk_0123456789abcdef0123", "not-a-key"]) {
+      const { ended, output } = await start({ ELEVENLABS_URL: provider.url, ELEVENLABS_API_KEY: key });
+      expect(await ended).toBe(1);
+      expect(output().trim().split("\n").at(-1)).toMatch(/refuses the key in ELEVENLABS_API_KEY/);
+      expect(output().trim().split("\n")).toHaveLength(1);
+      expect(output()).not.toContain(key);
+    }
+    await provider.close();
+  });
+
+  it("says in one sentence that the Redis it was given refuses its password", async () => {
+    const redis = await startPrivateRedis({ args: ["--requirepass", "right-password"] });
+    const { ended, output } = await start({ REDIS_URL: `redis://:wrong-password@127.0.0.1:${redis.port}` });
+    expect(await ended).toBe(1);
+    expect(output().trim()).toMatch(/^Redis at 127\.0\.0\.1:\d+ refuses the user or password in REDIS_URL/);
+    expect(output().trim().split("\n")).toHaveLength(1);
+    expect(output()).not.toContain("wrong-password");
+    await redis.stop();
   });
 
   it("names the part that ends by itself and ends the rest", async () => {

@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, expect, it, vi } from "vitest";
-import { freePort } from "../../../scripts/private-redis.ts";
 import { Supervisor } from "../../../scripts/supervisor/supervisor.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tts-labs-supervisor-"));
@@ -19,19 +18,21 @@ function program(name: string, more = ""): string {
      process.on("SIGTERM", () => { console.log("${name} asked to end"); process.exit(0); });
      ${more}
      console.log("${name} pid", process.pid);
-     createServer((_, response) => response.end()).listen(Number(process.env.PORT), "127.0.0.1");`,
+     const server = createServer((_, response) => response.end());
+     server.listen(0, "127.0.0.1", () => {
+       const url = "http://127.0.0.1:" + server.address().port;
+       if (process.env.SILENT === undefined) process.send({ kind: "listening", url });
+     });`,
   );
   return file;
 }
 
-async function part(name: string, more?: string) {
-  const port = await freePort();
+function part(name: string, more?: string) {
   const lines: string[] = [];
   return {
     name,
     file: program(name, more),
-    env: { ...process.env, PORT: String(port) },
-    readyUrl: `http://127.0.0.1:${port}/readyz`,
+    env: { ...process.env } as NodeJS.ProcessEnv,
     onLine: (line: string) => lines.push(line),
     lines,
     pid: () => vi.waitFor(() => pidIn(lines), 5_000),
@@ -56,7 +57,7 @@ it("parts end in reverse of their starting, once, however often one asks", async
   const supervisor = new Supervisor();
   const said: string[] = [];
   const onLine = (line: string) => said.push(line);
-  const [first, second] = [await part("first"), await part("second")];
+  const [first, second] = [part("first"), part("second")];
   await supervisor.start({ ...first, onLine: (line) => first.lines.push(line) && onLine(line) });
   await supervisor.start({ ...second, onLine: (line) => second.lines.push(line) && onLine(line) });
   const pids = [await first.pid(), await second.pid()];
@@ -68,8 +69,8 @@ it("parts end in reverse of their starting, once, however often one asks", async
 
 it("a part that ends by itself is named with its reason, and the rest can be ended", async () => {
   const supervisor = new Supervisor();
-  const sound = await part("sound");
-  const frail = await part("frail", 'process.on("SIGUSR2", () => process.exit(7));');
+  const sound = part("sound");
+  const frail = part("frail", 'process.on("SIGUSR2", () => process.exit(7));');
   await supervisor.start(sound);
   await supervisor.start(frail);
   process.kill(await frail.pid(), "SIGUSR2");
@@ -80,14 +81,24 @@ it("a part that ends by itself is named with its reason, and the rest can be end
 
 it("a part that ends before it is ready is told at once", async () => {
   const supervisor = new Supervisor();
-  const broken = await part("broken", "process.exit(3);");
+  const broken = part("broken", "process.exit(3);");
   await expect(supervisor.start(broken)).rejects.toThrow("The broken could not start (exit code 3).");
+  await supervisor.stop();
+});
+
+it("a part that says why it can't start is told with its own words", async () => {
+  const supervisor = new Supervisor();
+  const words = "Port 7 is taken on 127.0.0.1: end what listens there.";
+  const told = `process.send({ kind: "failed", reason: ${JSON.stringify(words)} }, () => process.exit(1));`;
+  await expect(supervisor.start(part("unlucky", `${told} await new Promise(() => {});`))).rejects.toThrow(
+    words,
+  );
   await supervisor.stop();
 });
 
 it("a stop interrupts a start, and nothing can be started afterwards", async () => {
   const supervisor = new Supervisor();
-  const slow = { ...(await part("slow")), readyUrl: "http://127.0.0.1:9/never" };
+  const slow = { ...part("slow"), env: { ...process.env, SILENT: "yes" } };
   const refused = expect(supervisor.start(slow)).rejects.toThrow("aborted");
   const pid = await slow.pid();
   await supervisor.stop();
@@ -99,7 +110,7 @@ it("a stop interrupts a start, and nothing can be started afterwards", async () 
 it("a part that does not heed is killed when one asks again a second later", async () => {
   const supervisor = new Supervisor();
   const heedless = 'process.removeAllListeners("SIGTERM"); process.on("SIGTERM", () => console.log("no"));';
-  const deaf = await part("deaf", heedless);
+  const deaf = part("deaf", heedless);
   await supervisor.start(deaf);
   const pid = await deaf.pid();
   const stopped = supervisor.stop();
@@ -113,13 +124,13 @@ it("a part that does not heed is killed when one asks again a second later", asy
 });
 
 it.runIf(process.platform === "linux")("parts die with a supervisor that is killed with -9", async () => {
-  const { file, env, readyUrl } = await part("orphan");
+  const { file, env } = part("orphan");
   const main = join(folder, "main.ts");
   const supervisorFile = join(import.meta.dirname, "../../../scripts/supervisor/supervisor.ts");
   writeFileSync(
     main,
     `import { Supervisor } from ${JSON.stringify(supervisorFile)};
-     const part = ${JSON.stringify({ name: "orphan", file, readyUrl })};
+     const part = ${JSON.stringify({ name: "orphan", file })};
      await new Supervisor().start({ ...part, env: process.env, onLine: console.log });
      console.log("ready");`,
   );
