@@ -10,27 +10,34 @@ const LIMIT_MS = 20_000;
 export class SessionSpeaker {
   readonly #socket: WebSocket;
   readonly #options: { readonly voice: string };
+  readonly #limitMs: number;
   #ear: Ear | undefined;
   #settle: { resolve(heard: HeardUtterance): void; reject(error: Error): void } | undefined;
 
   #onPong: () => void = () => {};
 
-  static async open(edgeUrl: string, options: { readonly voice: string }): Promise<SessionSpeaker> {
+  /** @param limitMs of each utterance */
+  static async open(
+    edgeUrl: string,
+    options: { readonly voice: string },
+    limitMs = LIMIT_MS,
+  ): Promise<SessionSpeaker> {
     const socket = new WebSocket(new URL("/api/v1/stream", edgeUrl.replace(/^http/, "ws")), {
       perMessageDeflate: false,
     });
-    const speaker = new SessionSpeaker(socket, options);
+    const speaker = new SessionSpeaker(socket, options, limitMs);
     const connected = new Promise<void>((resolve, reject) => {
       socket.once("message", () => resolve());
       socket.once("error", reject);
       socket.once("close", () => reject(new Error("the edge closed before it said connected")));
     });
-    await within(LIMIT_MS, "connecting to the edge", connected);
+    await within(limitMs, "connecting to the edge", connected);
     return speaker;
   }
 
-  private constructor(socket: WebSocket, options: { readonly voice: string }) {
+  private constructor(socket: WebSocket, options: { readonly voice: string }, limitMs: number) {
     this.#socket = socket;
+    this.#limitMs = limitMs;
     this.#options = options;
     socket.on("message", (data: Buffer, isBinary: boolean) => {
       const atMs = performance.now();
@@ -51,7 +58,7 @@ export class SessionSpeaker {
     });
     this.#ear = new Ear(performance.now(), check);
     this.#send({ type: "text", text, end: true, ...this.#options });
-    return within(LIMIT_MS, "speaking through the edge", spoken);
+    return within(this.#limitMs, "speaking through the edge", spoken);
   }
 
   /** There and back over the same connection, with nothing to be done; milliseconds. */

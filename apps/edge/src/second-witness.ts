@@ -10,6 +10,11 @@ export interface SecondWitnessOptions {
   readonly queue: Pick<UtteranceQueue, "add" | "isQueued">;
   readonly job: UtteranceJob;
   readonly onEnqueued: (fence: number) => void;
+  /**
+   * Whether an utterance that was left for want of text still waits for some; absent: always.
+   * @param readSeq last entry of its text that was read by whoever left it
+   */
+  readonly mayRest?: (readSeq: number) => boolean;
   /** Default 1 s; tests shorten it. */
   readonly everyMs?: number;
 }
@@ -52,8 +57,13 @@ export class SecondWitness {
     const { utteranceId } = job;
     const found = await streams.inspect({ tag: utteranceId, name: "audio" });
     const fence = (found?.fence ?? 0) + 1;
+    const { mayRest = () => true } = this.#options;
+    const isResting = found?.parkedAfter !== undefined && mayRest(found.parkedAfter);
     const isAttended =
-      found?.end !== undefined || found?.ownerAlive === true || (await queue.isQueued(utteranceId, fence));
+      found?.end !== undefined ||
+      found?.ownerAlive === true ||
+      isResting ||
+      (await queue.isQueued(utteranceId, fence));
     this.#unattended = isAttended ? 0 : this.#unattended + 1;
     if (this.#unattended < LOOKS_BEFORE_ACTING || isStopped()) return;
     this.#unattended = 0;

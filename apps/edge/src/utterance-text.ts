@@ -85,6 +85,11 @@ export class UtteranceText {
     return this.#claiming !== undefined;
   }
 
+  /** Number of the last entry stored; 0 before the first. */
+  get storedSeq(): number {
+    return this.#writer?.lastSeq ?? 0;
+  }
+
   get isOpen(): boolean {
     return this.#state === "open";
   }

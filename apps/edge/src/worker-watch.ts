@@ -14,6 +14,8 @@ export interface WorkerWatchOptions extends WorkerWatchLimits {
   readonly lastTextAtMs: () => number;
   /** Whether a worker has the utterance. */
   readonly isTaken: () => Promise<boolean>;
+  /** Whether it was left by its worker, for want of text. */
+  readonly isParked?: () => Promise<boolean>;
 }
 
 /**
@@ -54,8 +56,18 @@ export class WorkerWatch {
     const dueAtMs = this.#silenceEndsAtMs();
     this.#after(dueAtMs, () => {
       if (this.#silenceEndsAtMs() > dueAtMs) this.#awaitSound();
-      else this.#onLate(new GatewayError("worker.unavailable", "The worker fell silent in mid-utterance."));
+      else void this.#onSilent();
     });
+  }
+
+  async #onSilent(): Promise<void> {
+    const isParked = await this.#options.isParked?.().catch(() => false);
+    if (this.#stopped) return;
+    this.#onLate(
+      isParked === true
+        ? new GatewayError("session.text_timeout")
+        : new GatewayError("worker.unavailable", "The worker fell silent in mid-utterance."),
+    );
   }
 
   #silenceEndsAtMs(): number {

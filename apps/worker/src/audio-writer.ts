@@ -9,7 +9,7 @@ import {
   type Substitute,
   samplesOf,
 } from "@tts-labs/core/session/entries";
-import type { StreamWriter } from "@tts-labs/core/stream/stream";
+import type { StreamRef, StreamWriter } from "@tts-labs/core/stream/stream";
 import type { SynthesisAudio } from "./synthesizer.ts";
 import type { StartingPoint } from "./takeover.ts";
 import { TimedCharacters, untimedMarks } from "./timed-characters.ts";
@@ -82,6 +82,9 @@ export class AudioWriter {
   /** Marks of the word before this part that nothing has given times: a caption would lack them. */
   #marks = "";
   #pumping: Promise<void> | undefined;
+  #lastAudioAtMs = performance.now();
+  /** Of the run. */
+  #signal: AbortSignal = new AbortController().signal;
 
   constructor(options: AudioWriterOptions) {
     this.#options = options;
@@ -103,6 +106,7 @@ export class AudioWriter {
 
   /** What is written from now on. Everything written before must have been finished. */
   begin(part: SpokenPart): void {
+    this.#lastAudioAtMs = performance.now();
     this.#part = part;
     this.#acceptedEnd = part.from.sample;
     this.#splices = part.splice;
@@ -121,6 +125,8 @@ export class AudioWriter {
 
   /** @throws GatewayError `stream.reader_gone`, `lease.lost`, `storage.*`, or the signal's reason */
   async write(audio: SynthesisAudio, signal: AbortSignal): Promise<void> {
+    this.#signal = signal;
+    this.#lastAudioAtMs = performance.now();
     this.#accept(audio);
     this.#pump(signal);
     while (this.#pendingBytes() >= MAX_ENTRY_BYTES && this.#pumping !== undefined) await this.#pumping;
@@ -138,14 +144,43 @@ export class AudioWriter {
     await this.#pumping?.catch(() => {});
   }
 
+  /** Since audio last came, was stored, or was asked for. */
+  get quietMs(): number {
+    const isBusy = this.#pumping !== undefined || this.#pending.length > 0;
+    return isBusy ? 0 : performance.now() - this.#lastAudioAtMs;
+  }
+
+  /**
+   * Leaves until there is more text than was read. Audio that comes meanwhile waits, and is dropped where it was left.
+   * @returns false where there is more text already @throws as `StreamWriter.park`
+   */
+  async park(text: StreamRef, readSeq: number): Promise<boolean> {
+    if (this.#pumping !== undefined) return false;
+    const { writer } = this.#options;
+    const { head } = encodeAudioEntry({ ...this.#farewell, parked: true });
+    const parking = writer.park(head, text, readSeq);
+    // What comes meanwhile must not be appended beside it.
+    this.#pumping = parking.then(
+      () => {},
+      () => {},
+    );
+    const isParked = await parking;
+    this.#pumping = undefined;
+    if (!isParked) this.#pump(this.#signal);
+    return isParked;
+  }
+
   /** Says in the stream that this worker leaves of its own accord. @throws as `StreamWriter.append` */
   async handOver(signal: AbortSignal): Promise<void> {
-    const { writer, start } = this.#options;
-    const entry: AudioEntry = {
+    await this.#options.writer.append([encodeAudioEntry(this.#farewell)], signal);
+  }
+
+  get #farewell(): AudioEntry {
+    const { start } = this.#options;
+    return {
       ...{ firstSample: this.#appendedEnd, pcm: NO_PCM, resume: this.#resume ?? start.resume },
       ...{ ...this.#history, handovers: start.handovers + 1, handedOver: true },
     };
-    await writer.append([encodeAudioEntry(entry)], signal);
   }
 
   #accept(audio: SynthesisAudio): void {

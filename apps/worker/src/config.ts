@@ -181,6 +181,12 @@ export const workerEnvironment = {
     default: 60_000,
     min: 1,
   }),
+  idleTextMs: duration("IDLE_TEXT_MS", {
+    about:
+      "An open utterance that gets no text for so long, and owes no speech, gives its worker's place and its provider slot " +
+      "back until more text comes; 0: it keeps them.",
+    default: 5_000,
+  }),
   readerTimeoutMs: duration("READER_TIMEOUT_MS", {
     about: "Audio that nobody takes for so long ends its utterance with stream.reader_gone.",
     default: 300_000,

@@ -101,6 +101,7 @@ function guard(
   }
   return {
     opening: inner.opening,
+    ...(inner.owed === undefined ? {} : { owed: inner.owed }),
     events: events(),
     speak: (text) => inner.speak(text),
     flush: () => inner.flush(),

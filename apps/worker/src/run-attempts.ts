@@ -43,10 +43,16 @@ export class RunAttempts {
   readonly #sockets: RunSockets;
   /** The provider has said that this was all. */
   #isFinal = false;
+  #synthesis: Synthesis | undefined;
 
   constructor(parts: AttemptsParts) {
     this.#parts = parts;
     this.#sockets = new RunSockets(parts.limits.overloadPauseMs);
+  }
+
+  /** What the provider socket in use has still to send. */
+  get owed(): ReturnType<NonNullable<Synthesis["owed"]>> {
+    return this.#synthesis?.owed?.() ?? "nothing";
   }
 
   get sockets(): RunSockets {
@@ -126,6 +132,7 @@ export class RunAttempts {
     else if (after !== undefined) report.retried(after.code);
     try {
       synthesis = await this.#sockets.open(after, progress.heard ? "spaced" : "at-once", signal);
+      this.#synthesis = synthesis;
       report.timing.socket();
       signal.addEventListener("abort", abort, { once: true });
       signal.throwIfAborted();
@@ -143,6 +150,7 @@ export class RunAttempts {
       await audio.finish(signal);
       this.#onFault(fault);
     } finally {
+      this.#synthesis = undefined;
       feed.detach();
       signal.removeEventListener("abort", abort);
       abort();

@@ -12,6 +12,8 @@ import type { Synthesizer } from "./synthesizer.ts";
 export interface RunLimits {
   /** Longest wait for text on an open utterance; then `session.text_timeout`. */
   readonly textTimeoutMs: number;
+  /** Time without text, and with nothing owed, after which an utterance gives its place and slot up; 0: never. */
+  readonly idleTextMs: number;
   /** Longest wait for somebody to read; then `stream.reader_gone`. */
   readonly readerTimeoutMs: number;
   readonly audioStreamMaxBytes: number;
@@ -28,7 +30,7 @@ export interface RunLimits {
 }
 
 /** How a run ended, as a closed set: a label. */
-export type RunOutcome = "completed" | "cancelled" | "abandoned" | "handed-over" | ErrorCode;
+export type RunOutcome = "completed" | "cancelled" | "abandoned" | "handed-over" | "parked" | ErrorCode;
 
 export interface RunObserver extends AudioWriterObserver {
   began(): void;

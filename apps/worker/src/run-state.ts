@@ -20,7 +20,9 @@ export type RunState =
   /** Another worker owns the utterance, or ended it before: there is nobody to tell. */
   | { readonly kind: "abandoned" }
   /** This process is going away: another worker is to go on from what has been stored. */
-  | { readonly kind: "handed-over" };
+  | { readonly kind: "handed-over" }
+  /** There is nothing to do until the client gives more text; then a worker is asked for again. */
+  | { readonly kind: "parked" };
 
 /** How far the utterance has come, other workers' part included. */
 export interface Progress {
@@ -60,7 +62,8 @@ export type RunEvent =
   /** Stop now: cancelled, text timeout, storage, draining, lease lost … */
   | { readonly kind: "abort"; readonly error: GatewayError }
   /** An earlier worker has ended the utterance. */
-  | { readonly kind: "found-ended" };
+  | { readonly kind: "found-ended" }
+  | { readonly kind: "parked" };
 
 /** The state after `event`, or `state` itself where the event does not apply. */
 export function nextRunState(state: RunState, event: RunEvent): RunState {
@@ -95,13 +98,18 @@ export function nextRunState(state: RunState, event: RunEvent): RunState {
       return afterAbort(event.error);
     case "found-ended":
       return { kind: "abandoned" };
+    case "parked":
+      return { kind: "parked" };
   }
 }
 
-export type OverState = Extract<RunState, { kind: "ended" | "abandoned" | "handed-over" }>;
+export type OverState = Extract<RunState, { kind: "ended" | "abandoned" | "handed-over" | "parked" }>;
 
 export const isOver = (state: RunState): state is OverState =>
-  state.kind === "ended" || state.kind === "abandoned" || state.kind === "handed-over";
+  state.kind === "ended" ||
+  state.kind === "abandoned" ||
+  state.kind === "handed-over" ||
+  state.kind === "parked";
 
 type AudioState = Extract<RunState, { kind: "speaking" | "finishing" }>;
 

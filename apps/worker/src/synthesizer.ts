@@ -33,6 +33,8 @@ export interface Synthesis {
   flush(): void;
   /** The text is complete. */
   end(): void;
+  /** What the provider has still to send, as far as that can be known; absent: nothing but what comes. */
+  readonly owed?: () => "nothing" | "first-audio" | "more-audio" | "final";
   /**
    * Audio as it comes, then the iteration ends: the provider has said "final". Pulled: while nobody pulls, at
    * most a bounded number of bytes is held and the provider's socket is not read.

@@ -14,6 +14,8 @@ export interface StartingPoint {
   readonly continuations: number;
   /** How often it has been handed over, which is no continuation. */
   readonly handovers: number;
+  /** Who had it before has left it for want of text: nothing has failed. */
+  readonly wasParked?: boolean;
   /** Who spoke last, if not the first choice. */
   readonly spokenBy?: Substitute;
 }
@@ -45,6 +47,7 @@ export async function findStart(
   return {
     ...{ resume: entry.resume, endSample, heard: endSample > 0, handovers },
     continuations: Math.max(continuations + (entry.handedOver ? 0 : 1), claims - handovers),
+    ...(entry.parked === true ? { wasParked: true } : {}),
     ...(entry.substitute === undefined ? {} : { spokenBy: entry.substitute }),
   };
 }

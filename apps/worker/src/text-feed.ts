@@ -61,6 +61,7 @@ export class TextFeed {
   #failure: { readonly error: unknown } | undefined;
   /** End of what the sink that is, or was last, attached has been given, as a place in the text. */
   #givenUpTo = 0;
+  #lastTextAtMs = performance.now();
   /** Who waits for something to say. */
   #wake: () => void = () => {};
 
@@ -78,6 +79,20 @@ export class TextFeed {
     return this.#complete;
   }
 
+  /** Since the client last gave anything, as far as was read. */
+  get idleMs(): number {
+    return performance.now() - this.#lastTextAtMs;
+  }
+
+  /** Number of the last entry read. */
+  get readSeq(): number {
+    return this.#options.reader.position?.seq ?? 0;
+  }
+
+  hasWordsFrom(char: number): boolean {
+    return this.#speakableEnd > char;
+  }
+
   /** Characters of the text that have been given to be spoken. */
   get givenCharacters(): number {
     return this.#givenUpTo;
@@ -86,7 +101,7 @@ export class TextFeed {
   /** Whether there is anything to be heard from `char` on, once that is known. One caller at a time. @throws as `run` does */
   async opening(char: number): Promise<"words" | "nothing"> {
     for (;;) {
-      if (this.#speakableEnd > char) return "words";
+      if (this.hasWordsFrom(char)) return "words";
       if (this.#failure !== undefined) throw this.#failure.error;
       if (this.#complete) return "nothing";
       await new Promise<void>((resolve) => {
@@ -162,6 +177,7 @@ export class TextFeed {
       if (!this.#complete) throw new GatewayError("cancelled.client_gone");
       return false;
     }
+    this.#lastTextAtMs = performance.now();
     const wasComplete = this.#complete;
     this.#give(result.entries.flatMap((entry) => this.#take(parseTextEntry(entry))));
     this.#wake();

@@ -5,6 +5,7 @@ import { encodeUtteranceResult } from "@tts-labs/core/session/utterance-result";
 import type { StreamRef, StreamWriter } from "@tts-labs/core/stream/stream";
 import { AudioWriter } from "./audio-writer.ts";
 import { Choices } from "./choices.ts";
+import { watchIdle } from "./idle-watch.ts";
 import { watchLease } from "./lease-watch.ts";
 import { RunAttempts } from "./run-attempts.ts";
 import { RunReport } from "./run-report.ts";
@@ -105,10 +106,12 @@ export class UtteranceRun {
     const writer = await this.#claim();
     if (writer === undefined) return this.#status.on({ kind: "found-ended" });
     const unwatch = watchLease(writer, this.#roles.limits.leaseCheckMs, (lost) => this.#stop.abort(lost));
+    let unwatchIdle = () => {};
     try {
       const start = await findStart(this.#roles.streams, this.#audioStream, writer);
       const audio = this.#openAudio(writer, feed, start);
       this.#assertMayContinue(start);
+      unwatchIdle = this.#watchIdle(feed, audio, start);
       const isOpen = (await feed.opening(start.resume.char)) === "words";
       if (isOpen) await this.#speak(feed, audio, start);
       else {
@@ -117,7 +120,23 @@ export class UtteranceRun {
       }
     } finally {
       unwatch();
+      unwatchIdle();
     }
+  }
+
+  #watchIdle(feed: TextFeed, audio: AudioWriter, start: StartingPoint): () => void {
+    return watchIdle({
+      ...{ limitMs: this.#roles.limits.idleTextMs, feed, audio, startChar: start.resume.char },
+      state: () => this.#status.state,
+      attempts: () => this.#attempts,
+      park: () => audio.park(this.#textStream, feed.readSeq),
+      onParked: (error) => {
+        // Where that is in doubt, its edge sees within seconds that nobody has it.
+        if (error !== undefined) this.#roles.logger.debug({ err: error }, "not known whether it was parked");
+        this.#status.on(error?.code === "lease.lost" ? { kind: "abort", error } : { kind: "parked" });
+        this.#stop.abort(RUN_IS_OVER);
+      },
+    });
   }
 
   /** Not to be aborted: only who has claimed can tell how it ended. `undefined` where that has been told. */
@@ -135,13 +154,13 @@ export class UtteranceRun {
   }
 
   /** Other workers' audio stays, whatever becomes of the rest. */
-  #assertMayContinue({ continuations, heard, resume }: StartingPoint): void {
+  #assertMayContinue({ continuations, heard, resume, wasParked }: StartingPoint): void {
     if (continuations > this.#roles.limits.continuationsMax) {
       throw new GatewayError("worker.unavailable", "The workers that spoke this utterance have gone.", {
         facts: { continuations: continuations - 1 },
       });
     }
-    if (heard) this.#report.continued("worker.unavailable", resume);
+    if (heard && wasParked !== true) this.#report.continued("worker.unavailable", resume);
   }
 
   #openAudio(writer: StreamWriter, feed: TextFeed, start: StartingPoint): AudioWriter {

@@ -3,6 +3,7 @@ import { bound } from "./themes/bound.ts";
 import { claiming } from "./themes/claim.ts";
 import { ending } from "./themes/ending.ts";
 import { order } from "./themes/order.ts";
+import { parking } from "./themes/parking.ts";
 import { position } from "./themes/position.ts";
 import { removal } from "./themes/removal.ts";
 import { succession } from "./themes/succession.ts";
@@ -18,4 +19,5 @@ export function streamContract(open: OpenStores): void {
   position(open);
   ending(open);
   removal(open);
+  parking(open);
 }

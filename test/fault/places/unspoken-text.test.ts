@@ -89,7 +89,8 @@ test("a session that is resumed goes on waiting, and is spoken once it has a wor
 });
 
 test("where a worker is asked for at the first letter, all places are taken and nobody else is heard", async () => {
-  await open({ edge: { pickupTimeoutMs: 4_000 }, seams: { asksAtOnce: true } });
+  const admitsAll = { admissionMaxLagMs: 0, admissionMaxQueueWaitMs: 0, admissionMaxWaiting: 0 };
+  await open({ edge: { pickupTimeoutMs: 4_000, ...admitsAll }, seams: { asksAtOnce: true } });
   await firstAudioMs();
   await idle(SOCKETS);
   await expect.poll(running, { timeout: 10_000 }).toBe(PLACES.concurrency);

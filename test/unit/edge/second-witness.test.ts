@@ -111,6 +111,7 @@ test.each([
   const watched = {
     reader: streams.reader(stream, { readerId: "r", ttlMs: 60_000 }),
     isTaken: async () => (await streams.inspect(stream)) !== undefined,
+    isParked: async () => false,
     ...(isWatched ? { witness } : {}),
   };
   const reader = new WatchedReader(watched, {

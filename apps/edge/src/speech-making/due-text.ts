@@ -2,12 +2,18 @@ import { GatewayError } from "@tts-labs/core/errors";
 import { SpeakableText } from "@tts-labs/core/text/speakable-text";
 import type { StoredText } from "../utterance-text.ts";
 
+/** After so long a pause a worker may have left the utterance: it is looked for before more is relied on; ms. */
+const PAUSE_MS = 1_000;
+
 /**
  * Text for which a worker is asked only once there is something to speak: until then it takes no place among the
  * workers' and none of the provider's slots, however many clients begin and do not go on.
  */
 export class DueText {
   readonly #speakable = new SpeakableText();
+  /** What came since the last pause. */
+  #fresh = new SpeakableText();
+  #hasPaused = false;
   #lastTextAtMs = performance.now();
   #wake: () => void = () => {};
   #isOver = false;
@@ -21,23 +27,38 @@ export class DueText {
     return this.#lastTextAtMs;
   }
 
+  /** After a pause, something has come that has to be spoken. */
+  get isDueAgain(): boolean {
+    return this.#hasPaused && this.#fresh.isDue;
+  }
+
+  /** It has been seen to that somebody speaks it. */
+  seenTo(): void {
+    this.#hasPaused = false;
+  }
+
   push(text: string): void {
-    this.#changed(() => this.#speakable.push(text));
+    this.#changed((speakable) => speakable.push(text));
   }
 
   flush(): void {
-    this.#changed(() => this.#speakable.flush());
+    this.#changed((speakable) => speakable.flush());
+    // What came before the pause may not have been spoken.
+    if (this.isDue) this.#fresh.end();
   }
 
   end(): void {
-    this.#changed(() => this.#speakable.end());
+    this.#changed((speakable) => speakable.end());
   }
 
   /** What an earlier connection was given. */
   recall({ text, flushes, isComplete }: StoredText): void {
-    this.#speakable.push(text);
-    if (flushes.length > 0) this.#speakable.flush();
-    if (isComplete) this.#speakable.end();
+    for (const speakable of [this.#speakable, this.#fresh]) {
+      speakable.push(text);
+      if (flushes.length > 0) speakable.flush();
+      if (isComplete) speakable.end();
+    }
+    this.#hasPaused = true;
   }
 
   /** It is wanted no more: ends a wait. */
@@ -65,9 +86,15 @@ export class DueText {
     }
   }
 
-  #changed(change: () => void): void {
-    this.#lastTextAtMs = performance.now();
-    change();
+  #changed(change: (speakable: SpeakableText) => void): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#lastTextAtMs >= PAUSE_MS) {
+      this.#hasPaused = true;
+      this.#fresh = new SpeakableText();
+    }
+    this.#lastTextAtMs = nowMs;
+    change(this.#speakable);
+    change(this.#fresh);
     if (this.isDue) this.#wake();
   }
 }

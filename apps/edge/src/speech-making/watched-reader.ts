@@ -9,6 +9,8 @@ export interface Watched {
   readonly reader: StreamReader;
   /** Whether a worker has it. */
   readonly isTaken: () => Promise<boolean>;
+  /** Whether it has left it for want of text. */
+  readonly isParked: () => Promise<boolean>;
   /** Sees to it that somebody makes what is waited for; absent where no worker is needed. */
   readonly witness?: SecondWitness;
 }
@@ -78,8 +80,8 @@ export class WatchedReader implements StreamReader {
     const forward = () => late.abort(signal?.reason);
     signal?.throwIfAborted();
     signal?.addEventListener("abort", forward, { once: true });
-    const { reader, witness, isTaken } = this.#watched;
-    const watch = new WorkerWatch({ ...this.#options, isTaken }, (error) => late.abort(error));
+    const { reader, witness, isTaken, isParked } = this.#watched;
+    const watch = new WorkerWatch({ ...this.#options, isTaken, isParked }, (error) => late.abort(error));
     watch.start(this.#hasStarted ? "known" : "expected");
     const unwatch = witness?.watch();
     try {

@@ -12,6 +12,7 @@ import { DueText } from "./due-text.ts";
 import { openText, type TextOptions } from "./open-text.ts";
 import type { SpeechMaking, SpeechReading } from "./speech-making.ts";
 import { type Watched, WatchedReader } from "./watched-reader.ts";
+import { WorkerRequest } from "./worker-request.ts";
 
 export interface WholeSpeechOptions {
   readonly utteranceId: string;
@@ -55,13 +56,11 @@ export class WholeSpeech implements SpeechMaking {
   readonly #found: FoundSpeech;
   readonly #textPause = new TextPause();
   readonly #due = new DueText();
-  /** When a worker was asked. */
-  #askedAtMs = performance.now();
+  readonly #worker: WorkerRequest;
   #begun: Promise<void> = Promise.resolve();
   #stopped: Promise<void> | undefined;
   /** Stopped or left: what has not been begun is not begun any more. */
   #isOver = false;
-  #isAsked = false;
 
   constructor(options: WholeSpeechOptions) {
     this.#options = options;
@@ -69,6 +68,11 @@ export class WholeSpeech implements SpeechMaking {
     this.#found = new FoundSpeech(services.speechCache, { utteranceId, readerId: options.sessionId, speech });
     this.#text = openText({ ...options, restored: restored?.text });
     if (restored?.text !== undefined) this.#due.recall(restored.text);
+    this.#worker = new WorkerRequest({
+      ...{ services, text: this.#text, due: this.#due, toJob: () => this.#toJob() },
+      limitMs: options.settings.stallTimeoutMs,
+      isAsked: restored !== undefined && restored.isUnspoken !== true,
+    });
     if (restored?.text !== undefined || restored?.soundless === undefined) return;
     this.speak(restored.soundless);
     this.endText();
@@ -97,16 +101,19 @@ export class WholeSpeech implements SpeechMaking {
   speak(text: string): void {
     this.#text.speak(text);
     this.#due.push(text);
+    this.#worker.askAgain();
   }
 
   flush(): void {
     this.#text.flush();
     this.#due.flush();
+    this.#worker.askAgain();
   }
 
   endText(): void {
     this.#text.end();
     this.#due.end();
+    this.#worker.askAgain();
     this.#textPause.ended();
   }
 
@@ -126,7 +133,7 @@ export class WholeSpeech implements SpeechMaking {
       this.#found.use === "hit"
         ? watched.reader
         : new WatchedReader(watched, {
-            ...{ pickupTimeoutMs, stallTimeoutMs, openedAtMs: this.#askedAtMs },
+            ...{ pickupTimeoutMs, stallTimeoutMs, openedAtMs: this.#worker.askedAtMs },
             lastTextAtMs: () => this.#due.lastTextAtMs,
             instead: async (error) =>
               (await this.#beginsAgain(error)) ? this.#open(replayBytes) : undefined,
@@ -139,13 +146,13 @@ export class WholeSpeech implements SpeechMaking {
 
   stop(): void {
     this.#isOver = true;
-    this.#due.stop();
+    this.#worker.stop();
     this.#stopped ??= this.#found.use === "miss" ? this.#stopUnlessShared() : this.#takeBack();
   }
 
   async leave(): Promise<void> {
     this.#isOver = true;
-    this.#due.stop();
+    this.#worker.stop();
     this.#found.leave();
     await this.#begun;
     await this.#text.leave();
@@ -186,19 +193,19 @@ export class WholeSpeech implements SpeechMaking {
     const stored = way === "speak" ? this.#storeInTime() : undefined;
     onFound(way === "listen" ? whole : undefined);
     await stored;
-    if (way === "speak") await this.#askOnceDue();
+    if (way === "speak") await this.#worker.askOnceDue();
   }
 
   /** What has audio of its own needs nothing; else the text is looked up again. */
   async #beginAgain({ soundless, from, hasEnded, text, isUnspoken }: RestoredSpeech): Promise<void> {
-    if (isUnspoken === true && text?.isComplete === false) return this.#askOnceDue();
+    if (isUnspoken === true && text?.isComplete === false) return this.#worker.askOnceDue();
     if (soundless === undefined || !this.#found.isCaching) return;
     const way = await this.#found.find(soundless, from.sample > 0);
     if (!this.#isOver && way === "listen") return;
     // What it was heard from is gone: anew it could sound different, so only what was not begun is spoken.
     const isUnheard = from.sample === 0 && !hasEnded;
     if (!this.#isOver && isUnheard) {
-      return this.#text.isClaimed ? this.#ask() : this.#storeInTime();
+      return this.#text.isClaimed ? this.#worker.ask() : this.#storeInTime();
     }
     await this.#found.abandon();
     if (!this.#isOver) throw new GatewayError("session.position_gone");
@@ -224,6 +231,7 @@ export class WholeSpeech implements SpeechMaking {
         ...(restored === undefined ? {} : { from: "oldest" as const }),
       }),
       isTaken: async () => (await source.inspect(stream)) !== undefined,
+      isParked: async () => (await source.inspect(stream))?.parkedAfter !== undefined,
       ...this.#newWitness(),
     };
   }
@@ -237,7 +245,9 @@ export class WholeSpeech implements SpeechMaking {
       observer.jobEnqueuedAgain();
       logger.warn({ utteranceId, fence }, "an utterance that nobody made is enqueued again");
     };
-    return { witness: new SecondWitness({ streams, queue, job: this.#toJob(), onEnqueued }) };
+    // Text that came after it was left, and that nobody was asked to speak.
+    const mayRest = (readSeq: number) => this.#worker.mayRest(readSeq);
+    return { witness: new SecondWitness({ streams, queue, job: this.#toJob(), onEnqueued, mayRest }) };
   }
 
   async #storeInTime(): Promise<void> {
@@ -256,26 +266,7 @@ export class WholeSpeech implements SpeechMaking {
   async #store(): Promise<void> {
     const stored = this.#text.claim().then(() => this.#text.store());
     // Side by side: a worker that is there before the text waits for it, and would have to in any case.
-    await Promise.all([stored, ...(this.#mayAsk ? [this.#ask()] : [])]);
-  }
-
-  /** Something is there to be spoken. */
-  get #mayAsk(): boolean {
-    return this.#due.isDue || this.#options.services.asksAtOnce === true;
-  }
-
-  /** Asks for a worker. */
-  async #ask(): Promise<void> {
-    this.#isAsked = true;
-    this.#askedAtMs = performance.now();
-    await this.#options.services.queue.add(this.#toJob());
-  }
-
-  /** Until then it waits as text. @throws GatewayError `session.text_timeout`, `storage.*` */
-  async #askOnceDue(): Promise<void> {
-    if (this.#isAsked) return;
-    await this.#due.wait(this.#options.settings.stallTimeoutMs);
-    if (!this.#isOver && this.#due.isDue) await this.#ask();
+    await Promise.all([stored, ...(this.#worker.mayAsk ? [this.#worker.ask()] : [])]);
   }
 
   async #stopUnlessShared(): Promise<void> {
@@ -287,7 +278,7 @@ export class WholeSpeech implements SpeechMaking {
     const { utteranceId, services, restored } = this.#options;
     await this.#text.cancel();
     await this.#begun;
-    if (!this.#isAsked && restored === undefined) return;
+    if (!this.#worker.isAsked && restored === undefined) return;
     await services.queue
       .withdraw(utteranceId)
       .catch((err: unknown) => services.logger.debug({ err, utteranceId }, "job not withdrawn"));

@@ -105,6 +105,7 @@ function toSynthesis({ socket, warm }: Opened): Synthesis {
   return {
     opening: { warm, connectMs },
     events: socket.events,
+    owed: () => socket.owed,
     speak: (text) => socket.speak(text),
     flush: () => socket.flush(),
     end: () => socket.end(),

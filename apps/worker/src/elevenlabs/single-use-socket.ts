@@ -17,6 +17,7 @@ import { type IntakeLimits, SpeechIntake } from "./intake/speech-intake.ts";
 import { Journal } from "./journal.ts";
 import type { ProviderMessage } from "./messages.ts";
 import type { ProviderObserver } from "./observer.ts";
+import type { Waiting } from "./owed-speech.ts";
 import { toDeadlineError, toProviderError } from "./provider-error.ts";
 import { withoutSecret } from "./provider-reason.ts";
 import { openingMessage, type Route } from "./route.ts";
@@ -125,6 +126,10 @@ export class SingleUseSocket {
 
   get state(): SocketState {
     return this.#state;
+  }
+
+  get owed(): Waiting["kind"] {
+    return this.#text.waiting.kind;
   }
 
   /** Monotonic, like all times here. */

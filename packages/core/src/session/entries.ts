@@ -33,6 +33,8 @@ export interface AudioEntry {
   readonly handovers?: number;
   /** The last of a worker that leaves: whoever goes on after it does so by agreement. Has no samples. */
   readonly handedOver?: true;
+  /** With `handedOver`: it was left because the client gave no text. */
+  readonly parked?: true;
   /** Not the first choice speaks here. On each of its chunks, so that whoever goes on in the middle knows it. */
   readonly substitute?: Substitute;
   /** On the first chunk: where the time until it went, see `LatencyParts`. */
@@ -87,6 +89,7 @@ interface AudioHead {
   readonly n?: number;
   readonly h?: number;
   readonly o?: true;
+  readonly p?: true;
   readonly a?: {
     readonly c: readonly string[];
     readonly s: readonly number[];
@@ -104,6 +107,7 @@ export function encodeAudioEntry(entry: AudioEntry): EntryData {
     ...(entry.continuations === undefined ? {} : { n: entry.continuations }),
     ...(entry.handovers === undefined ? {} : { h: entry.handovers }),
     ...(entry.handedOver === undefined ? {} : { o: entry.handedOver }),
+    ...(entry.parked === undefined ? {} : { p: entry.parked }),
     ...(entry.alignment === undefined
       ? {}
       : { a: { c: entry.alignment.chars, s: entry.alignment.startMs, d: entry.alignment.durationMs } }),
@@ -127,6 +131,7 @@ export function parseAudioEntry(data: EntryData): AudioEntry {
     ...(head.n === undefined ? {} : { continuations: head.n }),
     ...(head.h === undefined ? {} : { handovers: head.h }),
     ...(head.o === undefined ? {} : { handedOver: head.o }),
+    ...(head.p === undefined ? {} : { parked: head.p }),
     ...(head.u === undefined ? {} : { substitute: head.u }),
     ...(head.l === undefined ? {} : { latencyMs: head.l }),
   };

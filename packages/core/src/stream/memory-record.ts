@@ -29,6 +29,8 @@ export class MemoryRecord {
   /** The writer that waits for room. */
   waiter: Sleeper | undefined;
   end: StreamEnd | undefined;
+  /** See `StreamWriter.park`. */
+  parkedAfter: number | undefined;
   /** See `Removal`; `undefined` while it is to stay. */
   leaving: "last-reader" | "soon" | undefined;
   owner = "";
@@ -86,6 +88,7 @@ export class MemoryRecord {
     this.maxBytes = options.maxBytes;
     this.end = undefined;
     this.leaving = undefined;
+    this.parkedAfter = undefined;
     this.ringReaders();
     // The stale writer may be waiting for room.
     this.waiter?.ring();

@@ -73,6 +73,7 @@ class MemoryStreamStore implements StreamStore, MemoryStreams {
       storedBytes: record.storedBytes,
       ownerAlive: performance.now() < record.ownerAliveUntilMs,
       end: record.end,
+      ...(record.parkedAfter === undefined ? {} : { parkedAfter: record.parkedAfter }),
     };
   }
 

@@ -78,6 +78,14 @@ export class MemoryWriter implements StreamWriter {
     this.#record.ownerAliveUntilMs = performance.now() + this.#streams.settings.ownerGoneMs;
   }
 
+  async park(head: string, until: StreamRef, readSeq: number): Promise<boolean> {
+    this.#assertCurrent();
+    if (this.#appending || this.#streams.record(until).tail.seq > readSeq) return false;
+    this.store([{ head, body: new Uint8Array(0) }]);
+    this.#record.parkedAfter = readSeq;
+    return true;
+  }
+
   async end(result: string): Promise<void> {
     this.#assertCurrent();
     this.#record.end ??= { lastSeq: this.#lastSeq, result };

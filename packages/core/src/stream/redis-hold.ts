@@ -11,13 +11,13 @@ import type { Place, StreamKeys } from "./stream-keys.ts";
 const UNKNOWN_BYTES = -1;
 /** What a reader has released is told once it is this part of the writer's bound… */
 const REPORTED_SHARE = 1 / 4;
-/** …or the last report is so old, in milliseconds: what was released leaves Redis within a second. */
+/** …or something is forgotten and the last report is so old, in milliseconds: it leaves Redis within a second. */
 const REPORT_EVERY_MS = 600;
 
 /**
  * A reader's place among those of its stream: what it has been given and not yet released keeps the writer
  * back, as long as it shows that it lives. Told to Redis rarely: once a quarter of the bound is released, when
- * the writer waits, not long after anything was released, and as a heartbeat.
+ * the writer waits, not long after anything was forgotten, and as a heartbeat.
  */
 export class RedisHold {
   readonly #streams: RedisStreams;
@@ -39,6 +39,8 @@ export class RedisHold {
   #reporting = false;
   #reportAgain = false;
   #reportedAtMs = 0;
+  /** Something was forgotten and is not yet told. */
+  #hasForgotten = false;
 
   constructor(streams: RedisStreams, keys: StreamKeys, options: ReaderOptions, member: string) {
     const seq = typeof options.from === "object" ? options.from.seq : 0;
@@ -95,27 +97,33 @@ export class RedisHold {
     const index = Math.min(seq - this.#released.seq, this.#givenEnds.length) - 1;
     const heldFrom = (this.#givenEnds[index] ?? 0) - Math.min(this.#replayBytes, this.#maxBytes / 2);
     const kept = this.#givenEnds.findIndex((endBytes, at) => at > index || endBytes > heldFrom);
-    this.forget(this.#released.seq + (kept < 0 ? this.#givenEnds.length : kept));
+    this.#releaseUpTo(this.#released.seq + (kept < 0 ? this.#givenEnds.length : kept));
   }
 
+  /** Nobody comes back for what lies up to `seq`. */
   forget(seq: number): void {
+    this.#hasForgotten ||= seq > this.#reported.seq;
+    this.#releaseUpTo(seq);
+    this.#reportForgotten();
+  }
+
+  #releaseUpTo(seq: number): void {
     const count = Math.min(seq - this.#released.seq, this.#givenEnds.length);
     const bytes = this.#givenEnds[count - 1];
     if (count <= 0 || bytes === undefined) return;
     this.#givenEnds = this.#givenEnds.slice(count);
     this.#released = { seq: this.#released.seq + count, bytes };
     if (bytes - this.#reported.bytes >= this.#maxBytes * REPORTED_SHARE) this.report();
-    else this.#reportWhatWaits();
   }
 
   beat(): void {
     if (performance.now() - this.#reportedAtMs >= this.#streams.settings.heartbeatMs) this.report();
-    else this.#reportWhatWaits();
+    else this.#reportForgotten();
   }
 
-  #reportWhatWaits(): void {
+  #reportForgotten(): void {
     const isDue = performance.now() - this.#reportedAtMs >= REPORT_EVERY_MS;
-    if (isDue && this.#released.seq > this.#reported.seq) this.report();
+    if (isDue && this.#hasForgotten && this.#released.seq > this.#reported.seq) this.report();
   }
 
   /** In the background, one at a time. A report that fails is made up for by the next heartbeat. */
@@ -170,7 +178,10 @@ export class RedisHold {
         ...[settings.readerStaleMs, this.#options.ttlMs, MAX_READERS_PER_STREAM, this.#member],
       ],
     );
-    if (mode === "advance") this.#reported = released;
+    if (mode === "advance") {
+      this.#reported = released;
+      this.#hasForgotten = false;
+    }
     if (waiter !== "") bell.ring([waiter]);
     return [status, bytes];
   }

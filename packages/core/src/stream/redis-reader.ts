@@ -184,7 +184,12 @@ export class RedisReader implements StreamReader, OpenEnd {
     const { noticesLoss } = this.#streams;
     const meta = parseMeta(replyAt(replies, 3));
     if (meta === undefined) {
-      if (asked !== undefined && noticesLoss) return lost("gone");
+      if (asked !== undefined && noticesLoss) {
+        // The look has entered it once more, for what will never be there again.
+        const removed = { name: "srem", args: [this.#keys.sleepers, this.#member] };
+        void this.#streams.batch.run(this.#keys.slot, [removed]).catch(() => undefined);
+        return lost("gone");
+      }
       await this.#attach(1);
       return "sleep";
     }

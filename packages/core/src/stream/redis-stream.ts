@@ -150,6 +150,10 @@ class RedisStreamStore implements StreamStore {
       released: { seq: Number(trimmed), bytes: Number(trimmedBytes) },
       first,
       sleepers,
+      other: async (ref) => {
+        const info = await this.inspect(ref);
+        return info && { keys: new StreamKeys(this.#keys, ref), fence: info.fence };
+      },
     });
   }
 
@@ -161,9 +165,18 @@ class RedisStreamStore implements StreamStore {
     const { batch, settings, closed } = this.#streams;
     const keys = new StreamKeys(this.#keys, stream);
     return retryStorage(settings.storageRetryMs, closed, async () => {
-      const fields = ["life", "fence", "owner", "trimmedBytes", "endSeq", "endResult", "base"] as const;
+      const fields = [
+        "life",
+        "fence",
+        "owner",
+        "trimmedBytes",
+        "endSeq",
+        "endResult",
+        "base",
+        "parked",
+      ] as const;
       const meta = await batch.run(keys.slot, [{ name: "hmget", args: [keys.meta, ...fields] }]);
-      const [life, fence, owner, trimmedBytes, endSeq, endResult, base] = replyAt(meta, 0) as (
+      const [life, fence, owner, trimmedBytes, endSeq, endResult, base, parked] = replyAt(meta, 0) as (
         | string
         | null
       )[];
@@ -182,6 +195,7 @@ class RedisStreamStore implements StreamStore {
         storedBytes: tail.bytes - Number(trimmedBytes ?? 0),
         ownerAlive: replyAt(info, 1) === fence,
         end: endSeq == null ? undefined : { lastSeq: Number(endSeq), result: endResult ?? "" },
+        ...(parked == null ? {} : { parkedAfter: Number(parked) }),
       };
     });
   }

@@ -14,6 +14,7 @@ export const scripts = {
   end: new Script("end"),
   expire: new Script("expire"),
   remove: new Script("remove"),
+  park: new Script("park"),
   hold: new Script("hold"),
 };
 

@@ -9,8 +9,8 @@ import { RedisRoom } from "./redis-room.ts";
 import { type OpenEnd, type RedisStreams, scripts } from "./redis-streams.ts";
 import { RedisTail } from "./redis-tail.ts";
 import { MAX_READERS_PER_STREAM } from "./settings.ts";
-import type { ClaimOptions, EntryData, StreamWriter } from "./stream.ts";
-import type { Place, StreamKeys } from "./stream-keys.ts";
+import type { ClaimOptions, EntryData, StreamRef, StreamWriter } from "./stream.ts";
+import { encodePlace, type Place, type StreamKeys } from "./stream-keys.ts";
 
 /** What a claim found. */
 export interface Claimed {
@@ -24,6 +24,10 @@ export interface Claimed {
   readonly first: readonly EntryData[];
   /** Those who were rung: they have looked since, and sleep again. */
   readonly sleepers: readonly string[];
+  /** Another stream as it is now. */
+  readonly other: (
+    stream: StreamRef,
+  ) => Promise<{ readonly keys: StreamKeys; readonly fence: number } | undefined>;
 }
 
 /**
@@ -49,6 +53,7 @@ export class RedisWriter implements StreamWriter, OpenEnd {
   readonly #room: RedisRoom;
   readonly #entriesKey: string;
   readonly #tail: RedisTail;
+  readonly #other: Claimed["other"];
   #last: Place;
   /** To be rung with the next append. */
   #awaiting: readonly string[];
@@ -60,6 +65,7 @@ export class RedisWriter implements StreamWriter, OpenEnd {
     this.#streams = streams;
     this.#keys = keys;
     this.#options = options;
+    this.#other = claimed.other;
     this.fence = claimed.fence;
     this.epoch = encodeEpoch(claimed.life, claimed.fence);
     // A cluster's bell travels over another connection, and might be heard before there is anything to read.
@@ -114,6 +120,32 @@ export class RedisWriter implements StreamWriter, OpenEnd {
     );
     if (status === "gone") throw new GatewayError("stream.lost");
     if (status === "stale") throw new GatewayError("lease.lost");
+  }
+
+  async park(head: string, until: StreamRef, readSeq: number): Promise<boolean> {
+    this.#assertUsable();
+    this.#busy = true;
+    try {
+      const other = await this.#other(until);
+      if (other === undefined) return false;
+      const { seq, bytes } = this.#last;
+      const [status, ...sleepers] = await scripts.park.run(
+        this.#streams.redis,
+        [
+          ...[this.#keys.meta, this.#entriesKey, this.#keys.sleepers],
+          ...[other.keys.meta, other.keys.entries(other.fence)],
+        ],
+        [this.fence, encodePlace(seq, seq === 0 ? 1 : bytes), head, other.fence, readSeq],
+      );
+      if (status === "gone") throw new GatewayError("stream.lost");
+      if (status === "stale") throw new GatewayError("lease.lost");
+      if (status === "more") return false;
+      this.#broken ??= new GatewayError("internal", "The writer has left its stream.");
+      this.#ring(sleepers);
+      return true;
+    } finally {
+      this.#busy = false;
+    }
   }
 
   async end(result: string): Promise<void> {

@@ -101,6 +101,14 @@ export interface StreamWriter {
   readonly freeBytes: number;
   /** Looks at the record, and shows that its owner lives. @throws GatewayError `lease.lost` when a higher fence exists. */
   assertCurrent(): Promise<void>;
+  /**
+   * Leaves the stream until there is more in another one of the same tag: stores `head` as the last entry, whether or not
+   * there is room, and notes how far the other was read (`StreamInfo.parkedAfter`). In one step, so that nothing is
+   * missed: whoever appends to the other one and then looks finds this one parked. A claim ends it.
+   * @returns false, and nothing is stored, where there is more already
+   * @throws GatewayError `lease.lost`, `stream.lost`, `storage.*`
+   */
+  park(head: string, until: StreamRef, readSeq: number): Promise<boolean>;
   /** Makes the end durable and wakes readers. Safe to repeat. @throws GatewayError `lease.lost`, `storage.*` */
   end(result: string): Promise<void>;
   /** Releases what the writer holds; does not end the stream. May be called twice. */
@@ -137,6 +145,8 @@ export interface StreamInfo {
   /** The owner has looked at its record (`assertCurrent`) not long ago. */
   readonly ownerAlive: boolean;
   readonly end: StreamEnd | undefined;
+  /** Its owner has left until there is more than this in another stream; see `StreamWriter.park`. */
+  readonly parkedAfter?: number;
 }
 
 /** When a stream leaves the store. */

@@ -26,6 +26,7 @@ function heldWriter(freeBytes = 1_000_000) {
         aborted?.addEventListener("abort", () => reject(aborted.reason), { once: true });
       }),
     assertCurrent: async () => {},
+    park: async () => false,
     end: async () => {},
     close: () => {},
   };

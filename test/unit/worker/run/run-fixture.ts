@@ -17,6 +17,7 @@ const SPEECH: SpeechOptions = { voice: "v", model: "m", autoMode: false, sampleR
 
 export const LIMITS: RunLimits = {
   textTimeoutMs: 5_000,
+  idleTextMs: 5_000,
   readerTimeoutMs: 5_000,
   audioStreamMaxBytes: 512 * 1024,
   streamTtlMs: 60_000,

@@ -83,6 +83,6 @@ local woken = redis.call('SPOP', sleepers, 256)
 -- The stale writer may be waiting for room.
 local waiter = redis.call('HGET', meta, 'waiter')
 if waiter then woken[#woken + 1] = waiter end
-redis.call('HDEL', meta, 'endSeq', 'endResult', 'waiter', 'leaving')
+redis.call('HDEL', meta, 'endSeq', 'endResult', 'waiter', 'leaving', 'parked')
 for _, key in ipairs({ meta, readers, sleepers, after }) do redis.call('PEXPIRE', key, ttl) end
 return claimed(woken)
