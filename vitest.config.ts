@@ -1,45 +1,85 @@
 import { defineConfig } from "vitest/config";
+import { ALONE } from "./test/alone.ts";
 
 /**
- * Projects, from quick to slow, run in this order. `unit` needs nothing; the others get a private Redis each.
- * Files that start whole systems run one after the other, so that they do not disturb each other's timing.
+ * Groups, from quick to slow, run one after the other; within a group as many files at once as `maxWorkers` says
+ * (docs/ground.md, "Tests"). `unit` needs nothing; the others get a private Redis per project.
  */
 const setupFiles = ["test/harness/no-leaks.ts"];
+const withRedis = { globalSetup: ["test/harness/global-redis.ts"], setupFiles };
+/** Limits are for a machine that others use as well: nothing is meant to come near them. */
+const LIMIT_MS = 60_000;
 /**
  * Whole systems under faults share few cores with whatever else the machine does; where a pause of the machine
  * itself upset a run, CI looks a second time and says so ("retry"). A person's run never does.
  */
 const retry = process.env["CI"] ? 1 : 0;
-const withRedis = { globalSetup: ["test/harness/global-redis.ts"], setupFiles };
+
+/** Files of a system's tests that mostly wait: they run side by side. */
+const beside = (name: string) => ({
+  test: {
+    name,
+    include: [`test/${name}/**/*.test.ts`],
+    exclude: [...ALONE],
+    sequence: { groupOrder: 2 },
+    isolate: false,
+    maxWorkers: 3,
+    testTimeout: LIMIT_MS,
+    hookTimeout: LIMIT_MS,
+    retry,
+    ...withRedis,
+  },
+});
+
+/** Files that flood or measure: one at a time, with nothing beside them. */
+const alone = (name: string, include: readonly string[]) => ({
+  test: {
+    name,
+    include: [...include],
+    sequence: { groupOrder: 3 },
+    maxWorkers: 1,
+    testTimeout: LIMIT_MS,
+    hookTimeout: LIMIT_MS,
+    retry,
+    ...withRedis,
+  },
+});
+
+const ofProject = (name: string) => ALONE.filter((path) => path.startsWith(`test/${name}/`));
 
 export default defineConfig({
   test: {
     pool: "forks",
     projects: [
       {
-        test: { name: "unit", include: ["test/unit/**/*.test.ts"], sequence: { groupOrder: 0 }, setupFiles },
+        test: {
+          name: "unit",
+          include: ["test/unit/**/*.test.ts"],
+          sequence: { groupOrder: 0 },
+          // One process for many files: what they import is read once.
+          isolate: false,
+          maxWorkers: 2,
+          testTimeout: 30_000,
+          setupFiles,
+        },
       },
       {
         test: {
           name: "contract",
           include: ["test/contract/**/*.test.ts"],
           sequence: { groupOrder: 1 },
-          testTimeout: 30_000,
+          maxWorkers: 3,
+          testTimeout: LIMIT_MS,
+          hookTimeout: LIMIT_MS,
           ...withRedis,
         },
       },
-      ...["integration", "fault", "story", "browser"].map((name, index) => ({
-        test: {
-          name,
-          include: [`test/${name}/**/*.test.ts`],
-          sequence: { groupOrder: 2 + index },
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          fileParallelism: false,
-          retry,
-          ...withRedis,
-        },
-      })),
+      beside("integration"),
+      beside("fault"),
+      alone("integration-alone", ofProject("integration")),
+      alone("fault-alone", ofProject("fault")),
+      alone("story", ["test/story/**/*.test.ts"]),
+      alone("browser", ["test/browser/**/*.test.ts"]),
     ],
   },
 });

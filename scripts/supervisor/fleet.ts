@@ -79,6 +79,8 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
         ELEVENLABS_URL: simulator.url,
         // Runs that repeat their sentences mean them to be spoken each time; who wants a cache says so.
         CACHE: "false",
+        // Its clients share the machine, and make its event loop late: a run that is about admission says so.
+        ADMISSION_MAX_LAG_MS: "0",
       }),
     };
     const add = async (program: "worker" | "edge") => {

@@ -7,6 +7,7 @@ import { openRedisStreams } from "@tts-labs/core/stream/redis-stream";
 import { defaultEdgeConfig, type EdgeConfig } from "@tts-labs/edge/config";
 import { type Edge, startEdge } from "@tts-labs/edge/main";
 import { FakeWorker, type FakeWorkerOptions } from "./fake-worker.ts";
+import { WITHOUT_ADMISSION } from "./system.ts";
 
 /** A real edge over a real Redis, and a fake worker behind it. */
 export interface EdgeAlone {
@@ -59,7 +60,7 @@ export async function startEdgeAlone(options: EdgeAloneOptions): Promise<EdgeAlo
           logger: silentLogger,
         });
   await consumer?.ready;
-  const config = defaultEdgeConfig({ port: 0, redisUrl, keyPrefix, ...options.edge });
+  const config = defaultEdgeConfig({ port: 0, redisUrl, keyPrefix, ...WITHOUT_ADMISSION, ...options.edge });
   const edge = await startEdge(config, logger, options.seams);
   return {
     edge,

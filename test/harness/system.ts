@@ -23,6 +23,19 @@ export interface SystemOptions {
   readonly seams?: Parameters<typeof startEdge>[2];
 }
 
+/**
+ * Everything in one process makes its event loop late, on a busy machine beyond what an edge bears alone. A test that
+ * is about admission sets limits of its own.
+ */
+export const WITHOUT_ADMISSION = {
+  admissionMaxLagMs: 0,
+  admissionMaxQueueWaitMs: 0,
+  admissionMaxWaiting: 0,
+} as const satisfies Partial<EdgeConfig>;
+
+/** Within this a provider is slow, not silent; a test that is about silence sets its own. */
+const PATIENT_SILENCE_MS = 8_000;
+
 type Running<T extends (...args: never[]) => Promise<unknown>> = Awaited<ReturnType<T>>;
 
 export interface System {
@@ -59,6 +72,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       opsPort: 0,
       elevenLabsUrl: simulator.url,
       apiKey: "sk_simulator",
+      // The simulator's thread may be busy with others' texts for longer than the budget of a healthy provider.
+      silenceMs: PATIENT_SILENCE_MS,
       ...options.worker,
     });
     const workers = [];
@@ -67,7 +82,13 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     }
     // Nothing is cached unless a test says so: most count what reaches the provider.
     const cached = { cache: false, elevenLabsUrl: simulator.url };
-    const edgeConfig = defaultEdgeConfig({ ...common, port: 0, ...cached, ...options.edge });
+    const edgeConfig = defaultEdgeConfig({
+      ...common,
+      port: 0,
+      ...cached,
+      ...WITHOUT_ADMISSION,
+      ...options.edge,
+    });
     const edges = [];
     for (let i = 0; i < (options.edges ?? 1); i++) {
       edges.push(started(await startEdge(edgeConfig, silentLogger, options.seams)));

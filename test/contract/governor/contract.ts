@@ -83,7 +83,8 @@ export function governorContract(url: () => string): void {
       waits.push(performance.now() - releasedAtMs);
     }
     const median = waits.sort((a, b) => a - b)[10] ?? 0;
-    expect(median).toBeLessThan(20);
+    // Without the bell it would be the next renewal: a minute.
+    expect(median).toBeLessThan(1_000);
   });
 
   test("waiting ends at its deadline, with the wait to expect", async () => {

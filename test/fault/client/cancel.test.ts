@@ -65,7 +65,8 @@ describe("a cancel", () => {
     expect(Math.min(...off)).toBeGreaterThanOrEqual(0);
     expect(Math.max(...off)).toBeLessThanOrEqual(1);
     answeredMs.sort((a, b) => a - b);
-    expect(answeredMs[CUTS / 2]).toBeLessThan(20);
+    // What is speaking has seconds to go; the bench says how many milliseconds it takes on a quiet machine.
+    expect(answeredMs[CUTS / 2]).toBeLessThan(250);
     expect(client.violations).toEqual([]);
   });
 

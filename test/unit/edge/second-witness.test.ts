@@ -18,7 +18,7 @@ let looks: number;
 let enqueued: number[];
 let unwatch: () => void;
 beforeEach(() => {
-  streams = openMemoryStreams({ settings: { ownerGoneMs: 60 } });
+  streams = openMemoryStreams({ settings: { ownerGoneMs: 500 } });
   queue = new MemoryQueue();
   const ids = { utteranceId: newUtteranceId(), sessionId: "ses", requestId: "req" };
   job = { ...ids, speech, enqueuedAtMs: 0 };

@@ -29,7 +29,7 @@ const planted: Readonly<Record<string, string>> = {
 };
 
 it("a file that leaves a socket, a timer or a process open fails, one that closes them soon does not", {
-  timeout: 30_000,
+  timeout: 120_000,
 }, async () => {
   const imports = `import { spawn } from "node:child_process";
     import { connect, createServer } from "node:net";

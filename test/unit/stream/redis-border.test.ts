@@ -12,9 +12,9 @@ describe("what Redis says becomes one of our errors", () => {
   it.each([
     [new Error("Command timed out"), "storage.timeout"],
     [new Error("Connection is closed."), "storage.unavailable"],
-    [replyError("LOADING Redis is loading the dataset in memory"), "storage.unavailable"],
-    [replyError("OOM command not allowed when used memory > 'maxmemory'."), "storage.unavailable"],
-    [replyError("READONLY You can't write against a read only replica."), "storage.unavailable"],
+    [replyError("LOADING Redis is loading the dataset in memory"), "storage.loading"],
+    [replyError("OOM command not allowed when used memory > 'maxmemory'."), "storage.full"],
+    [replyError("READONLY You can't write against a read only replica."), "storage.read_only"],
     [replyError("WRONGTYPE Operation against a key holding the wrong kind of value"), "internal"],
     [replyError("ERR unknown command 'XYZ'"), "internal"],
     ["nonsense", "storage.unavailable"],
