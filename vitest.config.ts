@@ -5,8 +5,10 @@ import { ALONE } from "./test/alone.ts";
  * Groups, from quick to slow, run one after the other; within a group as many files at once as `maxWorkers` says
  * (docs/ground.md, "Tests"). `unit` needs nothing; the others get a private Redis per project.
  */
-const setupFiles = ["test/harness/no-leaks.ts"];
-const withRedis = { globalSetup: ["test/harness/global-redis.ts"], setupFiles };
+const setupFiles = ["test/harness/no-leaks.ts", "test/harness/patience.ts"];
+/** As `PATIENCE_MS` of the latter. */
+const patient = { setupFiles, expect: { poll: { timeout: 15_000 } } };
+const withRedis = { globalSetup: ["test/harness/global-redis.ts"], ...patient };
 /** Limits are for a machine that others use as well: nothing is meant to come near them. */
 const LIMIT_MS = 60_000;
 /**
@@ -60,7 +62,7 @@ export default defineConfig({
           isolate: false,
           maxWorkers: 2,
           testTimeout: 30_000,
-          setupFiles,
+          ...patient,
         },
       },
       {

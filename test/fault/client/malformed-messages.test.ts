@@ -17,7 +17,7 @@ const json = (value: unknown) => JSON.stringify(value);
 const text = (fields: object) => json({ type: "text", text: "Hi.", ...fields });
 
 const CASES: readonly Case[] = [
-  ["nothing at all", "", "protocol.invalid_json", /not JSON.*"type":"ping"/],
+  ["nothing at all", "", "protocol.invalid_json", /empty.*"type":"ping"/],
   ["plain words", "speak to me", "protocol.invalid_json", /not JSON/],
   ["half an object", '{"type":"text"', "protocol.invalid_json", /not JSON/],
   ["a comma too many", '{"type":"ping",}', "protocol.invalid_json", /not JSON/],
