@@ -59,14 +59,13 @@ export async function run(args: readonly string[]): Promise<void> {
   const system = await startBenchSystem({
     simulator: { SIMULATOR_CONCURRENCY: "1000" },
     // How fast this machine is just now is not what is measured: nobody is refused or given up for slowness.
-    worker: { BREAKER_FAULTS: "0", ...PATIENT, ...JSON.parse(process.env["XENV"] ?? "{}") },
+    worker: { BREAKER_FAULTS: "0", ...PATIENT },
     edge: {
       CACHE: "true",
       CACHE_MAX_BYTES: String(PRIVATE_CACHE_MAX_BYTES),
       ADMISSION_MAX_LAG_MS: "0",
       WORKER_PICKUP_TIMEOUT_MS: "60000",
       STORAGE_OPEN_TIMEOUT_MS: "60000",
-      ...JSON.parse(process.env["XENV"] ?? "{}"),
     },
   });
   const redis = openRedis({ url: system.redisUrl, purpose: "commands", logger: silentLogger });
