@@ -47,6 +47,8 @@ export const clientExamples: ClientExamples = {
 /** What both greetings of a session say. */
 const GREETING = {
   type: "connected",
+  time: "2026-11-22T10:15:30.000Z",
+  encoding: "pcm_s16le",
   protocol: 1,
   session_id: SESSION,
   resume_token: TOKEN,
@@ -110,6 +112,7 @@ export const serverExamples: ServerExamples = {
   stream_complete: [
     {
       type: "stream_complete",
+      time: "2026-11-22T10:15:33.000Z",
       utterance_id: UTTERANCE,
       utterance: 1,
       characters: 29,

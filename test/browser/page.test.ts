@@ -90,6 +90,7 @@ describe.skipIf(chromiumPath === undefined)("the page, with an edge that hums", 
             const latency = { first_audio_ms: 1, latency_ms: {} };
             connection.send({
               type: "stream_complete",
+              time: new Date().toISOString(),
               utterance_id: "u",
               utterance: 1,
               ...totals,

@@ -110,6 +110,7 @@ export class FakeSession {
 
   #greet(resumed: boolean, due: readonly Spoken[]): void {
     this.#send({
+      ...{ time: new Date().toISOString(), encoding: "pcm_s16le" },
       ...{ type: "connected", protocol: 1, session_id: this.id, resume_token: this.token },
       ...{ provider: "hum", model: "hum_v1", voice: "simEnglishGrace0000A", sample_rate: HUM_RATE_HZ },
       ...{ frame_samples: FAKE_FRAME_SAMPLES, adaptive_frames: false, delivery: "burst", overflow: "wait" },
@@ -182,6 +183,7 @@ export class FakeSession {
     spoken.told = true;
     const durationMs = (pcm.length * 1000) / HUM_RATE_HZ;
     this.#send({
+      time: new Date().toISOString(),
       ...{ type: "stream_complete", utterance_id, utterance, characters: text.length, samples: pcm.length },
       ...{ frames: Math.ceil(pcm.length / FAKE_FRAME_SAMPLES), dropped_frames: 0, duration_ms: durationMs },
       ...{ splices: 0, replaced_samples: 0 },

@@ -66,6 +66,7 @@ export class UtteranceReport {
     const { totalMs, parts } = this.#firstAudio();
     return {
       type: "stream_complete",
+      time: new Date().toISOString(),
       ...name,
       ...{ characters, samples, frames: tally.sentFrames, dropped_frames: tally.droppedFrames },
       ...{ splices: tally.splices, replaced_samples: tally.replacedSamples },

@@ -101,7 +101,7 @@ export class UtteranceText {
       throw new GatewayError(
         "capacity.text_too_long",
         `The text is refused: an utterance has at most ${MAX_UTTERANCE_CHARACTERS} characters, ${left} are left.`,
-        { facts: { limit: MAX_UTTERANCE_CHARACTERS, characters: this.#characters } },
+        { facts: { limit: MAX_UTTERANCE_CHARACTERS, characters: this.#characters + text.length } },
       );
     }
     this.#push({ kind: "text", text });

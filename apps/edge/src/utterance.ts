@@ -1,3 +1,4 @@
+import { firstAudioVerdict } from "@tts-labs/core/audio/first-audio-verdict";
 import { GatewayError, toGatewayError } from "@tts-labs/core/errors";
 import type { ServerMessage, ServerMessageOf } from "@tts-labs/core/protocol/server-message";
 import type { RequestedOptions, SpeechOptions } from "@tts-labs/core/protocol/speech-options";
@@ -337,7 +338,10 @@ export class Utterance {
     this.#state = "ended";
     const summary = this.#report.toSummary(outcome, error);
     services.observer.utteranceEnded(summary);
-    services.logger.info({ ...summary, ...(error?.cause ? { err: error.cause } : {}) }, "utterance ended");
+    const { firstAudioMs } = summary;
+    const verdict = firstAudioMs === null ? {} : { firstAudio: firstAudioVerdict(firstAudioMs) };
+    const cause = error?.cause ? { err: error.cause } : {};
+    services.logger.info({ ...summary, ...verdict, ...cause }, "utterance ended");
     services.background.add("utterance unlisted", this.#listing.remove());
     // A client that has missed the end may come back for the rest.
     if (outcome === "cancelled" || this.#options.hold === undefined) this.#release();

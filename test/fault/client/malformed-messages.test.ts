@@ -133,8 +133,8 @@ const CASES: readonly Case[] = [
   [
     "a text too long",
     text({ text: "x".repeat(MAX_UTTERANCE_CHARACTERS + 1) }),
-    "protocol.invalid_message",
-    /40000/,
+    "capacity.text_too_long",
+    /40001 characters.*40000/,
   ],
   [
     "text beyond the limit",

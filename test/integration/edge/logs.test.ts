@@ -24,6 +24,7 @@ test("an utterance's end is one line at info, and what was said is never in the 
           requestId: "call-9",
           outcome: "completed",
           characters: 41,
+          firstAudio: expect.stringMatching(/^(excellent|fast|slow)$/),
         },
       },
     ]);

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "
 import { type EdgeAlone, startEdgeAlone } from "../../harness/edge-alone.ts";
 import { fakeSpeechOf } from "../../harness/fake-worker.ts";
 import { Gate } from "../../harness/gate.ts";
+import { NativeClient } from "../../harness/native-client.ts";
 
 const TEXT = "Hello World, this is a sentence of some length.";
 
@@ -109,6 +110,36 @@ describe("POST /api/v1/synthesize", () => {
       error: { code: "protocol.not_acceptable", message: expect.stringContaining("audio/wav") },
     });
     await expect.poll(() => alone.worker.running).toBe(0);
+  });
+
+  test("refuses text that can't fit into JSON before anybody is asked to speak it", async () => {
+    const before = alone.worker.runs.length;
+    const response = await post({ text: "This is far too much for that. ".repeat(60) });
+    expect(response.status).toBe(406);
+    expect(await response.json()).toMatchObject({
+      error: { code: "protocol.not_acceptable", facts: { limit: 200_000, characters: 1_860 } },
+    });
+    expect(alone.worker.runs.length).toBe(before);
+  });
+
+  test("answers text that was let through, though it is spoken more slowly than was reckoned", async () => {
+    // The fake worker's pace: see `fakeSpeechOf`.
+    const text = "x".repeat(60);
+    const speech = fakeSpeechOf(text);
+    expect(speech.byteLength).toBeLessThan(400_000);
+    const response = await post({ text });
+    expect(response.status).toBe(200);
+  });
+
+  test("names limit and length of a text that is too long, as a session does", async () => {
+    const response = await post({ text: "x".repeat(60_058) }, { accept: "audio/wav" });
+    expect(response.status).toBe(413);
+    const error = { code: "capacity.text_too_long", facts: { limit: 40_000, characters: 60_058 } };
+    expect(await response.json()).toMatchObject({ error });
+    const client = await NativeClient.connect(alone.edge.url);
+    client.send({ type: "text", text: "x".repeat(60_058) });
+    expect(await client.next("error")).toMatchObject(error);
+    await client.close();
   });
 
   test("cancels the utterance of a client that goes away", async () => {

@@ -200,6 +200,7 @@ export class NativeConnection {
     outbound.now({
       ...{ type: "connected", protocol: 1, session_id: sessionId },
       ...{ resume_token: resumeToken, provider: settings.provider, model, voice },
+      ...{ time: new Date().toISOString(), encoding: "pcm_s16le" },
       ...{ sample_rate: sampleRateHz, frame_samples: how.frameSamples, adaptive_frames: how.adaptiveFrames },
       ...{ delivery: how.delivery, overflow: how.overflow, sentence_cache: how.sentenceCache },
       request_id: requestId,

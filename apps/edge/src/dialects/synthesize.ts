@@ -13,6 +13,7 @@ import { z } from "zod";
 import { JsonSink } from "../delivery/json-sink.ts";
 import { Outbound } from "../delivery/outbound.ts";
 import { ResponseSink } from "../delivery/response-sink.ts";
+import { ESTIMATE_SLACK, estimateSpeechBytes } from "../delivery/speech-estimate.ts";
 import { streamingWavHeader } from "../delivery/wav-header.ts";
 import type { EdgeObserver } from "../edge-observer.ts";
 import type { HttpExchange } from "../http/exchange.ts";
@@ -59,6 +60,7 @@ export async function synthesize(exchange: HttpExchange, services: SynthesizeSer
     const body = exchange.readBody(MAX_CLIENT_MESSAGE_BYTES);
     const [format, bytes] = await Promise.all([parseHeaders(exchange), body]);
     const { text, ...requested } = validate(synthesizeBodySchema, parseJsonObject(bytes, BODY), "the body");
+    if (format === "json") assertFitsJson(text, requested, services.settings);
     speak(openSession(exchange, format, services), text, requested);
   } catch (thrown) {
     const error = toGatewayError(thrown);
@@ -79,6 +81,21 @@ function speak(session: Session, text: string, requested: RequestedOptions): voi
     session.close(toGatewayError(error));
     throw error;
   }
+}
+
+/**
+ * Before anything is asked of the provider: what has been spoken is paid for.
+ * @throws GatewayError `protocol.not_acceptable`
+ */
+function assertFitsJson(text: string, requested: RequestedOptions, settings: SynthesizeSettings): void {
+  const { maxJsonAudioBytes: limit, defaults } = settings;
+  const estimatedBytes = estimateSpeechBytes(text, defaults.sampleRateHz, requested.voice_settings?.speed);
+  if (estimatedBytes <= limit) return;
+  throw new GatewayError(
+    "protocol.not_acceptable",
+    `Text of ${text.length} characters makes more speech than the ${limit} bytes that JSON may carry: ask with "Accept: audio/wav".`,
+    { facts: { limit, characters: text.length, estimatedBytes } },
+  );
 }
 
 const BODY = { what: "The body", example: `{"text":"Hello."}` };
@@ -142,7 +159,12 @@ function openSink(
   },
 ): AnswerSink {
   if (format === "json") {
-    return new JsonSink({ exchange, sampleRateHz, maxBytes: maxJsonAudioBytes, onDone: calls.onDone });
+    return new JsonSink({
+      exchange,
+      sampleRateHz,
+      maxBytes: maxJsonAudioBytes * ESTIMATE_SLACK,
+      onDone: calls.onDone,
+    });
   }
   const headers = () => ({
     "content-type": format === "wav" ? "audio/wav" : "audio/pcm",

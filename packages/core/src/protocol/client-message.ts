@@ -101,9 +101,16 @@ export function validate<T>(schema: z.ZodType<T>, value: unknown, what: string):
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const field = issue?.path.join(".") ?? "";
+  if (issue?.code === "too_big" && field === "text") throw textTooLong(value, Number(issue.maximum));
   const code: ErrorCode = "protocol.invalid_message";
   const where = field === "" ? what : `field "${field}" of ${what}`;
   throw new GatewayError(code, `Not valid, ${where}: ${issue?.message ?? "unknown reason"}.`, {
     facts: field === "" ? {} : { field },
   });
+}
+
+function textTooLong(value: unknown, limit: number): GatewayError {
+  const { text } = value as { readonly text: string };
+  const message = `The text has ${text.length} characters; an utterance has at most ${limit}. Cut it at sentence ends.`;
+  return new GatewayError("capacity.text_too_long", message, { facts: { limit, characters: text.length } });
 }

@@ -24,6 +24,8 @@ export const serverMessageSchemas = {
       provider: z.string(),
       model: z.string(),
       voice: z.string(),
+      time: z.iso.datetime().describe("The server's clock."),
+      encoding: z.literal("pcm_s16le").describe("Of all audio: signed 16-bit samples, little-endian, mono."),
       sample_rate: count.describe("Hz."),
       frame_samples: count.describe(
         "Samples of one audio frame; the last one of an utterance may be shorter.",
@@ -121,6 +123,7 @@ export const serverMessageSchemas = {
   stream_complete: z
     .object({
       type: z.literal("stream_complete"),
+      time: z.iso.datetime().describe("The server's clock."),
       utterance_id: z.string(),
       utterance: count,
       characters: count,
