@@ -16,7 +16,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 // Whoever reads our output may leave before its end, as `head` does.
-process.stdout.on("error", () => interruption.abort());
+process.stdout.on("error", (error) => interruption.abort(error));
 
 process.exitCode = await runSay(parseSayOptions(process.argv.slice(2)), {
   folder: process.env["INIT_CWD"] ?? process.cwd(),

@@ -7,6 +7,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { STARTED_REDIS_FILE } from "./cache/started-redis.ts";
 import { PRIVATE_CACHE_MAX_BYTES, startPrivateRedis } from "./private-redis.ts";
+import { noteInstance } from "./say/running-instance.ts";
 import { assertKeyTaken } from "./supervisor/key-check.ts";
 import { openLogView } from "./supervisor/log-view.ts";
 import { serverProblem, startOnPort } from "./supervisor/ports.ts";
@@ -77,6 +78,7 @@ async function startAll(supervisor: Supervisor, env: NodeJS.ProcessEnv): Promise
   );
 
   const url = `http://${["127.0.0.1", "0.0.0.0"].includes(host) ? "localhost" : host}:${port}`;
+  process.once("exit", noteInstance(url));
   const ops = `http://localhost:${opsPort}`;
   const voice =
     provider["ELEVENLABS_URL"] === undefined
@@ -85,7 +87,7 @@ async function startAll(supervisor: Supervisor, env: NodeJS.ProcessEnv): Promise
   say(`
   tts-labs speaks at   ${url}/fastrtc
 
-  by command           npm run say -- "Guten Tag, wie geht es Ihnen?" --out hello.wav${port === 8006 ? "" : ` --url ${url}`}
+  by command           npm run say -- "Guten Tag, wie geht es Ihnen?" --out hello.wav
   by HTTP              curl ${url}/api/v1/synthesize -H 'content-type: application/json' -H 'accept: audio/wav' -d '{"text":"Hello World"}' -o hello.wav
   live, metrics        ${ops}/api/v1/live  ${ops}/metrics  http://localhost:${workerPort}/metrics
   voices from          ${voice}

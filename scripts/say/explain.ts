@@ -19,7 +19,10 @@ export function explain(
   if (error.code === "client.empty_text") {
     return ["There was no text to speak.", `Give it in quotes, or pipe it in and give "-" for the text.`];
   }
-  const about = `${error.message} (${error.code})`;
+  const said = error.facts["providerReason"];
+  const shown =
+    typeof said === "string" && !error.message.includes(said) ? ` The provider says: ${said}` : "";
+  const about = `${error.message} (${error.code})${shown}`;
   if (error.code === "provider.voice_not_found" || error.facts["field"] === "voice") {
     if (voices.length === 0) return [about, "The server lists no voices of its own."];
     return [about, "Voices of this server, for --voice:", ...voices.map(describeVoice)];

@@ -1,4 +1,7 @@
+import { extname } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
+import { formatOf } from "./output-file.ts";
+import { findInstance } from "./running-instance.ts";
 
 export interface SayOptions {
   /** "-" means standard input. */
@@ -13,6 +16,8 @@ export interface SayOptions {
   /** "-" means standard output. */
   readonly out: string;
   readonly raw?: boolean;
+  /** Heard instead of written. */
+  readonly play?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly voices?: boolean;
@@ -26,10 +31,16 @@ export function parseSayOptions(argv: readonly string[]): SayOptions {
     .option("-v, --voice <voice>", "its id or name; else the server's default")
     .option("-m, --model <id>", "the provider's model")
     .option("-l, --language <code>", "ISO 639-1, such as de")
-    .option("-u, --url <url>", "of the server", address, "http://localhost:8006")
+    .option("-u, --url <url>", "of the server; else the newest one started here", address)
     .option("--seed <number>", "the same seed and text sound the same", number(0, 4_294_967_295, true))
     .option("--speed <factor>", "0.7 to 1.2", number(0.7, 1.2, false))
-    .option("-o, --out <file>", `file to write; "-" is standard output`, "speech.wav")
+    .option(
+      "-o, --out <file>",
+      `file to write (.wav, .pcm, .raw); "-" is standard output`,
+      file,
+      "speech.wav",
+    )
+    .option("-p, --play", "play it, by a program that is found on PATH, instead of writing a file")
     .option("--sentence-cache", "sentences that were said before come from the server's cache")
     .option("--raw", "bare 16-bit PCM, without a WAV header")
     .option("--json", "end with one JSON object on the last line")
@@ -37,11 +48,23 @@ export function parseSayOptions(argv: readonly string[]): SayOptions {
     .option("--voices", "list the server's voices, and end")
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
   command.parse(argv, { from: "user" });
-  const options = command.opts<Omit<SayOptions, "text">>();
+  const given = command.opts<Omit<SayOptions, "text" | "url"> & { readonly url?: string }>();
+  const raw = given.raw === true || formatOf(given.out) === "raw";
+  const options = { ...given, raw, url: given.url ?? findInstance() };
+  if (given.play === true && command.getOptionValueSource("out") !== "default") {
+    command.error("Either --play or --out: speech is played or written.");
+  }
   if (command.args.length === 0 && options.voices !== true) {
     command.error(`What shall be said? Give a text in quotes, or "-" to read it from standard input.`);
   }
   return { ...options, text: command.args.join(" ") };
+}
+
+function file(text: string): string {
+  if (text === "-" || formatOf(text) !== undefined) return text;
+  throw new InvalidArgumentError(
+    `${extname(text)} can't be written: speech is written as .wav, or as bare samples to .pcm or .raw.`,
+  );
 }
 
 function address(text: string): string {

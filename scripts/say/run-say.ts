@@ -3,9 +3,13 @@ import { SpeechClient } from "@tts-labs/client/speech-client";
 import { SpeechError } from "@tts-labs/client/speech-error";
 import type { HeardText, Utterance, UtteranceEvents, UtteranceTotals } from "@tts-labs/client/utterance";
 import { listVoices, type Voice } from "@tts-labs/client/voices";
-import { openAudioFile, openAudioPipe } from "./audio-output.ts";
+import { FIRST_AUDIO_TARGET_MS, firstAudioVerdict } from "@tts-labs/core/audio/first-audio-verdict";
+import { MAX_UTTERANCE_CHARACTERS } from "@tts-labs/core/limits";
+import { type AudioOutput, openAudioFile, openAudioPipe } from "./audio-output.ts";
 import { describeVoice, explain, explainSubstitute } from "./explain.ts";
 import type { SayOptions } from "./options.ts";
+import { explainFileError } from "./output-file.ts";
+import { openPlayer } from "./player.ts";
 import { noProgress, openProgress, type Progress } from "./progress.ts";
 import { textOf } from "./standard-input.ts";
 
@@ -30,13 +34,20 @@ export async function runSay(options: SayOptions, context: SayContext): Promise<
     if (options.voices === true) return await printVoices(options.url);
     const spoken = await speak(options, context);
     const { substituted } = spoken;
+    // Aborted by standard output itself.
+    const outputError = explainFileError(context.interrupted.reason, options.out);
+    if (outputError !== undefined) {
+      process.stderr.write(`${outputError}\n`);
+      return EXIT.failed;
+    }
     if (!quiet && substituted !== undefined) told.write(`${explainSubstitute(substituted)}\n`);
     if (!quiet) told.write(`${summary(options, spoken.totals)}\n`);
     if (options.json === true) told.write(`${JSON.stringify(report(options, spoken))}\n`);
     return spoken.totals.outcome === "cancelled" ? EXIT.interrupted : EXIT.spoken;
   } catch (error) {
     const voices = error instanceof SpeechError ? await listVoices(options.url, 3_000) : [];
-    process.stderr.write(`${explain(error, { url: options.url, voices }).join("\n")}\n`);
+    const lines = explain(error, { url: options.url, voices });
+    process.stderr.write(`${explainFileError(error, options.out) ?? lines.join("\n")}\n`);
     if (options.json === true) told.write(`${JSON.stringify(failure(error))}\n`);
     return EXIT.failed;
   }
@@ -67,7 +78,9 @@ async function speak(options: SayOptions, { folder, interrupted }: SayContext): 
   try {
     const { sample_rate: sampleRateHz, session_id: sessionId } = client.session;
     const text = options.text === "-" ? textOf(process.stdin) : options.text;
-    const utterance = client.speak(text, speakOptions(options, voices));
+    const spoken = speakOptions(options, voices);
+    const isShort = typeof text === "string" && text.length <= MAX_UTTERANCE_CHARACTERS;
+    const utterance = isShort ? client.speak(text, spoken) : client.speakAll(text, spoken);
     let substituted: Spoken["substituted"];
     utterance.on("substituted", (by) => {
       substituted = by;
@@ -96,10 +109,7 @@ async function write(
   progress: Progress,
 ): Promise<void> {
   const format = { sampleRateHz: utterance.sampleRateHz, raw: options.raw === true };
-  const output =
-    options.out === "-"
-      ? openAudioPipe(process.stdout, format)
-      : openAudioFile(resolve(folder, options.out), format);
+  const output = openOutput(options, format, folder);
   utterance.on("sent", (piece) => progress.text(piece.length));
   let toldAtMs = performance.now();
   try {
@@ -113,6 +123,15 @@ async function write(
   } finally {
     await output.close();
   }
+}
+
+function openOutput(
+  { out, play }: SayOptions,
+  format: { readonly sampleRateHz: number; readonly raw: boolean },
+  folder: string,
+): AudioOutput {
+  if (play === true) return openPlayer(process.env["PATH"] ?? "", format.sampleRateHz);
+  return out === "-" ? openAudioPipe(process.stdout, format) : openAudioFile(resolve(folder, out), format);
 }
 
 function speakOptions({ voice, model, language, seed, speed }: SayOptions, voices: readonly Voice[]) {
@@ -139,15 +158,20 @@ async function printVoices(url: string): Promise<number> {
   return EXIT.spoken;
 }
 
-function summary({ out }: SayOptions, totals: UtteranceTotals): string {
+function summary({ out, play }: SayOptions, totals: UtteranceTotals): string {
   const { outcome, durationMs, firstAudioMs } = totals;
   const where = out === "-" ? "standard output" : out;
   const speech = `${(durationMs / 1000).toFixed(2)} s of speech${fromCache(totals)}`;
-  const latency = firstAudioMs === null ? "" : `, first audio after ${firstAudioMs.toFixed(0)} ms`;
+  const latency = firstAudioMs === null ? "" : `, first audio after ${toLatency(firstAudioMs)}`;
   return outcome === "cancelled"
     ? `Interrupted after ${speech}${latency}.`
-    : `Wrote ${speech} to ${where}${latency}.`;
+    : play === true
+      ? `Played ${speech}${latency}.`
+      : `Wrote ${speech} to ${where}${latency}.`;
 }
+
+const toLatency = (ms: number): string =>
+  `${ms.toFixed(0)} ms (${firstAudioVerdict(ms)}; the target is ${FIRST_AUDIO_TARGET_MS} ms)`;
 
 /** Of a text's sentences those that need not be spoken for it; of other texts all or nothing. */
 function fromCache({ cache, sentences }: UtteranceTotals): string {
@@ -168,6 +192,7 @@ function report(
     sessionId,
     reconnects,
     ...totals,
+    ...(totals.firstAudioMs === null ? {} : { firstAudio: firstAudioVerdict(totals.firstAudioMs) }),
     ...(totals.outcome === "cancelled" ? heard : {}),
     ...(substituted === undefined ? {} : { substituted: toShown(substituted) }),
   };

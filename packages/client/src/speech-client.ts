@@ -7,6 +7,7 @@ import type { Reconnecting } from "./reconnection.ts";
 import { type ResumePosition, SessionLink } from "./session-link.ts";
 import { type SpeakOptions, toWireOptions } from "./speak-options.ts";
 import { fromErrorMessage, SpeechError } from "./speech-error.ts";
+import { SpeechSeries } from "./speech-series.ts";
 import type { SpeechText } from "./text-pieces.ts";
 import { TextTurns } from "./text-turns.ts";
 import { TypedEvents } from "./typed-events.ts";
@@ -150,6 +151,15 @@ export class SpeechClient {
       this.#texts.add(run, text, options);
     }
     return run;
+  }
+
+  /** As `speak`, for a text of any length: cut at sentence ends into several utterances that sound like one. */
+  speakAll(text: SpeechText, options: SpeakRequest = {}): Utterance {
+    return new SpeechSeries({
+      text,
+      sampleRateHz: this.session.sample_rate,
+      speak: (part) => this.speak(part, options),
+    });
   }
 
   /** Cancels everything that is not finished. */

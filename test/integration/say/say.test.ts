@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { access, mkdtemp, readFile, rm } from "node:fs/promises";
+import { access, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -29,8 +29,10 @@ async function edge(options: FakeEdgeOptions = {}): Promise<FakeEdge> {
   return started;
 }
 
-function start(args: readonly string[]): ChildProcess {
-  const child = spawn(process.execPath, [SCRIPT, ...args], { env: { ...process.env, INIT_CWD: folder } });
+function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
+  const child = spawn(process.execPath, [SCRIPT, ...args], {
+    env: { ...process.env, INIT_CWD: folder, ...env },
+  });
   open.push({
     close: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;
@@ -60,11 +62,56 @@ const say = (...args: string[]) => ended(start(args));
 const pcmOf = (text: string) => Buffer.from(humOf(text).pcm.buffer);
 
 describe("say", () => {
+  it("writes no WAV under the name of another format, and says what it can write", async () => {
+    const { code, err } = await say(TEXT, "--out", "x.mp3");
+    expect(code).toBe(2);
+    expect(err).toContain(
+      ".mp3 can't be written: speech is written as .wav, or as bare samples to .pcm or .raw.",
+    );
+  });
+
+  it("writes bare samples to a name that says so", async () => {
+    const { url } = await edge();
+    expect((await say(TEXT, "--url", url, "-o", "hello.pcm")).code).toBe(0);
+    expect((await readFile(join(folder, "hello.pcm"))).equals(pcmOf(TEXT))).toBe(true);
+  });
+
+  it("plays through a program that is found on PATH, and says so where there is none", async () => {
+    const { url } = await edge();
+    const player = join(folder, "aplay");
+    await writeFile(player, `#!/bin/sh\nexec /bin/cat > "${join(folder, "played.raw")}"\n`, { mode: 0o755 });
+    const played = await ended(start([TEXT, "--url", url, "--play"], { PATH: folder }));
+    expect(played).toMatchObject({ code: 0, err: "" });
+    expect(played.out.toString()).toMatch(/^Played 1\.65 s of speech/);
+    expect((await readFile(join(folder, "played.raw"))).equals(pcmOf(TEXT))).toBe(true);
+    const none = await ended(start([TEXT, "--url", url, "--play"], { PATH: join(folder, "nothing") }));
+    expect(none.code).toBe(1);
+    expect(none.err).toMatch(/^No player was found on PATH \(pw-play, .*\): install one/);
+  });
+
+  it("says in a sentence that a folder does not exist, or that its reader has gone", async () => {
+    const { url } = await edge();
+    const missing = await say(TEXT, "--url", url, "-o", "nowhere/x.wav");
+    expect(missing).toMatchObject({
+      code: 1,
+      err: `"nowhere/x.wav" can't be written: its folder does not exist.\n`,
+    });
+    const child = start([TEXT, "--url", url, "--raw", "-o", "-"]);
+    child.stdout?.destroy();
+    const gone = await ended(child);
+    expect(gone).toMatchObject({
+      code: 1,
+      err: "The speech could not be passed on: what reads standard output has ended.\n",
+    });
+  });
+
   it("writes a WAV with right sizes whose samples are those that were sent", async () => {
     const { url } = await edge();
     const { code, out, err } = await say(TEXT, "--url", url, "--out", "hello.wav");
     expect({ code, err }).toEqual({ code: 0, err: "" });
-    expect(out.toString()).toMatch(/^Wrote 1\.65 s of speech to hello\.wav, first audio after \d+ ms\.\n$/);
+    expect(out.toString()).toMatch(
+      /^Wrote 1\.65 s of speech to hello\.wav, first audio after \d+ ms \((excellent|fast|slow); the target is 150 ms\)\.\n$/,
+    );
     const wav = await readFile(join(folder, "hello.wav"));
     const pcm = pcmOf(TEXT);
     expect(wav.subarray(44).equals(pcm)).toBe(true);

@@ -1,0 +1,79 @@
+import { SpeechSeries } from "@tts-labs/client/speech-series";
+import type { SpeechText } from "@tts-labs/client/text-pieces";
+import { describe, expect, it } from "vitest";
+import { humOf } from "../../harness/hum.ts";
+import { codeOf, expectSame, hanging, heardOf, openBoth, textsOf } from "./client-fixture.ts";
+
+const SENTENCES = Array.from({ length: 9 }, (_, i) => `Das ist Satz Nummer ${i}. `);
+/** Two sentences fill an utterance. */
+const FULL_AFTER = 30;
+
+const open = async (text: SpeechText, edge: Parameters<typeof openBoth>[0] = {}) => {
+  const { client, server } = await openBoth(edge);
+  const series = new SpeechSeries({
+    text,
+    sampleRateHz: client.session.sample_rate,
+    speak: (part) => client.speak(part),
+    fullAfterCharacters: FULL_AFTER,
+  });
+  return { client, server, series };
+};
+
+describe("a text longer than an utterance may be", () => {
+  it("is spoken as several that sound like one: all of it, in order, without a gap", async () => {
+    const { series, server } = await open(SENTENCES);
+    const heard = heardOf(series);
+    const totals = await series.finished;
+    const parts = [0, 2, 4, 6, 8].map((i) => SENTENCES.slice(i, i + 2).join(""));
+    const pcm = parts.flatMap((part) => [...humOf(part).pcm]);
+    const { pcm: got, seams } = await heard;
+    expectSame(got, Int16Array.from(pcm));
+    expect(seams).toEqual([]);
+    expect(textsOf(server.received).join("")).toBe(SENTENCES.join(""));
+    expect(totals).toMatchObject({
+      ...{ outcome: "completed", samples: pcm.length, characters: SENTENCES.join("").length },
+    });
+    expect(series.receivedSamples).toBe(pcm.length);
+  });
+
+  it("has its words on one clock", async () => {
+    const { series } = await open(SENTENCES);
+    const starts: number[] = [];
+    const words: string[] = [];
+    series.on("words", (some) => {
+      words.push(...some.map(({ text }) => text));
+      starts.push(...some.map(({ startMs }) => startMs));
+    });
+    await Promise.all([heardOf(series), series.finished]);
+    expect(words).toHaveLength(SENTENCES.length * 5);
+    expect(starts).toEqual([...starts].sort((a, b) => a - b));
+  });
+
+  it("ends as a whole when it is cancelled, and when one of its utterances fails", async () => {
+    const hung = await open(SENTENCES, { onMessage: hanging });
+    const reading = heardOf(hung.series);
+    await expect.poll(() => hung.series.receivedSamples).toBeGreaterThan(0);
+    await hung.client.close();
+    expect(await codeOf(hung.series.finished)).toBe("client.closed");
+    expect(await codeOf(reading)).toBe("client.closed");
+    const { series } = await open(SENTENCES);
+    for await (const { firstSample } of series) if (firstSample > 0) break;
+    expect((await series.cancel()).outcome).toBe("cancelled");
+  });
+
+  it("asks its source for no more once it has failed", async () => {
+    let isTold = false;
+    async function* endless() {
+      try {
+        for (;;) yield "Noch ein Satz. ";
+      } finally {
+        isTold = true;
+      }
+    }
+    const { client, series } = await open(endless(), { onMessage: hanging });
+    await expect.poll(() => series.receivedSamples).toBeGreaterThan(0);
+    await client.close();
+    expect(await codeOf(series.finished)).toBe("client.closed");
+    await expect.poll(() => isTold).toBe(true);
+  });
+});
