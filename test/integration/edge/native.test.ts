@@ -236,11 +236,9 @@ describe("a session of the native protocol", () => {
     expect(await alone.redis.pttl(alone.keys.routes)).toBeGreaterThan(0);
   });
 
-  test("is superseded by a newer connection of the same id", async () => {
+  test("keeps its id: a newer connection that only names it is refused, and the session speaks on", async () => {
     const older = await connect({ session_id: "the-same-one" });
-    const newer = await connect({ session_id: "the-same-one" });
-    expect(await older.closed).toEqual({ code: 4510, reason: "session.superseded" });
-    expect((await older.next("error")).code).toBe("session.superseded");
-    expect((await newer.speak("I am here.")).end.type).toBe("stream_complete");
+    await expect(connect({ session_id: "the-same-one" })).rejects.toThrow(/session\.held/);
+    expect((await older.speak("I am here.")).end.type).toBe("stream_complete");
   });
 });
