@@ -141,6 +141,9 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
       prewarm: (speech) => provider.sockets.prewarm(defaultVoice.named(speech)),
     });
     lifecycle.add("wanted routes", stopRoutes, (stop) => stop());
+    // An edge that knew no voice leaves the choice to the worker, so jobs are taken only once the voices are known.
+    if (config.voice === undefined)
+      await settleWithin(firstRound.promise, FIRST_VOICES_LIMIT_MS).catch(() => {});
     const consumer = openUtteranceConsumer({
       ...{ redis: queueRedis, keys, concurrency: config.concurrency, logger, clock },
       run: utteranceRunner(
@@ -157,9 +160,6 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
     const drainLimitMs = config.drainMs + WIND_UP_MS;
     lifecycle.add("utterances", consumer, (it) => it.drain(config.drainMs, hurry), drainLimitMs);
     await consumer.ready;
-    // Edges that have no other voice to speak with find one as soon as this worker is ready.
-    if (config.voice === undefined)
-      await settleWithin(firstRound.promise, FIRST_VOICES_LIMIT_MS).catch(() => {});
     phase = undefined;
     logger.info({ nodeId, opsUrl: ops.url, concurrency: config.concurrency }, "worker is ready");
     return {
