@@ -137,9 +137,9 @@ it.runIf(process.platform === "linux")("parts die with a supervisor that is kill
   const parent = spawn(process.execPath, [main], { env, stdio: ["ignore", "pipe", "inherit"] });
   const lines: string[] = [];
   createInterface(parent.stdout).on("line", (line) => lines.push(line));
-  await vi.waitFor(() => expect(lines).toContain("ready"), 5_000);
-  const pid = await vi.waitFor(() => pidIn(lines));
+  await vi.waitFor(() => expect(lines).toContain("ready"), 20_000);
+  const pid = await vi.waitFor(() => pidIn(lines), 20_000);
   expect(lives(pid)).toBe(true);
   parent.kill("SIGKILL");
-  await vi.waitFor(() => expect(lives(pid)).toBe(false), 5_000);
+  await vi.waitFor(() => expect(lives(pid)).toBe(false), 20_000);
 });

@@ -5,6 +5,7 @@ import { openMemoryStreams } from "@tts-labs/core/stream/memory-stream";
 import type { EntryData, StreamWriter } from "@tts-labs/core/stream/stream";
 import { AudioWriter } from "@tts-labs/worker/audio-writer";
 import { describe, expect, test, vi } from "vitest";
+import { cpuStopwatch } from "../../../harness/cpu-time.ts";
 import { countingSamples, ScriptedSynthesizer } from "../../../harness/scripted-synthesizer.ts";
 import { RunFixture, say } from "./run-fixture.ts";
 
@@ -126,12 +127,12 @@ describe("the audio writer", () => {
   test("a flood of tiny chunks with times costs time in proportion", async () => {
     const { appends, writer } = heldWriter();
     const { audio } = newAudioWriter(writer);
-    const beganMs = performance.now();
+    const cpuMs = cpuStopwatch();
     for (let i = 0; i < 5_000; i++) {
       const alignment = { chars: ["a"], startMs: [i], durationMs: [1] };
       void audio.write({ pcm: countingSamples(i, 1), alignment }, signal);
     }
-    expect(performance.now() - beganMs).toBeLessThan(1_000);
+    expect(cpuMs()).toBeLessThan(1_000);
     expect(appends).toHaveLength(1);
   });
 
