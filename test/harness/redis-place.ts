@@ -30,7 +30,10 @@ export class RedisPlace {
   /** Does nothing where it runs. */
   async start(): Promise<void> {
     if (this.#redis !== undefined) return;
-    this.#redis = await startPrivateRedis({ port: this.#port, dir: this.#dir, args: this.#args });
+    this.#redis = await startPrivateRedis({
+      ...{ port: this.#port, dir: this.#dir, args: this.#args },
+      debug: true,
+    });
   }
 
   /** As a crash does, without a goodbye. */
