@@ -26,6 +26,11 @@ const BENCHES: Readonly<Record<string, { readonly about: string; readonly load: 
     about: "ways to append to a stream in Redis: time, CPU of server and process",
     load: () => import("../bench/append-path.ts"),
   },
+  floods: {
+    about:
+      "one client at line rate, for each message type and HTTP route, beside listeners: what these notice",
+    load: () => import("../bench/floods.ts"),
+  },
   resume: {
     about: "a cut connection: until the first missing byte comes from another edge",
     load: () => import("../bench/resume.ts"),

@@ -59,6 +59,13 @@ export const edgeEnvironment = {
     default: 10_000,
     min: 1,
   }),
+  maxConnections: integer("EDGE_MAX_CONNECTIONS", {
+    about:
+      "Connections of one edge, whatever they are for; beyond it new ones are refused with " +
+      "capacity.too_many_connections. Fewer where the limit of open files is too low, which is said at start.",
+    default: 11_000,
+    min: 1,
+  }),
   admissionMaxLagMs: duration("ADMISSION_MAX_LAG_MS", {
     about: "Mean delay of the edge's event loop at which new sessions are refused; 0 is never.",
     default: 150,
@@ -124,6 +131,13 @@ export const edgeEnvironment = {
     default: 16 * 1024 * 1024,
     min: 1_024,
     max: 256 * 1024 * 1024,
+  }),
+  jsonAnswersMaxBytes: integer("JSON_ANSWERS_MAX_BYTES", {
+    about:
+      "Bytes of PCM of all answers in JSON that are being gathered, or that their clients have not taken; " +
+      "beyond it: 503, and WAV still goes.",
+    default: 96 * 1024 * 1024,
+    min: 1_024,
   }),
   pickupTimeoutMs: duration("WORKER_PICKUP_TIMEOUT_MS", {
     about: "Milliseconds an utterance waits for a worker before it fails with worker.unavailable.",

@@ -30,6 +30,7 @@ import type { StreamStore } from "@tts-labs/core/stream/stream";
 import { Admission } from "./admission.ts";
 import { BackgroundWork } from "./background-work.ts";
 import { type BudgetLimits, DEFAULT_LIMITS, EdgeBudget } from "./budget/edge-budget.ts";
+import { boundConnections, readOpenFiles } from "./budget/open-files.ts";
 import { type EdgeConfig, edgeEnvironment, parseEdgeConfig } from "./config.ts";
 import { DefaultVoice } from "./default-voice.ts";
 import { Drain } from "./drain.ts";
@@ -165,7 +166,13 @@ export async function openEdge(
     cacheSize: async () => audioCache?.size(),
     budgetsUsed: () => edgeBudget.used(),
   });
-  const edgeBudget = new EdgeBudget(ground.limits ?? DEFAULT_LIMITS, observer);
+  const edgeBudget = new EdgeBudget({
+    limits: ground.limits ?? DEFAULT_LIMITS,
+    maxConnections: boundConnections(config.maxConnections, await readOpenFiles(), logger),
+    jsonAnswerBytes: config.jsonAnswersMaxBytes,
+    observer,
+    logger,
+  });
   const budget = new ByteBudget(config.cacheMemoryBytes);
   const audioCache = ground.cache?.audio(observer.cache, budget);
   const background = new BackgroundWork(logger);
@@ -249,12 +256,13 @@ export async function openEdge(
   const server = await listen({
     ...config,
     native: { registry, settings, intake: edgeBudget.intake, observer, logger },
-    synthesize: { registry, settings, observer, logger },
+    synthesize: { registry, settings, budget: edgeBudget, observer, logger },
+    gate: edgeBudget.clientGate,
     ops,
     page: ground.page,
   }).catch(giveUp);
   lifecycle.add("server", server, () => server.close());
-  const opsServer = await listenForOps({ ...config, ops }).catch(giveUp);
+  const opsServer = await listenForOps({ ...config, ops, gate: edgeBudget.opsGate }).catch(giveUp);
   lifecycle.add("operators' port", opsServer, () => opsServer.close());
   const settle = async () => {
     // What waits for a Redis that is away would wait in vain.

@@ -3,6 +3,7 @@ import { App } from "uWebSockets.js";
 import { TokenBucket, type TokenRate } from "@tts-labs/core/async/token-bucket";
 import { GatewayError } from "@tts-labs/core/errors";
 import { Door } from "@tts-labs/core/http/door";
+import type { RequestGate } from "./budget/request-gate.ts";
 import { type Listener, listenOn } from "./http/listen.ts";
 import { Routes } from "./http/routes.ts";
 import { type OpsServices, opsRoutes, runOps } from "./ops-routes.ts";
@@ -19,6 +20,7 @@ export interface OpsPortOptions {
   readonly opsPort: number;
   readonly allowedHosts: readonly string[];
   readonly ops: OpsServices;
+  readonly gate: RequestGate;
   readonly rate?: TokenRate;
 }
 
@@ -28,9 +30,9 @@ export interface OpsPortOptions {
  * @throws GatewayError `config.invalid` when the port is taken
  */
 export function listenForOps(options: OpsPortOptions): Promise<Listener> {
-  const { opsHost: host, opsPort: port, allowedHosts, ops, rate = OPS_RATE } = options;
+  const { opsHost: host, opsPort: port, allowedHosts, ops, gate, rate = OPS_RATE } = options;
   const app = App();
-  const routes = new Routes(app, new Door({ boundTo: host, allowedHosts }));
+  const routes = new Routes(app, new Door({ boundTo: host, allowedHosts }), gate);
   const bucket = new TokenBucket(rate, performance.now());
   const spend = (tokens: number) => {
     const nowMs = performance.now();

@@ -10,6 +10,7 @@ import {
 import { GatewayError, toGatewayError } from "@tts-labs/core/errors";
 import { Door } from "@tts-labs/core/http/door";
 import { MAX_CLIENT_MESSAGE_BYTES, NATIVE_SUBPROTOCOL } from "@tts-labs/core/limits";
+import type { RequestGate } from "./budget/request-gate.ts";
 import { SocketSink } from "./delivery/socket-sink.ts";
 import { NativeConnection, type NativeConnectionOptions } from "./dialects/native.ts";
 import { type NativeQuery, parseNativeQuery } from "./dialects/native-query.ts";
@@ -32,6 +33,7 @@ export interface ServerOptions {
   readonly allowedOrigins: readonly string[];
   readonly socketHighWaterBytes: number;
   readonly socketIdleTimeoutS: number;
+  readonly gate: RequestGate;
   readonly native: Omit<NativeConnectionOptions, "query" | "requestId" | "sink">;
   readonly synthesize: SynthesizeServices;
   readonly ops: OpsServices;
@@ -51,8 +53,8 @@ interface SocketData {
  */
 export async function listen(options: ServerOptions): Promise<Listener> {
   const app = App();
-  const { host: boundTo, port, allowedHosts, allowedOrigins } = options;
-  const routes = new Routes(app, new Door({ boundTo, allowedHosts, allowedOrigins }));
+  const { host: boundTo, port, allowedHosts, allowedOrigins, gate } = options;
+  const routes = new Routes(app, new Door({ boundTo, allowedHosts, allowedOrigins }), gate);
   routeNative(app, routes, options);
   routes.add("/api/v1/synthesize", { POST: (exchange) => void synthesize(exchange, options.synthesize) });
   for (const [path, handler] of Object.entries(clientRoutes)) {
@@ -99,6 +101,7 @@ function routeNative(app: TemplatedApp, routes: Routes, options: ServerOptions):
       sink?.onClosed();
       connection?.onClosed(code);
       options.native.observer.connectionClosed();
+      options.gate.connections.closed();
     },
   });
   routes.add(path, {
@@ -115,7 +118,7 @@ function upgrade(
   request: HttpRequest,
   context: us_socket_context_t,
   routes: Routes,
-  { native: { registry, observer } }: ServerOptions,
+  { native: { registry, observer }, gate }: ServerOptions,
 ): void {
   const key = request.getHeader("sec-websocket-key");
   const protocol = chooseSubprotocol(request.getHeader("sec-websocket-protocol"));
@@ -123,6 +126,7 @@ function upgrade(
   const exchange = routes.enter(response, request);
   if (exchange === undefined) return;
   try {
+    gate.connections.assertRoom();
     const query = parseNativeQuery(exchange.query);
     registry.admit(query.resume === "true" ? "resumed" : "new", query.session_id);
     const { requestId } = exchange;

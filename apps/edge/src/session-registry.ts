@@ -86,7 +86,8 @@ export class SessionRegistry {
    * Takes hold of the session's id among all edges, also where sessions end with their connections.
    * @throws GatewayError `session.held`, `storage.*`
    */
-  hold(session: NewSession, onSuperseded: () => void): Promise<SessionHold> {
+  async hold(session: NewSession, onSuperseded: () => void): Promise<SessionHold> {
+    await this.#options.services.unsettled.mayBegin();
     return this.#options.services.sessions.open(session, onSuperseded);
   }
 

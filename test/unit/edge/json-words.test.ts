@@ -1,27 +1,26 @@
+import { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import type { ServerMessageOf } from "@tts-labs/core/protocol/server-message";
 import { toWordsMessage } from "@tts-labs/edge/delivery/captions";
 import { JsonSink } from "@tts-labs/edge/delivery/json-sink";
-import type { HttpExchange } from "@tts-labs/edge/http/exchange";
 import { expect, test } from "vitest";
+import { FakeExchange } from "../../harness/fake-exchange.ts";
 
 type JsonWords = readonly { readonly text: string; readonly start_ms: number; readonly end_ms: number }[];
 
 /** The words of the answer when these batches are told before its end. */
 function wordsOf(...messages: readonly ServerMessageOf<"words">[]): string {
-  let words: JsonWords = [];
-  const exchange = {
-    isOpen: true,
-    requestId: "req",
-    answerJson: (_status: number, body: { words: JsonWords }) => {
-      words = body.words;
-    },
-  } as unknown as HttpExchange;
-  const sink = new JsonSink({ exchange, sampleRateHz: 24_000, maxBytes: 1_000_000, onDone: () => {} });
+  const fake = new FakeExchange();
+  const sink = new JsonSink({
+    ...{ exchange: fake.exchange, sampleRateHz: 24_000, maxBytes: 1_000_000, budget: new ByteBudget(1e9) },
+    onRefused: () => {},
+    onDone: () => {},
+  });
   for (const message of messages) sink.sendMessage(message);
   sink.sendMessage({
     ...{ type: "stream_complete", utterance_id: "u", utterance: 1, samples: 0, duration_ms: 0, frames: 0 },
     ...{ dropped_frames: 0, splices: 0, characters: 9, first_audio_ms: null, latency_ms: {} },
   } as unknown as ServerMessageOf<"stream_complete">);
+  const { words } = JSON.parse(fake.body) as { readonly words: JsonWords };
   return words.map(({ text, start_ms }) => `${text}@${start_ms}`).join(" ");
 }
 

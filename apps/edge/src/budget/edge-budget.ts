@@ -1,5 +1,7 @@
 import { ByteBudget } from "@tts-labs/core/async/byte-budget";
+import type { Logger } from "@tts-labs/core/logger";
 import type { BudgetObserver } from "./budget-observer.ts";
+import { Connections } from "./connections.ts";
 import type { IntakeRoles } from "./intake.ts";
 import {
   type BudgetName,
@@ -8,6 +10,8 @@ import {
   EDGE_LIMITS,
   type EdgeLimits,
 } from "./limits.ts";
+import type { ConnectionBounds } from "./open-files.ts";
+import { RequestGate } from "./request-gate.ts";
 import { UnsettledUtterances } from "./unsettled-utterances.ts";
 import { WorkTurns } from "./work-turns.ts";
 
@@ -18,10 +22,22 @@ export interface BudgetLimits {
 
 export const DEFAULT_LIMITS: BudgetLimits = { connection: CONNECTION_LIMITS, edge: EDGE_LIMITS };
 
+export interface EdgeBudgetRoles {
+  readonly limits: BudgetLimits;
+  readonly maxConnections: ConnectionBounds;
+  readonly jsonAnswerBytes: number;
+  readonly observer: BudgetObserver;
+  readonly logger: Logger;
+}
+
 /** What all connections of one edge share. Made once. */
 export class EdgeBudget {
   readonly limits: BudgetLimits;
   readonly turns: WorkTurns;
+  /** Of the clients' port. */
+  readonly connections: Connections;
+  readonly clientGate: RequestGate;
+  readonly opsGate: RequestGate;
   readonly unsettled: UnsettledUtterances;
   readonly requestBodies: ByteBudget;
   readonly jsonAnswers: ByteBudget;
@@ -29,22 +45,41 @@ export class EdgeBudget {
   readonly #heldBytes: ByteBudget;
   readonly #observer: BudgetObserver;
 
-  constructor(limits: BudgetLimits, observer: BudgetObserver) {
+  constructor({ limits, maxConnections, jsonAnswerBytes, observer, logger }: EdgeBudgetRoles) {
     const { edge, connection } = limits;
+    this.connections = new Connections({
+      of: "clients",
+      maxConnections: maxConnections.clients,
+      observer,
+      logger,
+    });
     this.limits = limits;
     this.#observer = observer;
     this.turns = new WorkTurns(edge.turnMs);
+    const { turns, connections } = this;
+    this.clientGate = new RequestGate({ connections, turns, observer });
+    this.opsGate = new RequestGate({
+      connections: new Connections({
+        of: "operators",
+        maxConnections: maxConnections.operators,
+        observer,
+        logger,
+      }),
+      turns,
+      observer,
+    });
     this.unsettled = new UnsettledUtterances(
       {
         unsettledUtterances: edge.unsettledUtterances,
         fewUnsettled: edge.fewUnsettled,
+        calmUnsettled: edge.calmUnsettled,
         maxUnsettledUtterances: edge.maxUnsettledUtterances,
         ofSession: connection.unsettledUtterances,
       },
       observer,
     );
     this.requestBodies = new ByteBudget(edge.requestBodyBytes);
-    this.jsonAnswers = new ByteBudget(edge.jsonAnswerBytes);
+    this.jsonAnswers = new ByteBudget(jsonAnswerBytes);
     this.unreadResponses = new ByteBudget(edge.unreadResponseBytes);
     this.#heldBytes = new ByteBudget(edge.heldBytes);
   }
@@ -58,6 +93,7 @@ export class EdgeBudget {
   /** How much of what is shared is in use now, in the budget's own unit. */
   used(): ReadonlyMap<BudgetName, number> {
     return new Map<BudgetName, number>([
+      ["connections", this.connections.count],
       ["unsettled-utterances", this.unsettled.count],
       ["held-messages", this.#heldBytes.takenBytes],
       ["request-bodies", this.requestBodies.takenBytes],

@@ -14,15 +14,18 @@ interface Chunk {
 
 /**
  * Messages as they came, unparsed and in order, packed into a few large buffers: a flood of tiny messages makes no
- * garbage. Bounded in the bytes of these buffers, here and over all holders.
+ * garbage. Bounded in messages, and in the bytes of these buffers, here and over all holders.
  */
 export class HeldMessages {
+  readonly #maxMessages: number;
   readonly #maxBytes: number;
   readonly #shared: ByteBudget;
   #chunks: Chunk[] = [];
+  #messages = 0;
   #takenBytes = 0;
 
-  constructor(maxBytes: number, shared: ByteBudget) {
+  constructor(maxMessages: number, maxBytes: number, shared: ByteBudget) {
+    this.#maxMessages = maxMessages;
     this.#maxBytes = maxBytes;
     this.#shared = shared;
   }
@@ -33,12 +36,14 @@ export class HeldMessages {
 
   /** Keeps a copy. @returns false: there is no room */
   push(message: Uint8Array, isBinary: boolean): boolean {
+    if (this.#messages >= this.#maxMessages) return false;
     const needed = HEAD_BYTES + message.byteLength;
     const chunk = this.#chunkFor(needed);
     if (chunk === undefined) return false;
     chunk.bytes.writeUInt32LE((message.byteLength | (isBinary ? BINARY_BIT : 0)) >>> 0, chunk.writtenTo);
     chunk.bytes.set(message, chunk.writtenTo + HEAD_BYTES);
     chunk.writtenTo += needed;
+    this.#messages++;
     return true;
   }
 
@@ -50,6 +55,7 @@ export class HeldMessages {
     const from = chunk.readAt + HEAD_BYTES;
     const to = from + (head & ~BINARY_BIT);
     chunk.readAt = to;
+    this.#messages--;
     if (to === chunk.writtenTo) {
       this.#chunks.shift();
       this.#giveBack(chunk.bytes.byteLength);
@@ -60,6 +66,7 @@ export class HeldMessages {
   /** May be called twice. */
   clear(): void {
     this.#chunks = [];
+    this.#messages = 0;
     this.#giveBack(this.#takenBytes);
   }
 

@@ -45,19 +45,26 @@ export class Intake implements TurnTaker {
   readonly #options: IntakeOptions;
   readonly #meter: MessageMeter;
   readonly #held: HeldMessages;
+  /** The turn of the event loop in which the last message came, and how many have come in it. */
+  #turn = -1;
+  #cameInTurn = 0;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
     this.#meter = new MessageMeter(options.limits, performance.now());
-    this.#held = new HeldMessages(options.limits.heldBytes, options.heldBytes);
+    this.#held = new HeldMessages(options.limits.heldMessages, options.limits.heldBytes, options.heldBytes);
   }
 
   /** The bytes belong to the caller again once this returns. */
   offer(message: Uint8Array, isBinary: boolean): void {
     if (this.#isClosed) return;
     const { turns } = this.#options;
+    if (this.#isTooMuchForOneTurn()) {
+      this.#close("messages");
+      return;
+    }
     if (!this.#held.isEmpty) {
       this.#hold(message, isBinary);
       return;
@@ -76,8 +83,9 @@ export class Intake implements TurnTaker {
 
   /** The client has sent a ping or a pong, which can be neither held nor left unanswered. */
   controlFrame(): void {
-    if (this.#isClosed || this.#meter.controlFrame(performance.now())) return;
-    this.#close("messages");
+    if (this.#isClosed) return;
+    const isPaid = this.#meter.controlFrame(performance.now());
+    if (this.#isTooMuchForOneTurn() || !isPaid) this.#close("messages");
   }
 
   /** A message has opened an utterance: the next waits until the budget of openings is paid back. */
@@ -123,6 +131,14 @@ export class Intake implements TurnTaker {
     clearTimeout(this.#timer);
     this.#options.turns.remove(this);
     this.#held.clear();
+  }
+
+  /** uWS goes on reading from a socket that is never empty: timers, Redis and other sockets would wait until it is. */
+  #isTooMuchForOneTurn(): boolean {
+    const turn = this.#options.turns.number();
+    if (turn !== this.#turn) this.#cameInTurn = 0;
+    this.#turn = turn;
+    return ++this.#cameInTurn > this.#options.limits.messagesPerTurn;
   }
 
   #take(message: Uint8Array, isBinary: boolean, nowMs: number): void {

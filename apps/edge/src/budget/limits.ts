@@ -26,8 +26,11 @@ export interface ConnectionLimits {
   /** Messages that did not fit the state of the session, and malformed ones. */
   readonly errors: TokenRate;
   readonly prewarms: TokenRate;
-  /** Bytes of messages that wait to be taken; beyond it the connection is closed. */
+  /** Messages, and bytes of them, that wait to be taken; beyond it the connection is closed. */
+  readonly heldMessages: number;
   readonly heldBytes: number;
+  /** Messages that may come in one turn of the event loop, which ends only when uWS has read what there is. */
+  readonly messagesPerTurn: number;
   /** Utterances, unfinished or not, that still have work under way. */
   readonly unsettledUtterances: number;
   /** Answers that the client has not read, beyond which no more of its messages are taken. */
@@ -39,12 +42,12 @@ export interface EdgeLimits {
   /** Ended utterances with work under way, above which each connection may have `fewUnsettled` of them, */
   readonly unsettledUtterances: number;
   readonly fewUnsettled: number;
+  /** above which requests and sessions are begun in order, one as another has settled, */
+  readonly calmUnsettled: number;
   /** and above which no new ones are opened. */
   readonly maxUnsettledUtterances: number;
   readonly heldBytes: number;
   readonly requestBodyBytes: number;
-  /** PCM gathered for answers in JSON, and what of them was written and not read. */
-  readonly jsonAnswerBytes: number;
   /** Audio in responses that was written and not read. */
   readonly unreadResponseBytes: number;
   /** Time of each turn of the event loop that may be spent on what clients send. */
@@ -55,12 +58,14 @@ const KIB = 1_024;
 const MIB = 1_024 * KIB;
 
 export const CONNECTION_LIMITS: ConnectionLimits = {
-  messages: { perSecond: 5_000, burst: 10_000 },
+  messages: { perSecond: 5_000, burst: 8_000 },
   bytes: { perSecond: 512 * KIB, burst: 4 * MIB },
   openings: { perSecond: 50, burst: 100 },
   errors: { perSecond: 20, burst: 200 },
   prewarms: { perSecond: 2, burst: 64 },
-  heldBytes: 2 * MIB,
+  heldMessages: 32_768,
+  heldBytes: 1.25 * MIB,
+  messagesPerTurn: 16_384,
   unsettledUtterances: 32,
   unreadAnswers: 128,
 };
@@ -68,10 +73,10 @@ export const CONNECTION_LIMITS: ConnectionLimits = {
 export const EDGE_LIMITS: EdgeLimits = {
   unsettledUtterances: 1_000,
   fewUnsettled: 2,
+  calmUnsettled: 64,
   maxUnsettledUtterances: 5_000,
   heldBytes: 64 * MIB,
   requestBodyBytes: 32 * MIB,
-  jsonAnswerBytes: 96 * MIB,
   unreadResponseBytes: 64 * MIB,
   turnMs: 4,
 };

@@ -3,9 +3,14 @@ import type { BudgetObserver } from "./budget-observer.ts";
 import type { ConnectionLimits, EdgeLimits } from "./limits.ts";
 
 const RETRY_AFTER_MS = 1_000;
+/** A beginning waits so long at most: what does not settle by then is held up by something else, such as Redis. */
+const LONGEST_WAIT_MS = 1_000;
 
 export interface UnsettledLimits
-  extends Pick<EdgeLimits, "unsettledUtterances" | "fewUnsettled" | "maxUnsettledUtterances"> {
+  extends Pick<
+    EdgeLimits,
+    "unsettledUtterances" | "fewUnsettled" | "calmUnsettled" | "maxUnsettledUtterances"
+  > {
   /** Of one session. */
   readonly ofSession: ConnectionLimits["unsettledUtterances"];
 }
@@ -14,12 +19,15 @@ export interface UnsettledLimits
  * Counts the utterances of all sessions that have ended and still have work under way: text streams that get their
  * cancel, jobs taken back, streams released, records removed. While there are many, a session that has a few of them
  * must wait before it opens more, and one that has none goes on; so one that opens and cancels without end waits for
- * itself. The last bound is for all.
+ * itself. Requests and new sessions, which have no past, wait in one line for what others have given up: one that is
+ * given up in the line has cost nothing. The last bound is for all.
  */
 export class UnsettledUtterances {
   readonly #limits: UnsettledLimits;
   readonly #observer: BudgetObserver;
   #count = 0;
+  readonly #line = new Set<() => void>();
+  #isReleasing = false;
 
   constructor(limits: UnsettledLimits, observer: BudgetObserver) {
     this.#limits = limits;
@@ -48,10 +56,44 @@ export class UnsettledUtterances {
     });
   }
 
+  /** Resolves when what asks may begin: in order, at once where little is unsettled, after a second in any case. */
+  mayBegin(): Promise<void> {
+    if (this.#isCalm && this.#line.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const begin = () => {
+        clearTimeout(timer);
+        this.#line.delete(begin);
+        resolve();
+      };
+      const timer = setTimeout(begin, LONGEST_WAIT_MS);
+      this.#line.add(begin);
+    });
+  }
+
   /** Counts one that has ended until `settled`, which never rejects. */
   async until(settled: Promise<void>): Promise<void> {
     this.#count++;
     await settled;
     this.#count--;
+    this.#release();
+  }
+
+  get #isCalm(): boolean {
+    return this.#count < this.#limits.calmUnsettled;
+  }
+
+  /** Lets as many begin as may be given up again; more in the next turn, where these were not. */
+  #release(): void {
+    if (this.#isReleasing || !this.#isCalm || this.#line.size === 0) return;
+    this.#isReleasing = true;
+    let free = this.#limits.calmUnsettled - this.#count;
+    for (const begin of this.#line) {
+      begin();
+      if (--free === 0) break;
+    }
+    setImmediate(() => {
+      this.#isReleasing = false;
+      this.#release();
+    });
   }
 }

@@ -15,6 +15,7 @@ export class WorkTurns {
   readonly #turnMs: number;
   readonly #waiting = new Set<TurnTaker>();
   #spentMs = 0;
+  #number = 0;
   #isScheduled = false;
 
   constructor(turnMs: number) {
@@ -24,6 +25,33 @@ export class WorkTurns {
   /** Whether work may be done in this turn still. Those that wait come first. */
   get hasRoom(): boolean {
     return this.#spentMs < this.#turnMs && this.#waiting.size === 0;
+  }
+
+  /** The number of this turn; asking sees to it that it ends. */
+  number(): number {
+    this.#schedule();
+    return this.#number;
+  }
+
+  /** Does it now, within this call, where there is room; else in a later turn, in order with all others that wait. */
+  run<T>(act: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const attempt = () => {
+        try {
+          resolve(act());
+        } catch (error) {
+          reject(error);
+        }
+        return false;
+      };
+      if (!this.hasRoom) {
+        this.queue({ takeTurn: attempt });
+        return;
+      }
+      const beganAtMs = performance.now();
+      attempt();
+      this.spent(performance.now() - beganAtMs);
+    });
   }
 
   /** Whoever was told that there is room says how long the work took. */
@@ -51,6 +79,7 @@ export class WorkTurns {
 
   #turn(): void {
     this.#isScheduled = false;
+    this.#number++;
     this.#spentMs = 0;
     if (this.#waiting.size === 0) return;
     const beganAtMs = performance.now();

@@ -1,3 +1,4 @@
+import type { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import type { Word } from "@tts-labs/core/audio/alignment";
 import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
 import { firstReplaced } from "@tts-labs/core/audio/replaced-words";
@@ -5,34 +6,45 @@ import { GatewayError } from "@tts-labs/core/errors";
 import type { ServerMessage, ServerMessageOf } from "@tts-labs/core/protocol/server-message";
 import type { HttpExchange } from "../http/exchange.ts";
 import { type Frame, pcmOf } from "./frame.ts";
+import { JsonAnswer } from "./json-answer.ts";
 import { fromErrorMessage, toSubstitutedHeader } from "./response-sink.ts";
 import type { Sink } from "./sink.ts";
 
+/** About what a word takes in memory and in the answer. */
+const WORD_BYTES = 100;
+const RETRY_AFTER_MS = 1_000;
+
+export interface JsonSinkOptions {
+  readonly exchange: HttpExchange;
+  readonly sampleRateHz: number;
+  /** Of one answer's PCM. */
+  readonly maxBytes: number;
+  /** Shared by all answers, until their clients have taken them. */
+  readonly budget: ByteBudget;
+  /** The shared budget had no room for this answer. */
+  readonly onRefused: () => void;
+  /** The answer is complete, or has failed. */
+  readonly onDone: () => void;
+}
+
 /**
- * Gathers a whole utterance for an answer in JSON, up to a bound in bytes: what is longer has to be asked for
- * as a stream.
+ * Gathers a whole utterance for an answer in JSON, up to a bound in bytes for one answer and another for all: what is
+ * longer, or has no room, has to be asked for as a stream. What was gathered counts until the client has taken it.
  */
 export class JsonSink implements Sink {
   readonly writable = true;
-  readonly #exchange: HttpExchange;
-  readonly #sampleRateHz: number;
-  readonly #maxBytes: number;
-  readonly #onDone: () => void;
+  readonly #options: JsonSinkOptions;
+  #state: "gathering" | "answering" | "over" = "gathering";
   #parts: Uint8Array[] = [];
   #bytes = 0;
+  /** Of the shared budget. */
+  #takenBytes = 0;
   readonly #words: Word[] = [];
   #substituted: ServerMessageOf<"substituted"> | undefined;
 
-  constructor(options: {
-    readonly exchange: HttpExchange;
-    readonly sampleRateHz: number;
-    readonly maxBytes: number;
-    readonly onDone: () => void;
-  }) {
-    this.#exchange = options.exchange;
-    this.#sampleRateHz = options.sampleRateHz;
-    this.#maxBytes = options.maxBytes;
-    this.#onDone = options.onDone;
+  constructor(options: JsonSinkOptions) {
+    this.#options = options;
+    options.exchange.onGone(() => this.#letGo());
   }
 
   batch(send: () => void): void {
@@ -40,17 +52,19 @@ export class JsonSink implements Sink {
   }
 
   sendFrame(frame: Frame): void {
+    if (this.#state !== "gathering") return;
+    const { maxBytes } = this.#options;
     const pcm = pcmOf(frame);
     if (frame.splice) this.#keep(frame.firstSample * BYTES_PER_SAMPLE);
     this.#bytes += pcm.byteLength;
-    if (this.#bytes <= this.#maxBytes) this.#parts.push(pcm);
-    else {
-      const message = `The speech is longer than the ${this.#maxBytes} bytes that JSON may carry: ask with "Accept: audio/wav".`;
-      this.fail(new GatewayError("protocol.not_acceptable", message, { facts: { limit: this.#maxBytes } }));
-    }
+    if (this.#bytes > maxBytes) {
+      const message = `The speech is longer than the ${maxBytes} bytes that JSON may carry: ask with "Accept: audio/wav".`;
+      this.fail(new GatewayError("protocol.not_acceptable", message, { facts: { limit: maxBytes } }));
+    } else if (this.#take(pcm.byteLength)) this.#parts.push(pcm);
   }
 
   sendMessage(message: ServerMessage): void {
+    if (this.#state !== "gathering") return;
     if (message.type === "words") this.#addWords(message);
     else if (message.type === "substituted") this.#substituted = message;
     else if (message.type === "error") this.fail(fromErrorMessage(message));
@@ -58,20 +72,51 @@ export class JsonSink implements Sink {
   }
 
   fail(error: GatewayError): void {
+    if (this.#state !== "gathering") return;
+    this.#letGo();
+    const { exchange, onDone } = this.#options;
+    if (!exchange.isOpen) return;
+    exchange.answerError(error);
+    onDone();
+  }
+
+  /** @returns whether there was room; else the answer has failed */
+  #take(bytes: number): boolean {
+    const { budget, onRefused } = this.#options;
+    if (budget.tryTake(bytes)) {
+      this.#takenBytes += bytes;
+      return true;
+    }
+    onRefused();
+    const message =
+      'Answers in JSON hold as much memory as they may: ask with "Accept: audio/wav", which is streamed, or try again.';
+    const facts = { budget: "json-answers" };
+    this.fail(new GatewayError("capacity.overloaded", message, { facts, retryAfterMs: RETRY_AFTER_MS }));
+    return false;
+  }
+
+  #giveBack(bytes: number): void {
+    this.#takenBytes -= bytes;
+    this.#options.budget.giveBack(bytes);
+  }
+
+  /** May be called twice. */
+  #letGo(): void {
+    this.#state = "over";
     this.#parts = [];
-    if (!this.#exchange.isOpen) return;
-    this.#exchange.answerError(error);
-    this.#onDone();
+    this.#giveBack(this.#takenBytes);
   }
 
   /** Takes back what is longer. */
   #keep(bytes: number): void {
     if (this.#bytes <= bytes) return;
     this.#parts = [Buffer.concat(this.#parts).subarray(0, bytes)];
+    this.#giveBack(this.#bytes - bytes);
     this.#bytes = bytes;
   }
 
   #addWords({ words, replaces_from_ms }: ServerMessageOf<"words">): void {
+    if (!this.#take(words.length * WORD_BYTES)) return;
     const told = words.map(({ text, start_ms: startMs, end_ms: endMs }) => ({ text, startMs, endMs }));
     const [first] = told;
     if (first === undefined) return;
@@ -80,22 +125,31 @@ export class JsonSink implements Sink {
   }
 
   #complete({ samples, duration_ms, cache }: ServerMessageOf<"stream_complete">): void {
-    if (!this.#exchange.isOpen) return;
-    const headers = { "x-cache": cache ?? "off", ...toSubstitutedHeader(this.#substituted) };
+    const { exchange, sampleRateHz, onDone } = this.#options;
+    if (!exchange.isOpen) return;
+    this.#state = "answering";
     const { type: _, utterance_id, ...substituted } = this.#substituted ?? {};
-    const body = {
-      audio: Buffer.concat(this.#parts).toString("base64"),
-      encoding: "pcm_s16le",
-      sample_rate: this.#sampleRateHz,
-      samples,
-      duration_ms,
-      words: this.#words.map(({ text, startMs, endMs }) => ({ text, start_ms: startMs, end_ms: endMs })),
-      cache: headers["x-cache"],
-      ...(this.#substituted === undefined ? {} : { substituted }),
-      request_id: this.#exchange.requestId,
-    };
-    this.#exchange.answerJson(200, body, headers);
+    const answer = new JsonAnswer({
+      exchange,
+      headers: { "x-cache": cache ?? "off", ...toSubstitutedHeader(this.#substituted) },
+      pcm: this.#parts,
+      rest: {
+        encoding: "pcm_s16le",
+        sample_rate: sampleRateHz,
+        samples,
+        duration_ms,
+        words: this.#words.map(({ text, startMs, endMs }) => ({ text, start_ms: startMs, end_ms: endMs })),
+        cache: cache ?? "off",
+        ...(this.#substituted === undefined ? {} : { substituted }),
+        request_id: exchange.requestId,
+      },
+      onTaken: (pcmBytes) => this.#giveBack(pcmBytes),
+      onDone: () => {
+        this.#letGo();
+        onDone();
+      },
+    });
     this.#parts = [];
-    this.#onDone();
+    answer.write();
   }
 }

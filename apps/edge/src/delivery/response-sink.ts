@@ -1,3 +1,4 @@
+import type { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
 import { GatewayError } from "@tts-labs/core/errors";
 import type { ServerMessage, ServerMessageOf } from "@tts-labs/core/protocol/server-message";
@@ -37,7 +38,8 @@ export function toSubstitutedHeader(
  * would say that the speech is complete.
  *
  * The frames of one batch leave in one write. uWS says at once, or with the next one, that the socket is full.
- * A socket that has taken nothing for 10 s is cut by uWS.
+ * A socket that has taken nothing for 10 s is cut by uWS. What was written and not taken counts in a budget that all
+ * responses share; one that finds no room there is cut.
  *
  * What is written can't be taken back: after a splice the new audio is joined on where the old one ends, within
  * the word that was being spoken, so that clock and length stay right.
@@ -46,6 +48,8 @@ export class ResponseSink implements Sink {
   readonly #exchange: HttpExchange;
   readonly #format: ResponseFormat;
   readonly #onDone: () => void;
+  readonly #unread: ByteBudget;
+  readonly #onUnread: () => void;
   /** Samples of the batch that is being gathered. */
   #parts: Uint8Array[] = [];
   /** Number of the sample after the last one gathered. */
@@ -53,23 +57,35 @@ export class ResponseSink implements Sink {
   #hasBegun = false;
   #substituted: ServerMessageOf<"substituted"> | undefined;
   #accepts = true;
+  /** Of the shared budget. */
+  #unreadBytes = 0;
+  #isComplete = false;
 
   constructor(options: {
     readonly exchange: HttpExchange;
     readonly format: ResponseFormat;
     readonly onWritable: () => void;
+    /** Bytes written to all responses that their clients have not taken. */
+    readonly unread: ByteBudget;
+    /** There was no room in it. */
+    readonly onUnread: () => void;
     /** The answer is complete, or has failed. */
     readonly onDone: () => void;
   }) {
     this.#exchange = options.exchange;
     this.#format = options.format;
     this.#onDone = options.onDone;
+    this.#unread = options.unread;
+    this.#onUnread = options.onUnread;
+    options.exchange.onGone(() => this.#taken());
     const { response } = options.exchange;
     response.onWritable(() => {
       // Who listens for `onWritable` must write what uWS holds by itself; an empty cork does.
       response.cork(() => {});
       this.#accepts = true;
-      options.onWritable();
+      this.#taken();
+      if (this.#isComplete) this.#end();
+      else options.onWritable();
       return true;
     });
   }
@@ -102,24 +118,44 @@ export class ResponseSink implements Sink {
     if (!this.#exchange.isOpen) return;
     if (this.#hasBegun) this.#exchange.abort();
     else this.#exchange.answerError(error);
+    this.#taken();
     this.#onDone();
   }
 
+  /** Ends the response once its client has taken all of it. */
   #complete(): void {
     if (!this.#exchange.isOpen) return;
     this.#begin();
     this.#writeParts();
+    this.#isComplete = true;
+    if (this.#accepts) this.#end();
+  }
+
+  #end(): void {
+    if (!this.#exchange.isOpen) return;
     this.#exchange.markAnswered();
-    this.#exchange.response.end();
+    this.#exchange.response.cork(() => this.#exchange.response.end());
     this.#onDone();
+  }
+
+  #taken(): void {
+    this.#unread.giveBack(this.#unreadBytes);
+    this.#unreadBytes = 0;
   }
 
   #writeParts(): void {
     if (this.#parts.length === 0 || !this.#exchange.isOpen) return;
     this.#begin();
     // False: taken, but the socket is full; uWS calls back when it takes more.
-    this.#accepts = this.#exchange.response.write(Buffer.concat(this.#parts));
+    const bytes = Buffer.concat(this.#parts);
     this.#parts = [];
+    this.#accepts = this.#exchange.response.write(bytes);
+    if (this.#accepts) return;
+    if (this.#unread.tryTake(bytes.byteLength)) this.#unreadBytes += bytes.byteLength;
+    else {
+      this.#onUnread();
+      this.fail(new GatewayError("capacity.slow_client"));
+    }
   }
 
   #begin(): void {

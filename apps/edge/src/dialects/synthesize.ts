@@ -10,6 +10,7 @@ import {
   speechOptionsShape,
 } from "@tts-labs/core/protocol/speech-options";
 import { z } from "zod";
+import type { EdgeBudget } from "../budget/edge-budget.ts";
 import { JsonSink } from "../delivery/json-sink.ts";
 import { Outbound } from "../delivery/outbound.ts";
 import { ResponseSink } from "../delivery/response-sink.ts";
@@ -44,6 +45,10 @@ export interface SynthesizeSettings {
 export interface SynthesizeServices {
   readonly registry: SessionRegistry;
   readonly settings: SynthesizeSettings;
+  readonly budget: Pick<
+    EdgeBudget,
+    "requestBodies" | "jsonAnswers" | "unreadResponses" | "turns" | "connections" | "unsettled"
+  >;
   readonly observer: EdgeObserver;
   readonly logger: Logger;
 }
@@ -57,11 +62,18 @@ type AnswerSink = JsonSink | ResponseSink;
 export async function synthesize(exchange: HttpExchange, services: SynthesizeServices): Promise<void> {
   const { observer, logger } = services;
   try {
-    const body = exchange.readBody(MAX_CLIENT_MESSAGE_BYTES);
-    const [format, bytes] = await Promise.all([parseHeaders(exchange), body]);
-    const { text, ...requested } = validate(synthesizeBodySchema, parseJsonObject(bytes, BODY), "the body");
-    if (format === "json") assertFitsJson(text, requested, services.settings);
-    speak(openSession(exchange, format, services), text, requested);
+    const { budget } = services;
+    budget.connections.assertRoom();
+    // The body first, also of a request that will be refused: what came after an answer could not be bounded.
+    const bytes = await exchange.readBody(MAX_CLIENT_MESSAGE_BYTES, budget.requestBodies);
+    const format = parseHeaders(exchange);
+    await budget.unsettled.mayBegin();
+    if (!exchange.isOpen) return;
+    await budget.turns.run(() => {
+      const { text, ...requested } = validate(synthesizeBodySchema, parseJsonObject(bytes, BODY), "the body");
+      if (format === "json") assertFitsJson(text, requested, services.settings);
+      speak(openSession(exchange, format, services), text, requested);
+    });
   } catch (thrown) {
     const error = toGatewayError(thrown);
     if (error.family === "cancelled") return;
@@ -101,7 +113,7 @@ function assertFitsJson(text: string, requested: RequestedOptions, settings: Syn
 const BODY = { what: "The body", example: `{"text":"Hello."}` };
 
 /** @throws GatewayError `protocol.not_acceptable`, `protocol.unsupported_media_type` */
-async function parseHeaders({ accept, contentType, contentEncoding }: HttpExchange): Promise<AudioFormat> {
+function parseHeaders({ accept, contentType, contentEncoding }: HttpExchange): AudioFormat {
   const format = parseAccept(accept);
   if (!/^(identity)?$/i.test(contentEncoding)) {
     throw unsupported(
@@ -127,7 +139,7 @@ function openSession(exchange: HttpExchange, format: AudioFormat, services: Synt
   const { registry, settings, observer } = services;
   const onDone = () => queueMicrotask(() => session.close(new GatewayError("cancelled.client_gone")));
   const cacheUse = () => session.utterances[0]?.cacheUse ?? "off";
-  const sink = openSink(exchange, format, settings, {
+  const sink = openSink(exchange, format, services, {
     onWritable: () => outbound.resume(),
     onDone,
     cacheUse,
@@ -150,7 +162,7 @@ function openSession(exchange: HttpExchange, format: AudioFormat, services: Synt
 function openSink(
   exchange: HttpExchange,
   format: AudioFormat,
-  { defaults: { sampleRateHz }, maxJsonAudioBytes }: SynthesizeSettings,
+  { settings, budget, observer }: SynthesizeServices,
   calls: {
     readonly onWritable: () => void;
     readonly onDone: () => void;
@@ -158,12 +170,17 @@ function openSink(
     readonly cacheUse: () => CacheUse;
   },
 ): AnswerSink {
+  const { sampleRateHz } = settings.defaults;
   if (format === "json") {
     return new JsonSink({
-      exchange,
-      sampleRateHz,
-      maxBytes: maxJsonAudioBytes * ESTIMATE_SLACK,
-      onDone: calls.onDone,
+      ...{
+        exchange,
+        sampleRateHz,
+        maxBytes: settings.maxJsonAudioBytes * ESTIMATE_SLACK,
+        onDone: calls.onDone,
+      },
+      budget: budget.jsonAnswers,
+      onRefused: () => observer.budgetReached("json-answers", "refused"),
     });
   }
   const headers = () => ({
@@ -173,5 +190,9 @@ function openSink(
     "x-cache": calls.cacheUse(),
   });
   const preamble = format === "wav" ? streamingWavHeader(sampleRateHz) : new Uint8Array(0);
-  return new ResponseSink({ exchange, format: { headers, preamble }, ...calls });
+  return new ResponseSink({
+    ...{ exchange, format: { headers, preamble }, ...calls },
+    unread: budget.unreadResponses,
+    onUnread: () => observer.budgetReached("unread-responses", "closed"),
+  });
 }

@@ -1,5 +1,6 @@
 import type { HttpRequest, HttpResponse } from "uWebSockets.js";
 import { STATUS_CODES } from "node:http";
+import type { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import { GatewayError, toHttpStatus } from "@tts-labs/core/errors";
 import type { Door } from "@tts-labs/core/http/door";
 import { SECURITY_HEADERS } from "@tts-labs/core/http/security-headers";
@@ -40,6 +41,9 @@ export class HttpExchange {
   readonly #headers: Readonly<Record<string, string>>;
   readonly #onGone: (() => void)[] = [];
   #state: "open" | "answered" | "gone" = "open";
+  #isLast = false;
+  /** Nothing more is read of this request: what follows it on the connection would never be seen. */
+  #isPaused = false;
 
   constructor(response: HttpResponse, request: HttpRequest, door: Pick<Door, "answerHeaders">) {
     this.response = response;
@@ -72,6 +76,11 @@ export class HttpExchange {
     else this.#onGone.push(act);
   }
 
+  /** The answer will close the connection. */
+  closeAfterAnswer(): void {
+    this.#isLast = true;
+  }
+
   /** The answer is complete: from now on nothing may touch it. */
   markAnswered(): void {
     if (this.#state === "open") this.#state = "answered";
@@ -86,7 +95,7 @@ export class HttpExchange {
       if (this.method === "HEAD") {
         this.response.writeHeader("content-length", String(Buffer.byteLength(body))).endWithoutBody();
       } else if (BODILESS.has(status)) this.response.endWithoutBody();
-      else this.response.end(body);
+      else this.response.end(body, this.#isLast);
     });
   }
 
@@ -137,21 +146,37 @@ export class HttpExchange {
       this.response.writeHeader(name, value);
     }
     this.response.writeHeader("x-request-id", this.requestId);
+    if (this.#isPaused) this.response.writeHeader("connection", "close");
+  }
+
+  /** Until uWS closes the connection for its silence. Closing it at once could cost the client the answer. */
+  #stopReading(): void {
+    this.#isPaused = true;
+    this.response.pause();
   }
 
   /**
-   * The whole body, at most `limitBytes`; uWS cuts off a client that stops sending it.
-   * @throws GatewayError `protocol.message_too_large`, `cancelled.client_gone`
+   * The whole body, at most `limitBytes`, and while it comes of `budget`, which all requests share; uWS cuts off a
+   * client that stops sending it. Of one that is refused for its length nothing more is read.
+   * @throws GatewayError `protocol.message_too_large`, `capacity.overloaded`, `cancelled.client_gone`
    */
-  readBody(limitBytes: number): Promise<Uint8Array> {
-    return new Promise((resolve, reject) => {
-      const parts: Uint8Array[] = [];
+  readBody(limitBytes: number, budget: ByteBudget): Promise<Uint8Array> {
+    let takenBytes = 0;
+    const parts: Uint8Array[] = [];
+    const read = new Promise<Uint8Array>((resolve, reject) => {
       let bytes = 0;
       this.onGone(() => reject(new GatewayError("cancelled.client_gone")));
       this.response.onData((part, isLast) => {
+        if (!this.isOpen) return;
         bytes += part.byteLength;
+        if (bytes <= limitBytes && budget.tryTake(part.byteLength)) takenBytes += part.byteLength;
+        else if (bytes <= limitBytes) {
+          this.#stopReading();
+          reject(bodiesFull());
+          return;
+        }
         if (bytes > limitBytes) {
-          parts.length = 0;
+          this.#stopReading();
           const message = `The body has more than ${limitBytes} bytes.`;
           reject(new GatewayError("protocol.message_too_large", message, { facts: { limit: limitBytes } }));
           return;
@@ -161,5 +186,15 @@ export class HttpExchange {
         if (isLast) resolve(Buffer.concat(parts));
       });
     });
+    return read.finally(() => {
+      parts.length = 0;
+      budget.giveBack(takenBytes);
+    });
   }
 }
+
+const bodiesFull = (): GatewayError =>
+  new GatewayError("capacity.overloaded", "The bodies of all requests take as much memory as they may.", {
+    facts: { budget: "request-bodies" },
+    retryAfterMs: 1_000,
+  });

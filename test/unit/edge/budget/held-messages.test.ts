@@ -4,6 +4,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 const KIB = 1_024;
+const MANY = 1_000_000;
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 
 function takeAll(held: HeldMessages): [string, boolean][] {
@@ -19,7 +20,7 @@ describe("held messages", () => {
     await fc.assert(
       fc.property(fc.array(message, { maxLength: 60 }), (plan) => {
         const shared = new ByteBudget(8 * KIB * KIB);
-        const held = new HeldMessages(4 * KIB * KIB, shared);
+        const held = new HeldMessages(MANY, 4 * KIB * KIB, shared);
         const expected: [string, boolean][] = [];
         const taken: [string, boolean][] = [];
         for (const [text, isBinary, takes] of plan) {
@@ -37,8 +38,8 @@ describe("held messages", () => {
 
   test("are refused beyond their own bound, and beyond the one they share", () => {
     const shared = new ByteBudget(200 * KIB);
-    const first = new HeldMessages(150 * KIB, shared);
-    const second = new HeldMessages(150 * KIB, shared);
+    const first = new HeldMessages(MANY, 150 * KIB, shared);
+    const second = new HeldMessages(MANY, 150 * KIB, shared);
     const fill = (held: HeldMessages) => {
       let count = 0;
       while (held.push(new Uint8Array(KIB), true)) count++;
@@ -55,9 +56,18 @@ describe("held messages", () => {
   });
 
   test("of no bytes at all take room, so that they are bounded, too", () => {
-    const held = new HeldMessages(4 * KIB, new ByteBudget(4 * KIB));
+    const held = new HeldMessages(MANY, 4 * KIB, new ByteBudget(4 * KIB));
     let count = 0;
     while (held.push(new Uint8Array(0), false)) count++;
     expect(count).toBe(KIB);
+  });
+
+  test("are bounded in number, too, since each costs time to take", () => {
+    const held = new HeldMessages(100, KIB * KIB, new ByteBudget(KIB * KIB));
+    let count = 0;
+    while (held.push(new Uint8Array(1), false)) count++;
+    expect(count).toBe(100);
+    held.shift(() => {});
+    expect(held.push(new Uint8Array(1), false)).toBe(true);
   });
 });

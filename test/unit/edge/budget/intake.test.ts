@@ -8,7 +8,13 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 const UNBOUNDED = { perSecond: 1e9, burst: 1e9 };
 const NO_LIMITS: ConnectionLimits = {
   ...{ messages: UNBOUNDED, bytes: UNBOUNDED, openings: UNBOUNDED, errors: UNBOUNDED, prewarms: UNBOUNDED },
-  ...{ heldBytes: 1e9, unsettledUtterances: 1e9, unreadAnswers: 1e9 },
+  ...{
+    heldMessages: 1e9,
+    heldBytes: 1e9,
+    messagesPerTurn: 1e9,
+    unsettledUtterances: 1e9,
+    unreadAnswers: 1e9,
+  },
 };
 
 function open(limits: Partial<ConnectionLimits>, cost?: (intake: Intake) => void) {
@@ -84,6 +90,17 @@ describe("a connection's intake", () => {
       expect(heldBytes.takenBytes).toBe(0);
     },
   );
+
+  test("closes a connection that sends more in one turn of the event loop than may come in one", async () => {
+    const { taken, reached, send } = open({ messagesPerTurn: 50 });
+    send(50);
+    await vi.advanceTimersByTimeAsync(0);
+    send(50, 50);
+    expect(reached).toEqual([]);
+    send(1);
+    expect(taken).toHaveLength(100);
+    expect(reached).toEqual(["messages closed"]);
+  });
 
   test("without limits takes a flood whole (negative twin)", () => {
     const { taken, errors, send } = open({});

@@ -3,7 +3,13 @@ import { BackgroundWork } from "@tts-labs/edge/background-work";
 import { UnsettledUtterances } from "@tts-labs/edge/budget/unsettled-utterances";
 import { describe, expect, test } from "vitest";
 
-const LIMITS = { unsettledUtterances: 10, fewUnsettled: 2, maxUnsettledUtterances: 20, ofSession: 6 };
+const LIMITS = {
+  unsettledUtterances: 10,
+  fewUnsettled: 2,
+  calmUnsettled: 3,
+  maxUnsettledUtterances: 20,
+  ofSession: 6,
+};
 
 function newPiece() {
   let resolve = () => {};
@@ -50,6 +56,30 @@ describe("unsettled utterances", () => {
     end(10);
     expect(unsettled.mustWait(2, 0)).toBe(true);
     expect(unsettled.mustWait(0, 3)).toBe(false);
+  });
+
+  test("keep beginnings in line while there are many, and let them begin in order as others settle", async () => {
+    const { unsettled, end, settle } = open();
+    const begun: number[] = [];
+    const begin = (number: number) => void unsettled.mayBegin().then(() => begun.push(number));
+    begin(0);
+    end(4);
+    for (let number = 1; number <= 5; number++) begin(number);
+    await new Promise(setImmediate);
+    expect(begun).toEqual([0]);
+    settle.shift()?.();
+    await new Promise(setImmediate);
+    expect(begun).toEqual([0]);
+    settle.shift()?.();
+    await expect.poll(() => begun).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+
+  test("let a beginning go after a second where nothing settles", async () => {
+    const { unsettled, end } = open();
+    end(10);
+    const askedAtMs = performance.now();
+    await unsettled.mayBegin();
+    expect(performance.now() - askedAtMs).toBeGreaterThan(900);
   });
 
   test("are refused beyond the last bound, with a time to wait", () => {
