@@ -60,7 +60,14 @@ export async function startEdgeAlone(options: EdgeAloneOptions): Promise<EdgeAlo
           logger: silentLogger,
         });
   await consumer?.ready;
-  const config = defaultEdgeConfig({ port: 0, redisUrl, keyPrefix, ...WITHOUT_ADMISSION, ...options.edge });
+  const config = defaultEdgeConfig({
+    ...WITHOUT_ADMISSION,
+    port: 0,
+    redisUrl,
+    keyPrefix,
+    voice: "simEnglishGrace0000A",
+    ...options.edge,
+  });
   const edge = await startEdge(config, logger, options.seams);
   return {
     edge,

@@ -151,8 +151,8 @@ const CASES: readonly Case[] = [
   [
     "too long a text",
     body(JSON.stringify({ text: "x".repeat(40_001) })),
-    400,
-    "protocol.invalid_message",
+    413,
+    "capacity.text_too_long",
     /40000/,
   ],
   [

@@ -2,19 +2,26 @@ import { SpeechSeries } from "@tts-labs/client/speech-series";
 import type { SpeechText } from "@tts-labs/client/text-pieces";
 import { describe, expect, it } from "vitest";
 import { humOf } from "../../harness/hum.ts";
+import { HEADER, STARTED } from "../../harness/one-utterance.ts";
 import { codeOf, expectSame, hanging, heardOf, openBoth, textsOf } from "./client-fixture.ts";
 
 const SENTENCES = Array.from({ length: 9 }, (_, i) => `Das ist Satz Nummer ${i}. `);
 /** Two sentences fill an utterance. */
 const FULL_AFTER = 30;
 
-/** Hangs after its first audio: further texts of the same utterance are taken without a word. */
-const hangingAfterFirst = (): typeof hanging => {
-  let isAnswered = false;
+/** Opens each utterance at its first text, sends one second of its audio, and no more. */
+const hangingEach = (): typeof hanging => {
+  let utterance = 0;
+  let isOpen = false;
   return (message, connection) => {
+    if (message.type === "stream_end") isOpen = false;
     if (message.type !== "text") return hanging(message, connection);
-    if (!isAnswered) hanging(message, connection);
-    isAnswered = true;
+    if (!isOpen) {
+      utterance += 1;
+      connection.send({ ...STARTED, utterance_id: `utt_${utterance}`, utterance });
+      connection.sendFrame({ ...HEADER, utterance }, new Uint8Array(48_000));
+    }
+    isOpen = message.end !== true;
     return true;
   };
 };
@@ -61,7 +68,7 @@ describe("a text longer than an utterance may be", () => {
   });
 
   it("ends as a whole when it is cancelled, and when one of its utterances fails", async () => {
-    const hung = await open(SENTENCES, { onMessage: hangingAfterFirst() });
+    const hung = await open(SENTENCES, { onMessage: hangingEach() });
     const reading = heardOf(hung.series);
     await expect.poll(() => hung.series.receivedSamples).toBeGreaterThan(0);
     await hung.client.close();
@@ -81,7 +88,7 @@ describe("a text longer than an utterance may be", () => {
         isTold = true;
       }
     }
-    const { client, series } = await open(endless(), { onMessage: hangingAfterFirst() });
+    const { client, series } = await open(endless(), { onMessage: hangingEach() });
     await expect.poll(() => series.receivedSamples).toBeGreaterThan(0);
     await client.close();
     expect(await codeOf(series.finished)).toBe("client.closed");
