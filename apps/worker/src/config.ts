@@ -138,15 +138,15 @@ export const workerEnvironment = {
     default: 250,
   }),
   poolWarm: integer("POOL_WARM_SOCKETS", {
-    about: "Sockets kept open ahead of need per route (voice, model, settings …) in use; more with demand.",
+    about:
+      "Sockets kept open ahead of need per route (voice, model, settings …) used twice or asked for; more with demand.",
     default: 3,
     max: 100,
   }),
   poolMaxIdleMs: duration("POOL_MAX_IDLE_MS", {
     about:
-      "Age at which an unused socket is replaced; the provider closes them at 20 s unless told otherwise.",
-    default: 15_000,
-    min: 1,
+      "Age at which an unused socket is replaced; 0: a third of the idle limit asked of the provider, 60 s.",
+    default: 0,
   }),
   poolStaggerMs: duration("POOL_STAGGER_MS", {
     about: "Pause between two sockets opened ahead on one route.",
@@ -162,7 +162,7 @@ export const workerEnvironment = {
     min: 1,
   }),
   poolMaxRoutes: integer("POOL_MAX_ROUTES", {
-    about: "Routes kept warm at once; the one longest unused is let go.",
+    about: "Routes kept warm at once; the one used least is let go.",
     default: 32,
     min: 1,
   }),

@@ -212,7 +212,7 @@ function toProviderSettings(config: WorkerConfig): ProviderSettings {
     },
     pool: {
       warmPerRoute: config.poolWarm,
-      maxIdleMs: config.poolMaxIdleMs,
+      ...(config.poolMaxIdleMs === 0 ? {} : { maxIdleMs: config.poolMaxIdleMs }),
       staggerMs: config.poolStaggerMs,
       keepRouteMs: config.poolKeepRouteMs,
       maxRoutes: config.poolMaxRoutes,

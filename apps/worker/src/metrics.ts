@@ -110,7 +110,11 @@ function providerMetrics(registry: Registry): () => ProviderObserver {
   );
   const retired = counter("tts_worker_pool_retired_total", "Warm sockets let go unused.", "reason");
   const warm = gauge("tts_worker_pool_warm_sockets", "Sockets open ahead of need.");
-  const full = counter("tts_worker_pool_full_total", "Sockets not opened ahead because of a bound.", "bound");
+  const full = counter(
+    "tts_worker_pool_full_total",
+    "Routes or sockets not kept because of a bound.",
+    "bound",
+  );
   return () => ({
     connected: (ms) => connect.observe(ms / 1_000),
     failed: (phase, code) => failures.inc({ phase, code }),

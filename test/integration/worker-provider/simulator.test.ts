@@ -136,6 +136,7 @@ describe("the worker's provider, against the simulator", () => {
     const first = await say(["Hello."]);
     expect(first.opening.warm).toBe(false);
     expect(first.opening.connectMs).toBeGreaterThan(10);
+    synthesizer.prewarm(speech());
     await untilWarm(3);
     const second = await say(["Hello again."]);
     expect(second.opening).toEqual({ warm: true, connectMs: 0 });

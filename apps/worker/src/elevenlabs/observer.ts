@@ -24,8 +24,8 @@ export interface ProviderObserver {
   retired(reason: RetiredReason): void;
   /** Warm sockets in all, now. */
   warm(count: number): void;
-  /** No socket was opened ahead because the pool is at a bound. */
-  full(bound: "routes" | "sockets"): void;
+  /** No socket was opened ahead, or a route in use was forgotten, because the pool is at a bound. */
+  full(bound: "routes" | "sockets" | "remembered"): void;
 }
 
 export type RetiredReason = "age" | "unhealthy" | "failed" | "evicted" | "unused" | "closing";

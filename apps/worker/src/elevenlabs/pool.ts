@@ -1,13 +1,17 @@
+import { monotonicMs } from "@tts-labs/core/async/lazy-timer";
 import { GatewayError, toGatewayError } from "@tts-labs/core/errors";
 import type { Logger } from "@tts-labs/core/logger";
 import type { ProviderObserver } from "./observer.ts";
 import { type Route, routeKey } from "./route.ts";
 import { Shelf, type ShelfOptions } from "./shelf.ts";
 import type { SingleUseSocket } from "./single-use-socket.ts";
+import { UsedRoutes } from "./used-routes.ts";
 
 export interface PoolOptions extends ShelfOptions {
-  /** Routes kept warm at once; beyond it the one longest unused is let go. */
+  /** Routes kept warm at once; beyond it the one used least is let go, unless the new one is used even less. */
   readonly maxRoutes: number;
+  /** Routes whose use is remembered, so that a second one is known for it. */
+  readonly maxRemembered: number;
   /** Warm sockets of all routes, and those on the way. */
   readonly maxSockets: number;
 }
@@ -16,12 +20,12 @@ export interface PoolOptions extends ShelfOptions {
 export const DEFAULT_POOL: PoolOptions = {
   warmPerRoute: 3,
   followsDemand: true,
-  maxIdleMs: 15_000,
   staggerMs: 100,
   keepRouteMs: 50_000,
   backoff: { firstMs: 500, maxMs: 30_000 },
   permanentPauseMs: 60_000,
   maxRoutes: 32,
+  maxRemembered: 1_024,
   maxSockets: 96,
 };
 
@@ -42,16 +46,27 @@ export interface PoolParts {
 /**
  * Single-use sockets, opened ahead of need. A socket is handed out at most once and never comes back; taking
  * one makes its shelf open the next. Sockets in use are known here too, so that `close` ends everything.
+ *
+ * A route gets a shelf when it is used for the second time, or when asked for by `prewarm`: one utterance with
+ * settings that are never used again costs one connection. When all places are taken, a new route gets one only
+ * from a route that is used less, so that many odd routes cannot push out those in steady use.
  */
 export class SocketPool {
   readonly #parts: PoolParts;
   /** By route key, the longest unused first. */
   readonly #shelves = new Map<string, Shelf>();
+  readonly #used: UsedRoutes;
   readonly #sockets = new Set<SingleUseSocket>();
   #closed = false;
 
   constructor(parts: PoolParts) {
     this.#parts = parts;
+    this.#used = new UsedRoutes(parts.options.maxRemembered, parts.options.keepRouteMs);
+  }
+
+  /** How many routes it knows: used lately, and kept warm. Both are bounded. */
+  get remembered(): { readonly used: number; readonly warm: number } {
+    return { used: this.#used.size, warm: this.#shelves.size };
   }
 
   /**
@@ -60,7 +75,7 @@ export class SocketPool {
    */
   async open(route: Route, signal: AbortSignal): Promise<Opened> {
     signal.throwIfAborted();
-    const warm = this.#shelfOf(route).take();
+    const warm = this.#shelfOfUsed(route)?.take();
     if (warm !== undefined) {
       this.#parts.observer.checkedOut("hit");
       return { socket: warm, warm: true };
@@ -72,7 +87,7 @@ export class SocketPool {
   /** Like `open`, but never a warm one, and a patient one: for who has failed before. */
   async openFresh(route: Route, signal: AbortSignal): Promise<Opened> {
     signal.throwIfAborted();
-    this.#shelfOf(route).touch();
+    this.#shelves.get(routeKey(route))?.touch();
     this.#parts.observer.checkedOut("fresh");
     const socket = await this.#openFresh(route, signal);
     socket.bePatient();
@@ -82,14 +97,15 @@ export class SocketPool {
   /** The route will be wanted soon. */
   prewarm(route: Route): void {
     if (this.#closed) return;
-    const shelf = this.#shelfOf(route);
-    shelf.touch();
-    shelf.tend();
+    const isKnown = this.#shelves.has(routeKey(route));
+    const shelf = this.#shelfFor(route, 1);
+    if (isKnown) shelf?.touch(1);
+    shelf?.tend();
   }
 
   /** So many wait to be let use the route; until told otherwise. */
   expect(route: Route, count: number): void {
-    if (!this.#closed) this.#shelfOf(route).expect(count);
+    if (!this.#closed) this.#shelves.get(routeKey(route))?.expect(count);
   }
 
   /** Ends every socket, also those in use, and waits until they are gone. May be called twice. */
@@ -139,22 +155,48 @@ export class SocketPool {
     return socket;
   }
 
-  #shelfOf(route: Route): Shelf {
+  /** The shelf of a route that is being used; none on its first use. */
+  #shelfOfUsed(route: Route): Shelf | undefined {
     if (this.#closed) throw new GatewayError("draining");
+    const { count, crowded } = this.#used.use(routeKey(route), monotonicMs());
+    if (crowded) this.#parts.observer.full("remembered");
+    // The shelf counts the use that is coming.
+    return this.#shelfFor(route, count - 1);
+  }
+
+  /** @param uses known of the route; without one there is no new shelf, and with too few perhaps no place for it */
+  #shelfFor(route: Route, uses: number): Shelf | undefined {
     const key = routeKey(route);
-    const shelf = this.#shelves.get(key) ?? this.#newShelf(route, key);
+    const known = this.#shelves.get(key);
+    if (known === undefined && (uses < 1 || !this.#makePlace(uses))) return undefined;
+    const shelf = known ?? this.#newShelf(route, key);
+    if (known === undefined) shelf.touch(uses);
     this.#shelves.delete(key);
     this.#shelves.set(key, shelf);
     return shelf;
   }
 
-  #newShelf(route: Route, key: string): Shelf {
-    const [unused] = this.#shelves.values();
-    if (unused !== undefined && this.#shelves.size >= this.#parts.options.maxRoutes) {
-      this.#parts.observer.full("routes");
-      this.#shelves.delete(unused.key);
-      unused.close("evicted");
+  #makePlace(uses: number): boolean {
+    if (this.#shelves.size < this.#parts.options.maxRoutes) return true;
+    this.#parts.observer.full("routes");
+    const nowMs = monotonicMs();
+    const least = this.#leastUsed(nowMs, () => true);
+    if (least === undefined || least.weight(nowMs) > uses) return false;
+    this.#shelves.delete(least.key);
+    least.close("evicted");
+    return true;
+  }
+
+  /** Of those equally used, the one longest unused. */
+  #leastUsed(nowMs: number, among: (shelf: Shelf) => boolean): Shelf | undefined {
+    let least: Shelf | undefined;
+    for (const shelf of this.#shelves.values()) {
+      if (among(shelf) && (least === undefined || shelf.weight(nowMs) < least.weight(nowMs))) least = shelf;
     }
+    return least;
+  }
+
+  #newShelf(route: Route, key: string): Shelf {
     return new Shelf(route, key, this.#parts.options, {
       observer: this.#parts.observer,
       connect: (shelf) =>
@@ -171,15 +213,13 @@ export class SocketPool {
     return this.#parts.mayWarm?.(keyId) ?? true;
   }
 
-  /** A busier route may have the place of one that has been unused for longer. */
+  /** A route may have the place of a socket of one that is used less. */
   #hasRoomFor(wanting: Shelf): boolean {
     if (this.#count((shelf) => shelf.size) < this.#parts.options.maxSockets) return true;
     this.#parts.observer.full("sockets");
-    for (const shelf of this.#shelves.values()) {
-      if (shelf === wanting) return false;
-      if (shelf.evictOne()) return true;
-    }
-    return false;
+    const nowMs = monotonicMs();
+    const least = this.#leastUsed(nowMs, (shelf) => shelf !== wanting && shelf.warm > 0);
+    return least !== undefined && least.weight(nowMs) <= wanting.weight(nowMs) && least.evictOne();
   }
 
   #count(of: (shelf: Shelf) => number): number {
