@@ -76,7 +76,8 @@ test("who asked first and takes nothing holds the worker back alone; who joins h
 test("nor is who joins on another edge", async () => {
   const gate = closedGate();
   const { edge, worker, keys } = await start({}, gate);
-  const config = { ...CACHE, port: 0, redisUrl: inject("redisUrl"), keyPrefix: keys.prefix };
+  const voice = "simEnglishGrace0000A";
+  const config = { ...CACHE, port: 0, redisUrl: inject("redisUrl"), keyPrefix: keys.prefix, voice };
   const other = await startEdge(defaultEdgeConfig(config), silentLogger);
   onTestFinished(() => other.close());
   const slow = await standStill(edge.url);

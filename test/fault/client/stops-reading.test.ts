@@ -114,7 +114,8 @@ describe("a client that stops reading", () => {
         { interval: 50, timeout: 30_000 },
       )
       .toBe(0);
-    expect(await metric('tts_edge_errors_total{code="capacity.slow_client"}')).toBe(1);
+    // What it may send in a second is used up long before its unread answers fill the socket.
+    expect(await metric('tts_edge_errors_total{code="capacity.rate_limited"}')).toBe(1);
   });
 });
 
