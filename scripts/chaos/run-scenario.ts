@@ -141,7 +141,8 @@ async function warmVoices(simulatorUrl: string): Promise<void> {
 const withDefaults = (env: ProgramEnvironments, cache: boolean): ProgramEnvironments => ({
   simulator: { SIMULATOR_GENERATION_SPEED: "4", ...env.simulator },
   worker: { ...env.worker },
-  edge: { CACHE: String(cache), ...env.edge },
+  // The judge knows what whole sentences sound like; where a first clause is cut depends on the moment.
+  edge: { CACHE: String(cache), TTS_NATURAL: "true", ...env.edge },
 });
 
 async function play(
