@@ -13,7 +13,7 @@ const STREAMS = 100;
 const ROUNDS = 3;
 const COLLECTING_ON_SIGNAL = `--expose-gc --import=${join(import.meta.dirname, "../../harness/collect-on-signal.mjs")}`;
 /** The C library keeps what it once needed: resident memory is judged once both programs have seen the load. */
-const WARM_UP_ROUNDS = 2;
+const WARM_UP_ROUNDS = 6;
 
 it(`${STREAMS} streams at once are complete byte for byte, ${ROUNDS} times over, and leave nothing behind`, async () => {
   const redisUrl = inject("redisUrl");
