@@ -1,6 +1,6 @@
-import { parseAudioFrame } from "@tts-labs/core/protocol/audio-frame";
-import type { ClientMessage } from "@tts-labs/core/protocol/client-message";
-import type { ServerMessage } from "@tts-labs/core/protocol/server-message";
+import { parseAudioFrame } from "@tts-labs/protocol/audio-frame";
+import type { ClientMessage } from "@tts-labs/protocol/client-message";
+import type { ServerMessage } from "@tts-labs/protocol/server-message";
 import { WebSocket } from "ws";
 import { Ear, type HeardUtterance, type SampleCheck, within } from "./speech.ts";
 

@@ -2,13 +2,13 @@ import { readFile } from "node:fs/promises";
 import type { CacheDesk, CacheStats } from "@tts-labs/core/cache/audio-cache";
 import { silentCacheObserver } from "@tts-labs/core/cache/audio-cache";
 import { openRedisAudioCache } from "@tts-labs/core/cache/redis-audio-cache";
-import { toGatewayError } from "@tts-labs/core/errors";
 import { silentLogger } from "@tts-labs/core/logger";
 import { cacheEnvironment } from "@tts-labs/core/process/cache-environment";
 import { parseEnvironment } from "@tts-labs/core/process/environment";
 import { sharedEnvironment } from "@tts-labs/core/process/shared-environment";
 import { closeRedis, openRedis } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
+import { toGatewayError } from "@tts-labs/protocol/errors";
 import type { CacheContext, DeskOptions } from "./options.ts";
 import { STARTED_REDIS_FILE } from "./started-redis.ts";
 

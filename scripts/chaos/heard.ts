@@ -1,6 +1,6 @@
-import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
-import type { AudioFrame } from "@tts-labs/core/protocol/audio-frame";
-import type { ServerMessageOf } from "@tts-labs/core/protocol/server-message";
+import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
+import type { AudioFrame } from "@tts-labs/protocol/audio-frame";
+import type { ServerMessageOf } from "@tts-labs/protocol/server-message";
 
 type CacheUse = ServerMessageOf<"stream_complete">["cache"];
 

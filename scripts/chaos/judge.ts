@@ -1,4 +1,4 @@
-import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
+import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
 import type { HeardUtterance, Segment } from "./heard.ts";
 import type { Truth, Truths } from "./truth.ts";
 

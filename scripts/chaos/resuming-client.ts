@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { AudioFrame } from "@tts-labs/core/protocol/audio-frame";
-import type { ClientMessage } from "@tts-labs/core/protocol/client-message";
-import type { ServerMessage, ServerMessageOf } from "@tts-labs/core/protocol/server-message";
+import type { AudioFrame } from "@tts-labs/protocol/audio-frame";
+import type { ClientMessage } from "@tts-labs/protocol/client-message";
+import type { ServerMessage, ServerMessageOf } from "@tts-labs/protocol/server-message";
 import { type HeardEnd, HeardUtterance } from "./heard.ts";
 import { pieceAt, type SpokenText } from "./texts.ts";
 import { type Greeting, Wire } from "./wire.ts";

@@ -1,5 +1,5 @@
-import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
-import { renderSpeech } from "@tts-labs/simulator/render";
+import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
+import { renderSpeech } from "@tts-labs/simulator/voice/render";
 
 /** A word of a text, and the sample at which the voice begins it. */
 export interface TrueWord {

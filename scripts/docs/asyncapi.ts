@@ -1,7 +1,7 @@
-import { AUDIO_FRAME_HEADER_BYTES, AUDIO_FRAME_VERSION } from "@tts-labs/core/protocol/audio-frame";
-import { clientMessageSchemas } from "@tts-labs/core/protocol/client-message";
-import { serverMessageSchemas } from "@tts-labs/core/protocol/server-message";
-import { nativeQuerySchema } from "@tts-labs/edge/dialects/native-query";
+import { nativeQuerySchema } from "@tts-labs/edge/dialects/native/query";
+import { AUDIO_FRAME_HEADER_BYTES, AUDIO_FRAME_VERSION } from "@tts-labs/protocol/audio-frame";
+import { clientMessageSchemas } from "@tts-labs/protocol/client-message";
+import { serverMessageSchemas } from "@tts-labs/protocol/server-message";
 import type { z } from "zod";
 import { closeCodeRows } from "./errors-page.ts";
 import { markdownTable, titleOf, toJsonSchema } from "./json-schema.ts";

@@ -1,4 +1,4 @@
-import { ERROR_CATALOGUE, ERROR_CODES, type ErrorFamily } from "@tts-labs/core/errors";
+import { ERROR_CATALOGUE, ERROR_CODES, type ErrorFamily } from "@tts-labs/protocol/errors";
 import { markdownTable } from "./json-schema.ts";
 
 interface Row {
@@ -52,7 +52,7 @@ export function errorsPage(): string {
   return `${INTRODUCTION}\n${families.join("\n")}`;
 }
 
-const INTRODUCTION = `<!-- Written by scripts/generate-docs.ts from packages/core/src/errors.ts. -->
+const INTRODUCTION = `<!-- Written by scripts/generate-docs.ts from packages/protocol/src/errors.ts. -->
 # Errors
 
 Every failure has a stable \`code\`. It is the same on all surfaces: in the \`error\` message of the WebSocket, in the

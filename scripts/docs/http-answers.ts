@@ -1,5 +1,5 @@
-import { ERROR_CODES, type ErrorCode } from "@tts-labs/core/errors";
-import { serverMessageSchemas } from "@tts-labs/core/protocol/server-message";
+import { ERROR_CODES, type ErrorCode } from "@tts-labs/protocol/errors";
+import { serverMessageSchemas } from "@tts-labs/protocol/server-message";
 import { z } from "zod";
 
 /**

@@ -1,4 +1,4 @@
-import type { synthesizeBodySchema } from "@tts-labs/edge/dialects/synthesize";
+import type { synthesizeBodySchema } from "@tts-labs/edge/dialects/synthesize/synthesize";
 import type { z } from "zod";
 
 type Example = { readonly summary: string; readonly value: z.infer<typeof synthesizeBodySchema> };

@@ -1,5 +1,5 @@
-import type { ClientMessage, ClientMessageType } from "@tts-labs/core/protocol/client-message";
-import type { ServerMessageOf, ServerMessageType } from "@tts-labs/core/protocol/server-message";
+import type { ClientMessage, ClientMessageType } from "@tts-labs/protocol/client-message";
+import type { ServerMessageOf, ServerMessageType } from "@tts-labs/protocol/server-message";
 
 /**
  * One conversation, told message by message: at least one example of each type. Tests parse every one of

@@ -1,6 +1,6 @@
-import { MAX_CLIENT_MESSAGE_BYTES } from "@tts-labs/core/limits";
-import { synthesizeBodySchema } from "@tts-labs/edge/dialects/synthesize";
-import { liveQuerySchema } from "@tts-labs/edge/ops-routes";
+import { synthesizeBodySchema } from "@tts-labs/edge/dialects/synthesize/synthesize";
+import { liveQuerySchema } from "@tts-labs/edge/http/ops-routes";
+import { MAX_CLIENT_MESSAGE_BYTES } from "@tts-labs/protocol/limits";
 import type { z } from "zod";
 import {
   errorSchema,

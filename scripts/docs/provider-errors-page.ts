@@ -1,7 +1,7 @@
 import { type KeyVerdict, verdictOn } from "@tts-labs/core/breaker/faults";
-import { OF_VOICE_OR_MODEL } from "@tts-labs/worker/choices";
-import { ERROR_NAMES, type NamedError } from "@tts-labs/worker/elevenlabs/error-names";
-import { toProviderError } from "@tts-labs/worker/elevenlabs/provider-error";
+import { ERROR_NAMES, type NamedError } from "@tts-labs/worker/elevenlabs/errors/error-names";
+import { toProviderError } from "@tts-labs/worker/elevenlabs/errors/provider-error";
+import { OF_VOICE_OR_MODEL } from "@tts-labs/worker/protection/choices";
 import { markdownTable } from "./json-schema.ts";
 
 const KEYS: Readonly<Record<KeyVerdict, string>> = {
@@ -53,11 +53,11 @@ function toRow([name, row]: readonly [string, NamedError]): readonly string[] {
   ];
 }
 
-const INTRODUCTION = `<!-- Written by scripts/generate-docs.ts from apps/worker/src/elevenlabs/error-names.ts. -->
+const INTRODUCTION = `<!-- Written by scripts/generate-docs.ts from apps/worker/src/elevenlabs/errors/error-names.ts. -->
 # The provider's errors
 
 ElevenLabs names its errors. The names are a closed table: they are looked up as they are, never matched by a pattern.
-An error is judged in this order ([provider-error.ts](../apps/worker/src/elevenlabs/provider-error.ts)):
+An error is judged in this order ([provider-error.ts](../apps/worker/src/elevenlabs/errors/provider-error.ts)):
 
 1. HTTP 429 and 5xx by their status, whatever the body says: \`provider.overloaded\` for 429 and 503, otherwise
    \`provider.fault\`. 5xx count for the circuit.

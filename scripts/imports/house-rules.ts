@@ -4,15 +4,32 @@ import type { Import, SourceFile, Sources, Workspace } from "./read-sources.ts";
 
 /**
  * Folders of packages/core/src, from top to bottom: a file imports from its own folder and from folders below.
- * "." is ids, limits, errors, logger.
+ * "." is ids and logger.
  */
 export const CORE_LAYERS: readonly string[] = [
   ...["process", "queue", "cache", "breaker", "governor", "session", "stream", "redis", "http"],
-  ...["protocol", "audio", "text", "async", "."],
+  ...["audio", "async", "."],
 ];
 
-/** What runs in a browser too: all that packages/client may see of core. */
-const PURE_LAYERS = new Set(["protocol", "audio", "text", "async", "."]);
+/**
+ * Rooms of an app's `src`, from top to bottom. Files beside the rooms have no line: they put the rooms together
+ * (`main.ts`, `server.ts`), or are roles that several rooms know (`services.ts`, `synthesizer.ts`).
+ */
+const APP_ROOMS: Readonly<Record<string, readonly string[]>> = {
+  "apps/edge": [
+    ...["dialects", "session", "utterance", "speech", "shared-speech", "delivery", "http", "budget"],
+    "page",
+  ],
+  "apps/worker": ["run", "protection", "elevenlabs"],
+  "apps/simulator": ["sockets", "http", "voice", "wire", "speech", "faults"],
+};
+
+/** Packages that each workspace under `packages/` may import; apps may import all of them. */
+const PACKAGES_BELOW: Readonly<Record<string, readonly string[]>> = {
+  "packages/protocol": [],
+  "packages/core": ["packages/protocol"],
+  "packages/client": ["packages/protocol"],
+};
 
 /** Each foreign package's home: the paths that may import it. Packages not named here have none. */
 const HOMES: Readonly<Record<string, RegExp>> = {
@@ -83,28 +100,32 @@ function fileObjection(
 ): string | undefined {
   const other = workspaces.find((workspace) => target.startsWith(`${workspace.folder}/`));
   if (other === undefined) return `leaves the sources: ${specifier}`;
-  if (other.folder !== file.workspace) return workspaceObjection(file, specifier, target, other);
+  if (other.folder !== file.workspace) return workspaceObjection(file, specifier, other);
   if (FOR_MAIN_ONLY.test(target) && !file.path.endsWith("/src/main.ts")) {
     return `imports ${specifier}, which is for main.ts alone`;
   }
-  return file.workspace === "packages/core" ? layerObjection(file.path, target) : undefined;
+  if (file.workspace === "packages/core") return layerObjection(file.path, target);
+  return roomObjection(file, target);
 }
 
-function workspaceObjection(
-  file: SourceFile,
-  specifier: string,
-  target: string,
-  other: Workspace,
-): string | undefined {
+function workspaceObjection(file: SourceFile, specifier: string, other: Workspace): string | undefined {
   if (specifier.startsWith(".")) return `reaches into ${other.folder} by path; use ${other.name}/…`;
   if (other.folder.startsWith("apps/")) return `imports another app: ${specifier}`;
-  if (file.workspace === "packages/core") return `core imports ${specifier}, which stands above it`;
-  const own = new Set(["packages/client", "packages/core"]);
-  if (!own.has(other.folder)) return `imports ${specifier}`;
-  if (file.workspace === "packages/client" && !PURE_LAYERS.has(layerOf(target))) {
-    return `the client may see only core's pure layers, not ${specifier}`;
-  }
-  return undefined;
+  const below = PACKAGES_BELOW[file.workspace];
+  return below === undefined || below.includes(other.folder)
+    ? undefined
+    : `${file.workspace} may not import ${specifier}`;
+}
+
+function roomObjection(file: SourceFile, target: string): string | undefined {
+  const rooms = APP_ROOMS[file.workspace];
+  if (rooms === undefined) return undefined;
+  const from = roomOf(file.path, file.workspace);
+  const to = roomOf(target, file.workspace);
+  if (from === to || from === "." || to === ".") return undefined;
+  const fromLine = rooms.indexOf(from);
+  if (fromLine < 0) return `room ${from} has no place in the order (scripts/imports/house-rules.ts)`;
+  return rooms.indexOf(to) > fromLine ? undefined : `${from} imports upwards, from ${to}`;
 }
 
 function layerObjection(path: string, target: string): string | undefined {
@@ -117,8 +138,10 @@ function layerObjection(path: string, target: string): string | undefined {
   return toLine > fromLine ? undefined : `${from} imports upwards, from ${to}`;
 }
 
-/** Name of the folder under `packages/core/src`; "." for the files beside them. */
-function layerOf(path: string): string {
-  const inside = posix.relative("packages/core/src", path).split("/");
+const layerOf = (path: string) => roomOf(path, "packages/core");
+
+/** Name of the folder right under the workspace's `src`; "." for the files beside the folders. */
+function roomOf(path: string, workspace: string): string {
+  const inside = posix.relative(`${workspace}/src`, path).split("/");
   return inside.length === 1 ? "." : (inside[0] ?? ".");
 }

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type FileHandle, open } from "node:fs/promises";
 import type { Writable } from "node:stream";
-import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
+import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
 import { WAV_HEADER_BYTES, wavHeader } from "./wav-header.ts";
 
 /** Where speech goes. Whoever opens it closes it, also when the speech failed. */

@@ -4,7 +4,7 @@ import { SpeechError } from "@tts-labs/client/speech-error";
 import type { HeardText, Utterance, UtteranceEvents, UtteranceTotals } from "@tts-labs/client/utterance";
 import { listVoices, type Voice } from "@tts-labs/client/voices";
 import { FIRST_AUDIO_TARGET_MS, firstAudioVerdict } from "@tts-labs/core/audio/first-audio-verdict";
-import { MAX_UTTERANCE_CHARACTERS } from "@tts-labs/core/limits";
+import { MAX_UTTERANCE_CHARACTERS } from "@tts-labs/protocol/limits";
 import { type AudioOutput, openAudioFile, openAudioPipe } from "./audio-output.ts";
 import { describeVoice, explain, explainSubstitute } from "./explain.ts";
 import type { SayOptions } from "./options.ts";

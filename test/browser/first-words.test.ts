@@ -1,4 +1,4 @@
-import { renderSpeech } from "@tts-labs/simulator/render";
+import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { ChaosProxy } from "../harness/chaos-proxy.ts";

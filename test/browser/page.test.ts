@@ -1,4 +1,4 @@
-import { openPageRoutes } from "@tts-labs/edge/page-routes";
+import { openPageRoutes } from "@tts-labs/edge/http/page-routes";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { findChromium, launchChromium } from "../harness/chromium.ts";

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { renderSpeech } from "@tts-labs/simulator/render";
+import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { afterEach, describe, expect, inject, it } from "vitest";
 import { NativeClient } from "../harness/native-client.ts";
 import { type System, startSystem } from "../harness/system.ts";

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { GatewayError } from "@tts-labs/core/errors";
 import { silentLogger } from "@tts-labs/core/logger";
-import { toSpeechOptions } from "@tts-labs/core/protocol/speech-options";
+import { GatewayError } from "@tts-labs/protocol/errors";
+import { toSpeechOptions } from "@tts-labs/protocol/speech-options";
 import { defaultSimulatorConfig } from "@tts-labs/simulator/config";
 import { type Simulator, startSimulator } from "@tts-labs/simulator/main";
 import {
@@ -9,7 +9,7 @@ import {
   openElevenLabsSynthesizer,
 } from "@tts-labs/worker/elevenlabs/elevenlabs-synthesizer";
 import { silentObserver } from "@tts-labs/worker/elevenlabs/observer";
-import type { PoolOptions } from "@tts-labs/worker/elevenlabs/pool";
+import type { PoolOptions } from "@tts-labs/worker/elevenlabs/pool/pool";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { Random } from "../harness/random.ts";
 

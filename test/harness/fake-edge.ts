@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { GatewayError } from "@tts-labs/core/errors";
-import { encodeAudioFrame } from "@tts-labs/core/protocol/audio-frame";
-import type { ClientMessage } from "@tts-labs/core/protocol/client-message";
-import { encodeServerMessage, toErrorMessage } from "@tts-labs/core/protocol/server-message";
-import type { PageRoutes } from "@tts-labs/edge/page-routes";
+import type { PageRoutes } from "@tts-labs/edge/http/page-routes";
+import { encodeAudioFrame } from "@tts-labs/protocol/audio-frame";
+import type { ClientMessage } from "@tts-labs/protocol/client-message";
+import { GatewayError } from "@tts-labs/protocol/errors";
+import { encodeServerMessage, toErrorMessage } from "@tts-labs/protocol/server-message";
 import { WebSocket, WebSocketServer } from "ws";
 import { type FakeConnection, FakeSession, type FakeTroubles } from "./fake-session.ts";
 

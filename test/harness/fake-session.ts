@@ -1,12 +1,8 @@
-import { GatewayError } from "@tts-labs/core/errors";
-import type { encodeAudioFrame } from "@tts-labs/core/protocol/audio-frame";
-import type { ClientMessage, ResumeMessage } from "@tts-labs/core/protocol/client-message";
-import {
-  type ServerMessage,
-  type ServerMessageOf,
-  toErrorMessage,
-} from "@tts-labs/core/protocol/server-message";
 import type { Substitute } from "@tts-labs/core/session/entries";
+import type { encodeAudioFrame } from "@tts-labs/protocol/audio-frame";
+import type { ClientMessage, ResumeMessage } from "@tts-labs/protocol/client-message";
+import { GatewayError } from "@tts-labs/protocol/errors";
+import { type ServerMessage, type ServerMessageOf, toErrorMessage } from "@tts-labs/protocol/server-message";
 import { HUM_RATE_HZ, heardOf, humOf, splicedHumOf } from "./hum.ts";
 
 export const FAKE_FRAME_SAMPLES = 960;

@@ -1,10 +1,10 @@
 import type { Alignment } from "@tts-labs/core/audio/alignment";
-import { BYTES_PER_SAMPLE, samplesToMs } from "@tts-labs/core/audio/pcm";
-import { GatewayError, toGatewayError } from "@tts-labs/core/errors";
 import type { UtteranceJob, UtteranceQueue } from "@tts-labs/core/queue/utterance-job";
 import { encodeAudioEntry, parseTextEntry } from "@tts-labs/core/session/entries";
 import { encodeUtteranceResult, type Outcome, toOutcome } from "@tts-labs/core/session/utterance-result";
 import type { StreamReader, StreamStore, StreamWriter } from "@tts-labs/core/stream/stream";
+import { BYTES_PER_SAMPLE, samplesToMs } from "@tts-labs/protocol/audio/pcm";
+import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
 
 /** Not a multiple of any frame size, so that frames and characters never fall together. */
 export const SAMPLES_PER_CHARACTER = 517;

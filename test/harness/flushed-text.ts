@@ -1,4 +1,4 @@
-import { type FeedStep, joinSteps, TextCutter } from "@tts-labs/worker/text-cutter";
+import { type FeedStep, joinSteps, TextCutter } from "@tts-labs/worker/run/text/text-cutter";
 
 /** What the worker flushes of a text that comes in `pieces`, one after the other, whole sentences only. */
 export function flushedText(pieces: readonly string[], autoMode = false): FeedStep[] {

@@ -1,6 +1,5 @@
 import { newNodeId, newUtteranceId } from "@tts-labs/core/ids";
 import { silentLogger } from "@tts-labs/core/logger";
-import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
 import { openUtteranceQueue } from "@tts-labs/core/queue/bullmq";
 import type { UtteranceQueue } from "@tts-labs/core/queue/utterance-job";
 import { closeRedis, openRedis, type RedisConnection } from "@tts-labs/core/redis/client";
@@ -8,6 +7,7 @@ import { Keys } from "@tts-labs/core/redis/keys";
 import { encodeTextEntry, type TextEntry } from "@tts-labs/core/session/entries";
 import { openRedisStreams } from "@tts-labs/core/stream/redis-stream";
 import type { StreamReader, StreamStore, StreamWriter } from "@tts-labs/core/stream/stream";
+import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
 import { type Heard, listenTo } from "./listen-to.ts";
 
 const STREAM_OPTIONS = { owner: "edge", maxBytes: 2 * 1024 * 1024, ttlMs: 60_000 };

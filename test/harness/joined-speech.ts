@@ -1,5 +1,5 @@
 import type { Alignment } from "@tts-labs/core/audio/alignment";
-import { renderSpeech } from "@tts-labs/simulator/render";
+import { renderSpeech } from "@tts-labs/simulator/voice/render";
 
 const SAMPLES_PER_MS = 24;
 /** What docs/cache.md says of a join, told once more in other words: half a cosine of 5 ms on either side. */

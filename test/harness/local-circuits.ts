@@ -4,7 +4,7 @@ import { silentObserver } from "@tts-labs/core/breaker/observer";
 import { silentLogger } from "@tts-labs/core/logger";
 import type { RedisConnection } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
-import { ProviderHealth } from "@tts-labs/worker/provider-health";
+import { ProviderHealth } from "@tts-labs/worker/protection/provider-health";
 
 /** Circuits of a process that has no Redis: they count for themselves, by the default settings but for the time open. */
 export function openLocalHealth(keyIds: readonly string[], restMs = 60_000, openMs = 80): ProviderHealth {

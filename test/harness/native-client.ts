@@ -1,10 +1,10 @@
-import type { ClientMessage, TextMessage } from "@tts-labs/core/protocol/client-message";
+import type { ClientMessage, TextMessage } from "@tts-labs/protocol/client-message";
 import {
   type ServerMessage,
   type ServerMessageOf,
   type ServerMessageType,
   serverMessageSchemas,
-} from "@tts-labs/core/protocol/server-message";
+} from "@tts-labs/protocol/server-message";
 import { WebSocket } from "ws";
 import { type ReceivedFrame, ReceivedSpeech, type SpokenUtterance } from "./received-speech.ts";
 

@@ -1,5 +1,5 @@
-import type { AudioFrameHeader } from "@tts-labs/core/protocol/audio-frame";
-import type { ServerMessageOf } from "@tts-labs/core/protocol/server-message";
+import type { AudioFrameHeader } from "@tts-labs/protocol/audio-frame";
+import type { ServerMessageOf } from "@tts-labs/protocol/server-message";
 
 /** A session's first utterance, "u", for tests that say themselves what their edge tells of it. */
 export const STARTED: ServerMessageOf<"utterance_started"> = {

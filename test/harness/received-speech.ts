@@ -1,7 +1,7 @@
-import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
-import { parseAudioFrame } from "@tts-labs/core/protocol/audio-frame";
-import type { ServerMessage, ServerMessageOf } from "@tts-labs/core/protocol/server-message";
 import { FRAME_STEPS } from "@tts-labs/edge/delivery/frame-size";
+import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
+import { parseAudioFrame } from "@tts-labs/protocol/audio-frame";
+import type { ServerMessage, ServerMessageOf } from "@tts-labs/protocol/server-message";
 
 export interface ReceivedFrame {
   readonly firstSample: number;

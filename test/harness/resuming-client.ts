@@ -1,11 +1,11 @@
-import { parseAudioFrame } from "@tts-labs/core/protocol/audio-frame";
-import type { ClientMessage } from "@tts-labs/core/protocol/client-message";
+import { parseAudioFrame } from "@tts-labs/protocol/audio-frame";
+import type { ClientMessage } from "@tts-labs/protocol/client-message";
 import {
   type ServerMessage,
   type ServerMessageOf,
   type ServerMessageType,
   serverMessageSchemas,
-} from "@tts-labs/core/protocol/server-message";
+} from "@tts-labs/protocol/server-message";
 import { onTestFinished } from "vitest";
 import { WebSocket } from "ws";
 

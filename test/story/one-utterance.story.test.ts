@@ -1,4 +1,4 @@
-import { renderSpeech } from "@tts-labs/simulator/render";
+import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { expect, inject, it } from "vitest";
 import { NativeClient } from "../harness/native-client.ts";
 import { startSystem } from "../harness/system.ts";

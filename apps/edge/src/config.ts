@@ -1,5 +1,4 @@
 import { isOrigin } from "@tts-labs/core/http/door";
-import { DEFAULT_FRAME_SAMPLES } from "@tts-labs/core/limits";
 import { cacheEnvironment } from "@tts-labs/core/process/cache-environment";
 import {
   type ConfigOf,
@@ -11,6 +10,7 @@ import {
   text,
 } from "@tts-labs/core/process/environment";
 import { sharedEnvironment } from "@tts-labs/core/process/shared-environment";
+import { DEFAULT_FRAME_SAMPLES } from "@tts-labs/protocol/limits";
 import { MAX_FRAMES_AHEAD } from "./delivery/pacing.ts";
 
 /** Every variable of the edge; the README's table is generated from these records. */

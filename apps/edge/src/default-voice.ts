@@ -1,6 +1,6 @@
 import type { Logger } from "@tts-labs/core/logger";
-import { FIRST_VOICE } from "@tts-labs/core/protocol/speech-options";
 import { firstVoice, type Voice } from "@tts-labs/core/session/redis-voice-list";
+import { FIRST_VOICE } from "@tts-labs/protocol/speech-options";
 
 export interface DefaultVoiceOptions {
   /** `TTS_VOICE`, where it is set. */

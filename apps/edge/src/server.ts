@@ -7,18 +7,18 @@ import {
   type TemplatedApp,
   type us_socket_context_t,
 } from "uWebSockets.js";
-import { GatewayError, toGatewayError } from "@tts-labs/core/errors";
 import { Door } from "@tts-labs/core/http/door";
-import { MAX_CLIENT_MESSAGE_BYTES, NATIVE_SUBPROTOCOL } from "@tts-labs/core/limits";
+import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
+import { MAX_CLIENT_MESSAGE_BYTES, NATIVE_SUBPROTOCOL } from "@tts-labs/protocol/limits";
 import type { RequestGate } from "./budget/request-gate.ts";
-import { SocketSink } from "./delivery/socket-sink.ts";
-import { NativeConnection, type NativeConnectionOptions } from "./dialects/native.ts";
-import { type NativeQuery, parseNativeQuery } from "./dialects/native-query.ts";
-import { type SynthesizeServices, synthesize } from "./dialects/synthesize.ts";
+import { NativeConnection, type NativeConnectionOptions } from "./dialects/native/native.ts";
+import { type NativeQuery, parseNativeQuery } from "./dialects/native/query.ts";
+import { SocketSink } from "./dialects/native/socket-sink.ts";
+import { type SynthesizeServices, synthesize } from "./dialects/synthesize/synthesize.ts";
 import { type Listener, listenOn } from "./http/listen.ts";
+import { clientRoutes, type OpsServices, runOps } from "./http/ops-routes.ts";
+import type { PageRoutes } from "./http/page-routes.ts";
 import { Routes } from "./http/routes.ts";
-import { clientRoutes, type OpsServices, runOps } from "./ops-routes.ts";
-import type { PageRoutes } from "./page-routes.ts";
 
 /** Messages up to this are read, so that one too long can be told so; beyond it uWS cuts the connection. */
 const MAX_PAYLOAD_BYTES = 4 * MAX_CLIENT_MESSAGE_BYTES;

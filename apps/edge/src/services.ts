@@ -1,13 +1,13 @@
 import type { Logger } from "@tts-labs/core/logger";
-import type { SpeechDefaults, SpeechOptions } from "@tts-labs/core/protocol/speech-options";
 import type { UtteranceQueue } from "@tts-labs/core/queue/utterance-job";
 import type { LiveRegistry } from "@tts-labs/core/session/live-registry";
 import type { SessionStore } from "@tts-labs/core/session/session-store";
 import type { StreamStore } from "@tts-labs/core/stream/stream";
+import type { SpeechDefaults, SpeechOptions } from "@tts-labs/protocol/speech-options";
 import type { BackgroundWork } from "./background-work.ts";
 import type { UnsettledUtterances } from "./budget/unsettled-utterances.ts";
 import type { EdgeObserver } from "./edge-observer.ts";
-import type { SpeechCache } from "./speech-cache/speech-cache.ts";
+import type { SpeechCache } from "./shared-speech/speech-cache.ts";
 
 /** Where a route that will be wanted soon is put, so that workers find it. */
 export interface WantedRoutes {

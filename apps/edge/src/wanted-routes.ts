@@ -1,8 +1,8 @@
-import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
 import type { RedisConnection } from "@tts-labs/core/redis/client";
 import type { Keys } from "@tts-labs/core/redis/keys";
 import { ownClock, type SharedClock } from "@tts-labs/core/redis/shared-clock";
 import { toStorageError } from "@tts-labs/core/redis/storage-error";
+import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
 import type { WantedRoutes } from "./services.ts";
 
 /** Routes listed at once; the one that expires first gives way. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
-import type { FaultBoard } from "./fault-board.ts";
-import { type Fault, parseFault } from "./faults.ts";
-import { splitVoiceId } from "./voices.ts";
+import type { FaultBoard } from "./faults/fault-board.ts";
+import { type Fault, parseFault } from "./faults/faults.ts";
+import { splitVoiceId } from "./voice/voices.ts";
 
 /**
  * The fault of a connection that begins: asked for by its voice's id, by its header, or ordered before.

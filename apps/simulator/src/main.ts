@@ -8,19 +8,19 @@ import { openLogger } from "@tts-labs/core/process/logger";
 import { logUncaught, tellParent, tellStartFailure } from "@tts-labs/core/process/program";
 import { parseSimulatorConfig, type SimulatorConfig } from "./config.ts";
 import { Keyring } from "./credentials.ts";
-import { FaultBoard } from "./fault-board.ts";
-import type { Fault } from "./faults.ts";
-import { sendError } from "./http-answer.ts";
-import { httpErrors } from "./http-error.ts";
-import { HttpRoutes } from "./http-routes.ts";
+import { FaultBoard } from "./faults/fault-board.ts";
+import type { Fault } from "./faults/faults.ts";
+import { sendError } from "./http/answer.ts";
+import { httpErrors } from "./http/error.ts";
+import { HttpRoutes } from "./http/routes.ts";
 import { openMetrics } from "./metrics.ts";
 import type { Report } from "./report.ts";
 import type { Services } from "./services.ts";
 import { Slots } from "./slots.ts";
-import { SocketServer } from "./socket-server.ts";
+import { SocketServer } from "./sockets/socket-server.ts";
 import { BoundedMemo } from "./speech/bounded-memo.ts";
 import { holdEngine } from "./speech/shared-engine.ts";
-import { ESPEAK_VOICES } from "./speech-parameters.ts";
+import { ESPEAK_VOICES } from "./voice/speech-parameters.ts";
 import { Witness } from "./witness.ts";
 
 /** Encoded messages remembered, in bytes: about 15 minutes of speech at 24 kHz. */

@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
-import type { MetricsPage } from "./http-routes.ts";
+import type { MetricsPage } from "./http/routes.ts";
 import type { Report } from "./report.ts";
 import type { Services } from "./services.ts";
 

@@ -1,5 +1,5 @@
 import type { Keyring } from "./credentials.ts";
-import type { FaultBoard } from "./fault-board.ts";
+import type { FaultBoard } from "./faults/fault-board.ts";
 import type { Slots } from "./slots.ts";
 import type { BoundedMemo } from "./speech/bounded-memo.ts";
 import type { SpeechEngine } from "./speech/engine.ts";

@@ -1,4 +1,4 @@
-import type { Model } from "./models.ts";
+import type { Model } from "./voice/models.ts";
 
 /** In ms, before `timeScale`, unless said otherwise; config.ts tells what each is. */
 export interface TimingSettings {

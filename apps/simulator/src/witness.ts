@@ -1,6 +1,6 @@
-import { ConnectionWitness } from "./connection-witness.ts";
-import type { Fault } from "./faults.ts";
+import type { Fault } from "./faults/faults.ts";
 import { addOne, type ConnectionLog, freshTotals, type Report } from "./report.ts";
+import { ConnectionWitness } from "./sockets/connection-witness.ts";
 
 /** Sees all that clients do, so that tests can assert that we behaved. */
 export class Witness {

@@ -1,7 +1,7 @@
-import { GatewayError } from "@tts-labs/core/errors";
 import type { Logger } from "@tts-labs/core/logger";
-import { FIRST_VOICE, type SpeechOptions } from "@tts-labs/core/protocol/speech-options";
 import { firstVoice, type Voice } from "@tts-labs/core/session/redis-voice-list";
+import { GatewayError } from "@tts-labs/protocol/errors";
+import { FIRST_VOICE, type SpeechOptions } from "@tts-labs/protocol/speech-options";
 
 export interface DefaultVoiceOptions {
   /** `TTS_VOICE`, where it is set. */

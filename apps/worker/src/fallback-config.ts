@@ -1,5 +1,5 @@
-import { GatewayError } from "@tts-labs/core/errors";
-import { type ProviderKey, toProviderKeys } from "./elevenlabs/provider-keys.ts";
+import { GatewayError } from "@tts-labs/protocol/errors";
+import { type ProviderKey, toProviderKeys } from "./elevenlabs/account/provider-keys.ts";
 
 /** As configured. */
 export interface FallbackSettings {

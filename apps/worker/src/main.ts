@@ -7,7 +7,6 @@ import { Lifecycle, shutDownOnSignal } from "@tts-labs/core/process/lifecycle";
 import { openLogger } from "@tts-labs/core/process/logger";
 import { logUncaught, tellParent, tellStartFailure } from "@tts-labs/core/process/program";
 import { secretsIn } from "@tts-labs/core/process/secrets";
-import { toSpeechOptions } from "@tts-labs/core/protocol/speech-options";
 import { openUtteranceConsumer } from "@tts-labs/core/queue/utterance-consumer";
 import { closeRedis, openRedis } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
@@ -18,14 +17,14 @@ import { StorageCheck } from "@tts-labs/core/redis/storage-check";
 import { openLiveRegistry } from "@tts-labs/core/session/redis-live-registry";
 import { openVoiceList } from "@tts-labs/core/session/redis-voice-list";
 import { openRedisStreams } from "@tts-labs/core/stream/redis-stream";
-import type { Fallback } from "./choices.ts";
+import { toSpeechOptions } from "@tts-labs/protocol/speech-options";
 import { parseWorkerConfig, type WorkerConfig, workerEnvironment } from "./config.ts";
 import { DefaultVoice } from "./default-voice.ts";
-import { toProviderKeys } from "./elevenlabs/provider-keys.ts";
+import { toProviderKeys } from "./elevenlabs/account/provider-keys.ts";
 import { toFallbackProvider } from "./fallback-config.ts";
-import { utteranceRunner } from "./job-consumer.ts";
 import { openMetrics } from "./metrics.ts";
 import { type NotReady, openOpsServer } from "./ops-server.ts";
+import type { Fallback } from "./protection/choices.ts";
 import {
   openProvider,
   type Provider,
@@ -33,6 +32,7 @@ import {
   type ProviderSettings,
   toCircuitName,
 } from "./provider.ts";
+import { utteranceRunner } from "./run/job-consumer.ts";
 import { publishVoices } from "./voices.ts";
 import { followWantedRoutes } from "./wanted-routes.ts";
 

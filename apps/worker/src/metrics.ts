@@ -1,11 +1,11 @@
-import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
 import type { BreakerObserver } from "@tts-labs/core/breaker/observer";
 import type { GovernorObserver } from "@tts-labs/core/governor/observer";
 import type { StreamObserver } from "@tts-labs/core/stream/observer";
+import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { ProviderObserver } from "./elevenlabs/observer.ts";
 import type { KeyObserver } from "./provider.ts";
-import type { RunObserver } from "./run-roles.ts";
+import type { RunObserver } from "./run/roles.ts";
 
 /** Seconds; from a warm checkout (below 1 ms) to the longest deadline. */
 const LATENCY_BUCKETS = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 20];

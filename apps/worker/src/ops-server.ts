@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { GatewayError, toHttpStatus } from "@tts-labs/core/errors";
 import { Door } from "@tts-labs/core/http/door";
 import { listenAt } from "@tts-labs/core/http/listen-at";
 import { SECURITY_HEADERS } from "@tts-labs/core/http/security-headers";
+import { GatewayError, toHttpStatus } from "@tts-labs/protocol/errors";
 
 /** Why the process should get no work just now: its own doing, or trouble with Redis. */
 export type NotReady = "starting" | "draining" | GatewayError;

@@ -1,5 +1,4 @@
 import type { Breaker } from "@tts-labs/core/breaker/breaker";
-import type { GatewayError } from "@tts-labs/core/errors";
 import { SlotGovernor } from "@tts-labs/core/governor/governor";
 import type { GovernorObserver } from "@tts-labs/core/governor/observer";
 import type { Logger } from "@tts-labs/core/logger";
@@ -7,20 +6,26 @@ import type { Lifecycle } from "@tts-labs/core/process/lifecycle";
 import { openBell } from "@tts-labs/core/redis/bell";
 import type { RedisConnection } from "@tts-labs/core/redis/client";
 import type { Keys } from "@tts-labs/core/redis/keys";
-import { askAccount } from "./elevenlabs/account.ts";
+import type { GatewayError } from "@tts-labs/protocol/errors";
+import { askAccount } from "./elevenlabs/account/account.ts";
+import type { ProviderKey } from "./elevenlabs/account/provider-keys.ts";
 import type { ProviderDeadlines } from "./elevenlabs/deadlines.ts";
 import {
   type ElevenLabsSynthesizer,
   openElevenLabsSynthesizer,
 } from "./elevenlabs/elevenlabs-synthesizer.ts";
 import type { ProviderObserver } from "./elevenlabs/observer.ts";
-import type { PoolOptions } from "./elevenlabs/pool.ts";
-import type { ProviderKey } from "./elevenlabs/provider-keys.ts";
-import { guardSynthesizer } from "./guarded-synthesizer.ts";
-import { KeyLimits } from "./key-limits.ts";
-import { ProviderHealth } from "./provider-health.ts";
-import { type LeaseSource, localLeases, ProviderSlots, switchingLeases } from "./provider-slots.ts";
-import type { Slots } from "./slots.ts";
+import type { PoolOptions } from "./elevenlabs/pool/pool.ts";
+import { guardSynthesizer } from "./protection/guarded-synthesizer.ts";
+import { KeyLimits } from "./protection/key-limits.ts";
+import { ProviderHealth } from "./protection/provider-health.ts";
+import {
+  type LeaseSource,
+  localLeases,
+  ProviderSlots,
+  switchingLeases,
+} from "./protection/provider-slots.ts";
+import type { Slots } from "./protection/slots.ts";
 import type { Synthesizer } from "./synthesizer.ts";
 
 /** A key that was refused, or whose quota is used up, is not tried for so long where there is another. */

@@ -1,6 +1,6 @@
 import type { Alignment } from "@tts-labs/core/audio/alignment";
-import type { GatewayError } from "@tts-labs/core/errors";
-import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
+import type { GatewayError } from "@tts-labs/protocol/errors";
+import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
 
 /**
  * The role of a provider: turns text into speech, one utterance at a time. A second provider is another

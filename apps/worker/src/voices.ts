@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type GatewayError, toGatewayError } from "@tts-labs/core/errors";
 import type { Logger } from "@tts-labs/core/logger";
 import type { Voice, VoiceList } from "@tts-labs/core/session/redis-voice-list";
+import { type GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
 
 const FIRST_RETRY_MS = 1_000;
 /** The list outlives two failed rounds. */

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "@tts-labs/core/logger";
-import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
 import type { RedisConnection } from "@tts-labs/core/redis/client";
 import type { Keys } from "@tts-labs/core/redis/keys";
 import { ownClock, type SharedClock } from "@tts-labs/core/redis/shared-clock";
+import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
 
 /** Routes looked at in one round; the edges list no more than that. */
 const MAX_ROUTES = 256;

@@ -1,6 +1,6 @@
-import { type AudioFrame, parseAudioFrame } from "@tts-labs/core/protocol/audio-frame";
-import type { ClientMessage } from "@tts-labs/core/protocol/client-message";
-import type { ServerMessage, ServerMessageOf } from "@tts-labs/core/protocol/server-message";
+import { type AudioFrame, parseAudioFrame } from "@tts-labs/protocol/audio-frame";
+import type { ClientMessage } from "@tts-labs/protocol/client-message";
+import type { ServerMessage, ServerMessageOf } from "@tts-labs/protocol/server-message";
 import { type Deferred, withResolvers } from "./deferred.ts";
 import { Heartbeat, type HeartbeatPace } from "./heartbeat.ts";
 import { fromClose, fromErrorMessage, SpeechError } from "./speech-error.ts";

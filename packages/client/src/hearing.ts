@@ -1,6 +1,6 @@
-import { firstReplaced } from "@tts-labs/core/audio/replaced-words";
-import { isSpace, wordEnd } from "@tts-labs/core/audio/word-starts";
-import type { ServerMessageOf } from "@tts-labs/core/protocol/server-message";
+import type { ServerMessageOf } from "@tts-labs/protocol/server-message";
+import { firstReplaced } from "@tts-labs/protocol/words/replaced-words";
+import { isSpace, wordEnd } from "@tts-labs/protocol/words/word-starts";
 import type { HeardText, SpokenWord } from "./utterance.ts";
 
 export { firstReplaced };

@@ -1,4 +1,4 @@
-import type { ClientMessage } from "@tts-labs/core/protocol/client-message";
+import type { ClientMessage } from "@tts-labs/protocol/client-message";
 import {
   Connection,
   type ConnectionListener,

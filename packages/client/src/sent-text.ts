@@ -1,5 +1,5 @@
-import { MAX_UTTERANCE_CHARACTERS } from "@tts-labs/core/limits";
-import type { ClientMessage, TextMessage } from "@tts-labs/core/protocol/client-message";
+import type { ClientMessage, TextMessage } from "@tts-labs/protocol/client-message";
+import { MAX_UTTERANCE_CHARACTERS } from "@tts-labs/protocol/limits";
 import { cutPieces } from "./text-pieces.ts";
 
 export type WireOptions = Omit<TextMessage, "type" | "text" | "end">;

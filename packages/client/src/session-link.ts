@@ -1,6 +1,6 @@
-import type { AudioFrame } from "@tts-labs/core/protocol/audio-frame";
-import type { ClientMessage, ResumeMessage } from "@tts-labs/core/protocol/client-message";
-import type { ServerMessage } from "@tts-labs/core/protocol/server-message";
+import type { AudioFrame } from "@tts-labs/protocol/audio-frame";
+import type { ClientMessage, ResumeMessage } from "@tts-labs/protocol/client-message";
+import type { ServerMessage } from "@tts-labs/protocol/server-message";
 import type { Connected, Connection, ConnectionListener, ConnectionTimes } from "./connection.ts";
 import type { Endpoints } from "./endpoints.ts";
 import { openConnection } from "./open-connection.ts";

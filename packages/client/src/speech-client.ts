@@ -1,5 +1,5 @@
-import { MAX_UTTERANCES_PER_SESSION } from "@tts-labs/core/limits";
-import type { ServerMessage } from "@tts-labs/core/protocol/server-message";
+import { MAX_UTTERANCES_PER_SESSION } from "@tts-labs/protocol/limits";
+import type { ServerMessage } from "@tts-labs/protocol/server-message";
 import type { Connected, ConnectionTimes } from "./connection.ts";
 import { withResolvers } from "./deferred.ts";
 import { Endpoints, type ServerAddress } from "./endpoints.ts";

@@ -1,5 +1,5 @@
-import { ERROR_CATALOGUE, type ErrorCode } from "@tts-labs/core/errors";
-import type { ServerMessageOf } from "@tts-labs/core/protocol/server-message";
+import { ERROR_CATALOGUE, type ErrorCode } from "@tts-labs/protocol/errors";
+import type { ServerMessageOf } from "@tts-labs/protocol/server-message";
 
 /** What goes wrong on this side of the socket; the server's own codes are those of `docs/errors.md`. */
 export const CLIENT_ERRORS = {

@@ -1,4 +1,4 @@
-import { SentenceCutter } from "@tts-labs/core/text/sentence-cutter";
+import { SentenceCutter } from "@tts-labs/protocol/text/sentence-cutter";
 import { type SpeechText, textPieces } from "./text-pieces.ts";
 
 /**

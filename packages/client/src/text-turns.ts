@@ -1,6 +1,6 @@
-import { MAX_UTTERANCE_CHARACTERS } from "@tts-labs/core/limits";
-import type { ClientMessage } from "@tts-labs/core/protocol/client-message";
-import type { ServerMessageOf } from "@tts-labs/core/protocol/server-message";
+import type { ClientMessage } from "@tts-labs/protocol/client-message";
+import { MAX_UTTERANCE_CHARACTERS } from "@tts-labs/protocol/limits";
+import type { ServerMessageOf } from "@tts-labs/protocol/server-message";
 import type { Connected } from "./connection.ts";
 import { type SpeakOptions, toWireOptions } from "./speak-options.ts";
 import { SpeechError } from "./speech-error.ts";

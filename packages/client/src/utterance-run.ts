@@ -1,6 +1,6 @@
-import type { AudioFrame } from "@tts-labs/core/protocol/audio-frame";
-import type { ClientMessage } from "@tts-labs/core/protocol/client-message";
-import type { ServerMessage, ServerMessageOf } from "@tts-labs/core/protocol/server-message";
+import type { AudioFrame } from "@tts-labs/protocol/audio-frame";
+import type { ClientMessage } from "@tts-labs/protocol/client-message";
+import type { ServerMessage, ServerMessageOf } from "@tts-labs/protocol/server-message";
 import { withResolvers } from "./deferred.ts";
 import type { AudioChunk } from "./frame-queue.ts";
 import { Hearing } from "./hearing.ts";

@@ -1,4 +1,4 @@
-import type { ServerMessageOf } from "@tts-labs/core/protocol/server-message";
+import type { ServerMessageOf } from "@tts-labs/protocol/server-message";
 import type { AudioChunk } from "./frame-queue.ts";
 import type { SpeechError } from "./speech-error.ts";
 

@@ -1,5 +1,5 @@
 import { ProviderError } from "@tts-labs/core/breaker/faults";
-import { type ErrorCode, GatewayError } from "@tts-labs/core/errors";
+import { type ErrorCode, GatewayError } from "@tts-labs/protocol/errors";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Fleet, fault, type Member, request } from "./fleet.ts";
 

@@ -2,10 +2,10 @@ import { randomBytes } from "node:crypto";
 import { type Breaker, openBreaker } from "@tts-labs/core/breaker/breaker";
 import type { Circuit } from "@tts-labs/core/breaker/circuit";
 import type { BreakerSettings } from "@tts-labs/core/breaker/circuit-record";
-import { GatewayError } from "@tts-labs/core/errors";
 import { silentLogger } from "@tts-labs/core/logger";
 import { closeRedis, openRedis, type RedisConnection } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
+import { GatewayError } from "@tts-labs/protocol/errors";
 
 /** A circuit as one process has it. */
 export interface Member {

@@ -1,4 +1,4 @@
-import { MAX_ENTRY_BYTES } from "@tts-labs/core/limits";
+import { MAX_ENTRY_BYTES } from "@tts-labs/protocol/limits";
 import { afterEach, expect, test, vi } from "vitest";
 import { asRead, keyOf, readAll, speech } from "./speech.ts";
 import { type Caches, type OpenCaches, TEST_LIMITS } from "./stores.ts";

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { silentLogger } from "@tts-labs/core/logger";
-import { type SpeechOptions, toSpeechOptions } from "@tts-labs/core/protocol/speech-options";
 import { closeRedis, openRedis, type RedisConnection } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
 import { RedisWantedRoutes } from "@tts-labs/edge/wanted-routes";
+import { type SpeechOptions, toSpeechOptions } from "@tts-labs/protocol/speech-options";
 import { followWantedRoutes } from "@tts-labs/worker/wanted-routes";
 import { afterEach, beforeEach, expect, inject, test, vi } from "vitest";
 import { keysWithoutTtl } from "../../harness/keys-without-ttl.ts";

@@ -1,5 +1,5 @@
 import { SpeechClient } from "@tts-labs/client/speech-client";
-import { renderSpeech } from "@tts-labs/simulator/render";
+import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { ChaosProxy } from "../../harness/chaos-proxy.ts";
 import { hearCut } from "../../harness/hear-cut.ts";

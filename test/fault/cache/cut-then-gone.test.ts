@@ -1,6 +1,6 @@
 import { silentLogger } from "@tts-labs/core/logger";
 import { openRedis, type RedisConnection } from "@tts-labs/core/redis/client";
-import { renderSpeech } from "@tts-labs/simulator/render";
+import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { metric } from "../../harness/metrics.ts";
 import { ResumingTestClient } from "../../harness/resuming-client.ts";

@@ -4,9 +4,9 @@ import { openRedisAudioCache, type RedisAudioCache } from "@tts-labs/core/cache/
 import { silentLogger } from "@tts-labs/core/logger";
 import { closeRedis, openRedis } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
-import type { Keeps } from "@tts-labs/edge/speech-cache/speech-cache";
-import { FAULTS, type FaultName } from "@tts-labs/simulator/faults";
-import { renderSpeech } from "@tts-labs/simulator/render";
+import type { Keeps } from "@tts-labs/edge/shared-speech/speech-cache";
+import { FAULTS, type FaultName } from "@tts-labs/simulator/faults/faults";
+import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { readAll } from "../../contract/cache/speech.ts";
 import { type System, type SystemOptions, startSystem } from "../../harness/system.ts";

@@ -1,5 +1,5 @@
-import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
-import { renderSpeech } from "@tts-labs/simulator/render";
+import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
+import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Truths } from "../../../scripts/chaos/truth.ts";
 import { type Fleet, startFleet } from "../../../scripts/supervisor/fleet.ts";

@@ -1,7 +1,7 @@
 import { firstReplaced } from "@tts-labs/client/hearing";
 import { type ConnectOptions, SpeechClient } from "@tts-labs/client/speech-client";
 import type { SpokenWord, Utterance } from "@tts-labs/client/utterance";
-import { renderSpeech } from "@tts-labs/simulator/render";
+import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { Random } from "../../../scripts/random.ts";
 import { ChaosProxy } from "../../harness/chaos-proxy.ts";

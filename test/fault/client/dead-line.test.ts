@@ -1,5 +1,5 @@
 import { type ConnectOptions, SpeechClient } from "@tts-labs/client/speech-client";
-import { renderSpeech } from "@tts-labs/simulator/render";
+import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
 import { ChaosProxy } from "../../harness/chaos-proxy.ts";
 import { type System, startSystem } from "../../harness/system.ts";

@@ -1,5 +1,5 @@
 import { SpeechClient } from "@tts-labs/client/speech-client";
-import { renderSpeech } from "@tts-labs/simulator/render";
+import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { expect, inject, it } from "vitest";
 import { startSystem } from "../../harness/system.ts";
 

@@ -1,9 +1,9 @@
-import type { ErrorCode } from "@tts-labs/core/errors";
+import type { ErrorCode } from "@tts-labs/protocol/errors";
 import {
   MAX_CLIENT_MESSAGE_BYTES,
   MAX_PROTOCOL_ERRORS,
   MAX_UTTERANCE_CHARACTERS,
-} from "@tts-labs/core/limits";
+} from "@tts-labs/protocol/limits";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { type EdgeAlone, startEdgeAlone } from "../../harness/edge-alone.ts";
 import { fakeSpeechOf } from "../../harness/fake-worker.ts";

@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import { Readable } from "node:stream";
 import { gzipSync } from "node:zlib";
-import type { ErrorCode } from "@tts-labs/core/errors";
+import type { ErrorCode } from "@tts-labs/protocol/errors";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { WebSocket } from "ws";
 import { type EdgeAlone, startEdgeAlone } from "../../harness/edge-alone.ts";

@@ -1,8 +1,8 @@
 import { silentLogger } from "@tts-labs/core/logger";
-import type { ServerMessageOf } from "@tts-labs/core/protocol/server-message";
+import type { ServerMessageOf } from "@tts-labs/protocol/server-message";
 import { defaultSimulatorConfig } from "@tts-labs/simulator/config";
 import { startSimulator } from "@tts-labs/simulator/main";
-import { renderSpeech } from "@tts-labs/simulator/render";
+import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import type { WorkerConfig } from "@tts-labs/worker/config";
 import { describe, expect, inject, it, onTestFinished } from "vitest";
 import { NativeClient } from "../../harness/native-client.ts";

@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
-import type { ErrorCode } from "@tts-labs/core/errors";
 import { silentLogger } from "@tts-labs/core/logger";
+import type { ErrorCode } from "@tts-labs/protocol/errors";
 import { defaultSimulatorConfig } from "@tts-labs/simulator/config";
-import { FAULTS, type FaultName } from "@tts-labs/simulator/faults";
+import { FAULTS, type FaultName } from "@tts-labs/simulator/faults/faults";
 import { type Simulator, startSimulator } from "@tts-labs/simulator/main";
-import { renderSpeech } from "@tts-labs/simulator/render";
+import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { defaultWorkerConfig } from "@tts-labs/worker/config";
 import { type RunningWorker, startWorker } from "@tts-labs/worker/main";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";

@@ -1,4 +1,4 @@
-import { renderSpeech } from "@tts-labs/simulator/render";
+import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { expect, onTestFinished, test } from "vitest";
 import { joinedPcm } from "../../harness/joined-speech.ts";
 import { NativeClient } from "../../harness/native-client.ts";

@@ -1,4 +1,4 @@
-import { renderSpeech } from "@tts-labs/simulator/render";
+import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { expect } from "vitest";
 import { type Fleet, type FleetOptions, startFleet } from "../../../scripts/supervisor/fleet.ts";
 import type { FleetMember } from "../../../scripts/supervisor/fleet-member.ts";

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseAudioFrame } from "@tts-labs/core/protocol/audio-frame";
+import { parseAudioFrame } from "@tts-labs/protocol/audio-frame";
 import { WebSocket } from "ws";
 
 /** What others noticed while something went on. */

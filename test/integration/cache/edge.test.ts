@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { renderSpeech } from "@tts-labs/simulator/render";
+import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 import { metric } from "../../harness/metrics.ts";
 import { NativeClient } from "../../harness/native-client.ts";

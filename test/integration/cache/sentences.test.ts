@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
-import type { ServerMessageOf } from "@tts-labs/core/protocol/server-message";
+import type { ServerMessageOf } from "@tts-labs/protocol/server-message";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 import { joinedPcm, renderSentences, wordStarts } from "../../harness/joined-speech.ts";
 import { metric } from "../../harness/metrics.ts";

@@ -1,5 +1,5 @@
-import { samplesToMs } from "@tts-labs/core/audio/pcm";
-import { MAX_UTTERANCE_CHARACTERS, MAX_UTTERANCES_PER_SESSION } from "@tts-labs/core/limits";
+import { samplesToMs } from "@tts-labs/protocol/audio/pcm";
+import { MAX_UTTERANCE_CHARACTERS, MAX_UTTERANCES_PER_SESSION } from "@tts-labs/protocol/limits";
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest";
 import { type EdgeAlone, startEdgeAlone } from "../../harness/edge-alone.ts";
 import { fakeSpeechOf } from "../../harness/fake-worker.ts";

@@ -1,5 +1,5 @@
 import { connect } from "node:net";
-import { GatewayError } from "@tts-labs/core/errors";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest";
 import { type EdgeAlone, startEdgeAlone } from "../../harness/edge-alone.ts";
 import { fakeSpeechOf } from "../../harness/fake-worker.ts";

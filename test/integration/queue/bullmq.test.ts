@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import type { GatewayError } from "@tts-labs/core/errors";
 import { newUtteranceId } from "@tts-labs/core/ids";
 import { silentLogger } from "@tts-labs/core/logger";
 import { openUtteranceQueue } from "@tts-labs/core/queue/bullmq";
@@ -7,6 +6,7 @@ import { openUtteranceConsumer, type UtteranceConsumer } from "@tts-labs/core/qu
 import type { RunUtteranceJob, UtteranceJob } from "@tts-labs/core/queue/utterance-job";
 import { closeRedis, isCluster, openRedis, type RedisConnection } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
+import type { GatewayError } from "@tts-labs/protocol/errors";
 import { afterEach, describe, expect, inject, test, vi } from "vitest";
 import { freePort } from "../../../scripts/private-redis.ts";
 import { startPrivateCluster } from "../../harness/private-cluster.ts";

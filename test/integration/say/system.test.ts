@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { SpeechClient } from "@tts-labs/client/speech-client";
 import type { Utterance } from "@tts-labs/client/utterance";
-import { renderSpeech } from "@tts-labs/simulator/render";
+import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { type System, startSystem } from "../../harness/system.ts";
 

@@ -1,8 +1,8 @@
 import { silentLogger } from "@tts-labs/core/logger";
 import { defaultSimulatorConfig } from "@tts-labs/simulator/config";
-import { FAULTS, type FaultName } from "@tts-labs/simulator/faults";
+import { FAULTS, type FaultName } from "@tts-labs/simulator/faults/faults";
 import { type Simulator, startSimulator } from "@tts-labs/simulator/main";
-import { renderSpeech } from "@tts-labs/simulator/render";
+import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Closed, FLASH, GRACE, ProviderClient, socketUrl } from "./provider-client.ts";
 

@@ -2,7 +2,7 @@ import { request } from "node:http";
 import { silentLogger } from "@tts-labs/core/logger";
 import { defaultSimulatorConfig } from "@tts-labs/simulator/config";
 import { type Simulator, startSimulator } from "@tts-labs/simulator/main";
-import { renderSpeech } from "@tts-labs/simulator/render";
+import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { GRACE } from "./provider-client.ts";
 

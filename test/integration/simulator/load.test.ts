@@ -1,7 +1,7 @@
 import { silentLogger } from "@tts-labs/core/logger";
 import { defaultSimulatorConfig } from "@tts-labs/simulator/config";
 import { type Simulator, startSimulator } from "@tts-labs/simulator/main";
-import { renderSpeech } from "@tts-labs/simulator/render";
+import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { GRACE, ProviderClient, socketUrl } from "./provider-client.ts";
 

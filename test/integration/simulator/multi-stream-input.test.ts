@@ -1,4 +1,4 @@
-import { renderSpeech } from "@tts-labs/simulator/render";
+import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { describe, expect, it } from "vitest";
 import { FLASH, GRACE, type ProviderClient, type Seen } from "./provider-client.ts";
 import { SimulatorForFile } from "./simulator-for-file.ts";

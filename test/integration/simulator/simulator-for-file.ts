@@ -1,7 +1,7 @@
 import { silentLogger } from "@tts-labs/core/logger";
 import { defaultSimulatorConfig } from "@tts-labs/simulator/config";
 import { type Simulator, startSimulator } from "@tts-labs/simulator/main";
-import type { SpokenMessage } from "@tts-labs/simulator/render";
+import type { SpokenMessage } from "@tts-labs/simulator/voice/render";
 import { afterAll, beforeAll, beforeEach, expect, vi } from "vitest";
 import { FLASH, GRACE, ProviderClient, socketUrl } from "./provider-client.ts";
 

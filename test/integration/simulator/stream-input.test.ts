@@ -1,4 +1,4 @@
-import { renderMessages, renderSpeech, type SpokenMessage } from "@tts-labs/simulator/render";
+import { renderMessages, renderSpeech, type SpokenMessage } from "@tts-labs/simulator/voice/render";
 import { describe, expect, it, vi } from "vitest";
 import { FLASH, GRACE, type Seen } from "./provider-client.ts";
 import { SimulatorForFile } from "./simulator-for-file.ts";

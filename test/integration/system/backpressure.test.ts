@@ -1,7 +1,7 @@
-import { MAX_ENTRY_BYTES } from "@tts-labs/core/limits";
 import { silentLogger } from "@tts-labs/core/logger";
 import { openRedis } from "@tts-labs/core/redis/client";
-import { renderSpeech } from "@tts-labs/simulator/render";
+import { MAX_ENTRY_BYTES } from "@tts-labs/protocol/limits";
+import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { expect, inject, it, onTestFinished } from "vitest";
 import { metric } from "../../harness/metrics.ts";
 import { NativeClient } from "../../harness/native-client.ts";

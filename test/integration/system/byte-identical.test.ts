@@ -1,4 +1,4 @@
-import { renderSpeech } from "@tts-labs/simulator/render";
+import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { describe, expect, inject, it, onTestFinished } from "vitest";
 import { NativeClient } from "../../harness/native-client.ts";
 import { type SystemOptions, startSystem } from "../../harness/system.ts";

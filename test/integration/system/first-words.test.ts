@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { TextMessage } from "@tts-labs/core/protocol/client-message";
+import type { TextMessage } from "@tts-labs/protocol/client-message";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { NativeClient } from "../../harness/native-client.ts";
 import { type System, startSystem } from "../../harness/system.ts";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { renderSpeech } from "@tts-labs/simulator/render";
+import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { expect, inject, it, onTestFinished } from "vitest";
 import { type Fleet, startFleet } from "../../../scripts/supervisor/fleet.ts";
 import type { FleetMember } from "../../../scripts/supervisor/fleet-member.ts";

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { silentLogger } from "@tts-labs/core/logger";
 import { defaultWorkerConfig } from "@tts-labs/worker/config";
-import { ERROR_NAMES, type NamedError } from "@tts-labs/worker/elevenlabs/error-names";
+import { ERROR_NAMES, type NamedError } from "@tts-labs/worker/elevenlabs/errors/error-names";
 import { type RunningWorker, startWorker } from "@tts-labs/worker/main";
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from "vitest";
 import { HandEdge } from "../../harness/hand-edge.ts";

@@ -1,11 +1,11 @@
 import { type Alignment, shiftAlignment, type Word, WordCutter } from "@tts-labs/core/audio/alignment";
-import { samplesToMs } from "@tts-labs/core/audio/pcm";
 import { silentLogger } from "@tts-labs/core/logger";
-import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
+import { samplesToMs } from "@tts-labs/protocol/audio/pcm";
+import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
 import { defaultSimulatorConfig } from "@tts-labs/simulator/config";
-import type { FaultName } from "@tts-labs/simulator/faults";
+import type { FaultName } from "@tts-labs/simulator/faults/faults";
 import { type Simulator, startSimulator } from "@tts-labs/simulator/main";
-import { renderMessages, renderSpeech } from "@tts-labs/simulator/render";
+import { renderMessages, renderSpeech } from "@tts-labs/simulator/voice/render";
 import {
   type ElevenLabsSynthesizer,
   openElevenLabsSynthesizer,

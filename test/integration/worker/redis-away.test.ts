@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { silentLogger } from "@tts-labs/core/logger";
 import { defaultSimulatorConfig } from "@tts-labs/simulator/config";
 import { startSimulator } from "@tts-labs/simulator/main";
-import { renderSpeech } from "@tts-labs/simulator/render";
+import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { defaultWorkerConfig } from "@tts-labs/worker/config";
 import { startWorker } from "@tts-labs/worker/main";
 import { expect, inject, onTestFinished, test, vi } from "vitest";

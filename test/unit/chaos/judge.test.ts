@@ -1,4 +1,4 @@
-import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
+import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
 import { beforeAll, describe, expect, it } from "vitest";
 import { HeardUtterance } from "../../../scripts/chaos/heard.ts";
 import { judge } from "../../../scripts/chaos/judge.ts";

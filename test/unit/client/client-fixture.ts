@@ -1,7 +1,7 @@
 import { type ConnectOptions, SpeechClient } from "@tts-labs/client/speech-client";
 import { SpeechError } from "@tts-labs/client/speech-error";
 import type { Utterance } from "@tts-labs/client/utterance";
-import type { ClientMessage } from "@tts-labs/core/protocol/client-message";
+import type { ClientMessage } from "@tts-labs/protocol/client-message";
 import { expect, onTestFinished } from "vitest";
 import { FakeEdge, type FakeEdgeOptions } from "../../harness/fake-edge.ts";
 import type { FakeConnection } from "../../harness/fake-session.ts";

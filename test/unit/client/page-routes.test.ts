@@ -1,4 +1,4 @@
-import { openPageRoutes, type PageRoutes } from "@tts-labs/edge/page-routes";
+import { openPageRoutes, type PageRoutes } from "@tts-labs/edge/http/page-routes";
 import { beforeAll, describe, expect, it } from "vitest";
 
 const textOf = (body: Uint8Array | undefined) => new TextDecoder().decode(body);

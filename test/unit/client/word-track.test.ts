@@ -1,4 +1,4 @@
-import { WordTrack } from "@tts-labs/edge/page/word-track";
+import { WordTrack } from "@tts-labs/edge/page/words/word-track";
 import { describe, expect, it } from "vitest";
 
 const spoken = (...words: [string, number][]) =>

@@ -1,7 +1,7 @@
-import { GatewayError } from "@tts-labs/core/errors";
 import { toLoggedError } from "@tts-labs/core/process/log-error";
 import { openLogger } from "@tts-labs/core/process/logger";
 import { secretsIn } from "@tts-labs/core/process/secrets";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { pino } from "pino";
 import { describe, expect, test } from "vitest";
 

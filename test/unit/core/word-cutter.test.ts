@@ -1,6 +1,6 @@
 import { type Alignment, WordCutter } from "@tts-labs/core/audio/alignment";
-import { firstReplaced } from "@tts-labs/core/audio/replaced-words";
-import { isWordStart } from "@tts-labs/core/audio/word-starts";
+import { firstReplaced } from "@tts-labs/protocol/words/replaced-words";
+import { isWordStart } from "@tts-labs/protocol/words/word-starts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { cpuStopwatch } from "../../harness/cpu-time.ts";

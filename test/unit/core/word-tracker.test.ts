@@ -1,6 +1,6 @@
 import type { Alignment } from "@tts-labs/core/audio/alignment";
-import { isWordStart } from "@tts-labs/core/audio/word-starts";
 import { WordTracker } from "@tts-labs/core/audio/word-tracker";
+import { isWordStart } from "@tts-labs/protocol/words/word-starts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { cpuStopwatch } from "../../harness/cpu-time.ts";

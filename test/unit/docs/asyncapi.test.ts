@@ -1,6 +1,6 @@
-import { type AudioFrameHeader, encodeAudioFrame } from "@tts-labs/core/protocol/audio-frame";
-import { clientMessageSchemas, parseClientMessage } from "@tts-labs/core/protocol/client-message";
-import { encodeServerMessage, serverMessageSchemas } from "@tts-labs/core/protocol/server-message";
+import { type AudioFrameHeader, encodeAudioFrame } from "@tts-labs/protocol/audio-frame";
+import { clientMessageSchemas, parseClientMessage } from "@tts-labs/protocol/client-message";
+import { encodeServerMessage, serverMessageSchemas } from "@tts-labs/protocol/server-message";
 import { describe, expect, test } from "vitest";
 import { AUDIO_FRAME_FIELDS } from "../../../scripts/docs/asyncapi.ts";
 import { titleOf } from "../../../scripts/docs/json-schema.ts";

@@ -1,4 +1,4 @@
-import { ERROR_CODES } from "@tts-labs/core/errors";
+import { ERROR_CODES } from "@tts-labs/protocol/errors";
 import { describe, expect, test } from "vitest";
 import { generateDocuments } from "../../../scripts/generate-docs.ts";
 import { readText } from "./document.ts";

@@ -1,5 +1,5 @@
-import { synthesizeBodySchema } from "@tts-labs/edge/dialects/synthesize";
-import { clientRoutes, opsRoutes } from "@tts-labs/edge/ops-routes";
+import { synthesizeBodySchema } from "@tts-labs/edge/dialects/synthesize/synthesize";
+import { clientRoutes, opsRoutes } from "@tts-labs/edge/http/ops-routes";
 import { describe, expect, test } from "vitest";
 import { synthesizeExamples } from "../../../scripts/docs/http-examples.ts";
 import { partAt, readDocument, referencesOf, resolveReference } from "./document.ts";

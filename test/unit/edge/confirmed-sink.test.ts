@@ -1,6 +1,6 @@
-import { ConfirmedSink } from "@tts-labs/edge/delivery/confirmed-sink";
 import type { Frame } from "@tts-labs/edge/delivery/frame";
 import { newTally } from "@tts-labs/edge/delivery/tally";
+import { ConfirmedSink } from "@tts-labs/edge/dialects/native/confirmed-sink";
 import { describe, expect, test } from "vitest";
 
 const FRAME_SAMPLES = 500;

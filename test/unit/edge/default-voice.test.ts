@@ -1,7 +1,7 @@
 import { silentLogger } from "@tts-labs/core/logger";
-import { FIRST_VOICE } from "@tts-labs/core/protocol/speech-options";
 import type { Voice } from "@tts-labs/core/session/redis-voice-list";
 import { DefaultVoice } from "@tts-labs/edge/default-voice";
+import { FIRST_VOICE } from "@tts-labs/protocol/speech-options";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 const ANNA: Voice = { id: "anna", name: "Anna" };

@@ -1,5 +1,5 @@
-import type { GatewayError } from "@tts-labs/core/errors";
 import { type Departing, Drain } from "@tts-labs/edge/drain";
+import type { GatewayError } from "@tts-labs/protocol/errors";
 import { beforeEach, describe, expect, test } from "vitest";
 
 const SETTINGS = { drainSettleMs: 30, drainSpreadMs: 200, drainLimitMs: 10_000 };

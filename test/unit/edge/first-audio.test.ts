@@ -1,4 +1,4 @@
-import { toFirstAudio } from "@tts-labs/edge/first-audio";
+import { toFirstAudio } from "@tts-labs/edge/utterance/first-audio";
 import { describe, expect, test } from "vitest";
 
 const worker = { queue: 2, slot: 0, connect: 10, provider: 100 };

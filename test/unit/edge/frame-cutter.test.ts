@@ -1,6 +1,6 @@
-import { parseAudioFrame } from "@tts-labs/core/protocol/audio-frame";
 import type { Frame } from "@tts-labs/edge/delivery/frame";
 import { FrameCutter } from "@tts-labs/edge/delivery/frame-cutter";
+import { parseAudioFrame } from "@tts-labs/protocol/audio-frame";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 

@@ -1,5 +1,5 @@
 import { AdaptiveFrameSize } from "@tts-labs/edge/delivery/frame-size";
-import { RoundTrip } from "@tts-labs/edge/delivery/round-trip";
+import { RoundTrip } from "@tts-labs/edge/dialects/native/round-trip";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 describe("the adaptive frame size", () => {

@@ -1,5 +1,5 @@
 import type { AudioEntry } from "@tts-labs/core/session/entries";
-import { HeardText } from "@tts-labs/edge/heard-text";
+import { HeardText } from "@tts-labs/edge/utterance/heard-text";
 import { describe, expect, test } from "vitest";
 import { cpuStopwatch } from "../../harness/cpu-time.ts";
 

@@ -1,7 +1,7 @@
 import { ByteBudget } from "@tts-labs/core/async/byte-budget";
-import type { ServerMessageOf } from "@tts-labs/core/protocol/server-message";
 import { toWordsMessage } from "@tts-labs/edge/delivery/captions";
-import { JsonSink } from "@tts-labs/edge/delivery/json-sink";
+import { JsonSink } from "@tts-labs/edge/dialects/synthesize/json-sink";
+import type { ServerMessageOf } from "@tts-labs/protocol/server-message";
 import { expect, test } from "vitest";
 import { FakeExchange } from "../../harness/fake-exchange.ts";
 

@@ -1,12 +1,12 @@
-import type { GatewayError } from "@tts-labs/core/errors";
-import { parseAudioFrame } from "@tts-labs/core/protocol/audio-frame";
-import type { ServerMessage } from "@tts-labs/core/protocol/server-message";
 import type { Frame } from "@tts-labs/edge/delivery/frame";
 import { FrameCutter } from "@tts-labs/edge/delivery/frame-cutter";
 import { Outbound, type Overflow } from "@tts-labs/edge/delivery/outbound";
 import { Pacer } from "@tts-labs/edge/delivery/pacing";
 import type { Sink } from "@tts-labs/edge/delivery/sink";
 import { type DeliveryTally, newTally } from "@tts-labs/edge/delivery/tally";
+import { parseAudioFrame } from "@tts-labs/protocol/audio-frame";
+import type { GatewayError } from "@tts-labs/protocol/errors";
+import type { ServerMessage } from "@tts-labs/protocol/server-message";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 class MemorySink implements Sink {

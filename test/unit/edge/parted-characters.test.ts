@@ -1,4 +1,4 @@
-import { PartedCharacters } from "@tts-labs/edge/parted-characters";
+import { PartedCharacters } from "@tts-labs/edge/session/parted-characters";
 import { describe, expect, test } from "vitest";
 
 const [FIRST = "", SECOND = ""] = "😀".split("");

@@ -3,8 +3,8 @@ import type { UtteranceJob } from "@tts-labs/core/queue/utterance-job";
 import { encodeAudioEntry } from "@tts-labs/core/session/entries";
 import { openMemoryStreams } from "@tts-labs/core/stream/memory-stream";
 import type { StreamRef, StreamWriter } from "@tts-labs/core/stream/stream";
-import { SecondWitness } from "@tts-labs/edge/second-witness";
-import { WatchedReader } from "@tts-labs/edge/speech-making/watched-reader";
+import { SecondWitness } from "@tts-labs/edge/speech/reader/second-witness";
+import { WatchedReader } from "@tts-labs/edge/speech/reader/watched-reader";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MemoryQueue } from "../../harness/fake-worker.ts";
 

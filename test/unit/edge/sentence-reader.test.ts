@@ -1,12 +1,12 @@
-import { samplesToMs } from "@tts-labs/core/audio/pcm";
-import { GatewayError } from "@tts-labs/core/errors";
 import { type AudioEntry, encodeAudioEntry, parseAudioEntry } from "@tts-labs/core/session/entries";
 import type { PassedParts } from "@tts-labs/core/session/session-store";
 import { encodeUtteranceResult, type Outcome } from "@tts-labs/core/session/utterance-result";
 import { openMemoryStreams } from "@tts-labs/core/stream/memory-stream";
-import { SentenceReader } from "@tts-labs/edge/speech-making/sentence-reader";
-import { SentenceText } from "@tts-labs/edge/speech-making/sentence-text";
-import { UtteranceReader } from "@tts-labs/edge/utterance-reader";
+import { UtteranceReader } from "@tts-labs/edge/speech/reader/audio-reader";
+import { SentenceReader } from "@tts-labs/edge/speech/sentences/sentence-reader";
+import { SentenceText } from "@tts-labs/edge/speech/sentences/sentence-text";
+import { samplesToMs } from "@tts-labs/protocol/audio/pcm";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { Random } from "../../../scripts/random.ts";
 import { joinedPcm } from "../../harness/joined-speech.ts";

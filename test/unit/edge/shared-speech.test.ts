@@ -1,8 +1,8 @@
 import { ByteBudget } from "@tts-labs/core/async/byte-budget";
-import { GatewayError } from "@tts-labs/core/errors";
 import { openMemoryStreams } from "@tts-labs/core/stream/memory-stream";
 import type { StreamReader, StreamStore, StreamWriter } from "@tts-labs/core/stream/stream";
-import { SharedSpeech } from "@tts-labs/edge/speech-cache/shared-speech";
+import { SharedSpeech } from "@tts-labs/edge/shared-speech/shared-speech";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 const STREAM = { tag: "utt_1", name: "audio" } as const;

@@ -1,6 +1,6 @@
 import type { WebSocket } from "uWebSockets.js";
-import { GatewayError } from "@tts-labs/core/errors";
-import { SocketSink } from "@tts-labs/edge/delivery/socket-sink";
+import { SocketSink } from "@tts-labs/edge/dialects/native/socket-sink";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { beforeEach, describe, expect, test } from "vitest";
 
 /** What uWS does, as far as the sink uses it: every call on a closed socket throws. */

@@ -1,5 +1,5 @@
 import { firstAudioVerdict } from "@tts-labs/core/audio/first-audio-verdict";
-import { estimateSpeechBytes } from "@tts-labs/edge/delivery/speech-estimate";
+import { estimateSpeechBytes } from "@tts-labs/edge/dialects/synthesize/speech-estimate";
 import { expect, test } from "vitest";
 
 test("17 letters a second are a second of speech, and a syllable of Chinese takes longer than a letter", () => {

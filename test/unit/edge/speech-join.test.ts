@@ -1,4 +1,4 @@
-import { SpeechJoin } from "@tts-labs/edge/speech-making/speech-join";
+import { SpeechJoin } from "@tts-labs/edge/speech/sentences/speech-join";
 import { describe, expect, test } from "vitest";
 import { Random } from "../../../scripts/random.ts";
 import { joinedPcm, renderSentences, toSamples } from "../../harness/joined-speech.ts";

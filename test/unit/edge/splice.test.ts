@@ -1,5 +1,4 @@
 import type { Alignment } from "@tts-labs/core/audio/alignment";
-import { parseAudioFrame } from "@tts-labs/core/protocol/audio-frame";
 import { type AudioEntry, encodeAudioEntry } from "@tts-labs/core/session/entries";
 import { encodeUtteranceResult } from "@tts-labs/core/session/utterance-result";
 import { openMemoryStreams } from "@tts-labs/core/stream/memory-stream";
@@ -8,8 +7,9 @@ import { FrameCutter } from "@tts-labs/edge/delivery/frame-cutter";
 import { Outbound } from "@tts-labs/edge/delivery/outbound";
 import type { Sink } from "@tts-labs/edge/delivery/sink";
 import { newTally } from "@tts-labs/edge/delivery/tally";
-import type { ClientPosition, UtteranceEvent } from "@tts-labs/edge/utterance-reader";
-import { UtteranceReader } from "@tts-labs/edge/utterance-reader";
+import type { ClientPosition, UtteranceEvent } from "@tts-labs/edge/speech/reader/audio-reader";
+import { UtteranceReader } from "@tts-labs/edge/speech/reader/audio-reader";
+import { parseAudioFrame } from "@tts-labs/protocol/audio-frame";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 

@@ -4,8 +4,8 @@ import { openMemoryStreams } from "@tts-labs/core/stream/memory-stream";
 import { Outbound } from "@tts-labs/edge/delivery/outbound";
 import type { Sink } from "@tts-labs/edge/delivery/sink";
 import { newTally } from "@tts-labs/edge/delivery/tally";
-import { deliverUtterance } from "@tts-labs/edge/utterance-delivery";
-import type { ClientPosition } from "@tts-labs/edge/utterance-reader";
+import type { ClientPosition } from "@tts-labs/edge/speech/reader/audio-reader";
+import { deliverUtterance } from "@tts-labs/edge/utterance/delivery";
 import { expect, test } from "vitest";
 
 const FRAME_SAMPLES = 100;

@@ -1,4 +1,4 @@
-import { TextPause } from "@tts-labs/edge/speech-cache/text-pause";
+import { TextPause } from "@tts-labs/edge/shared-speech/text-pause";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 describe("the pause before a lookup", () => {

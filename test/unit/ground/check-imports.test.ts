@@ -19,7 +19,13 @@ function project(files: Readonly<Record<string, string>>): string {
     writeFileSync(join(root, path), text);
   };
   const dependencies = { ioredis: "6", bullmq: "6", "prom-client": "15", ws: "8", zod: "4" };
-  for (const folder of ["apps/edge", "apps/worker", "packages/core", "packages/client"]) {
+  for (const folder of [
+    "apps/edge",
+    "apps/worker",
+    "packages/core",
+    "packages/client",
+    "packages/protocol",
+  ]) {
     const name = `@tts-labs/${folder.split("/")[1]}`;
     write(`${folder}/package.json`, JSON.stringify({ name, dependencies }));
   }
@@ -37,12 +43,13 @@ const sound = {
   [`${core}/session/ids.ts`]: "export {};\n",
   [`${core}/redis/client.ts`]: 'import {\n  Cluster,\n  Redis,\n} from "ioredis";\n',
   "apps/README.ts": "export {};\n",
+  [`${worker}/run/attempts.ts`]: "export {};\n",
   [`${worker}/config.ts`]: "export const config = 1;\n",
   [`${worker}/main.ts`]: 'import { config } from "./config.ts";\nconst env = process.env;\n',
 };
 
 it("a project that keeps the rules has no violation, and all its imports are counted", () => {
-  expect(checkImports(project(sound))).toEqual({ files: 8, imports: 6, violations: [] });
+  expect(checkImports(project(sound))).toEqual({ files: 9, imports: 6, violations: [] });
 });
 
 const planted: readonly (readonly [rule: string, path: string, text: string, said: string])[] = [
@@ -83,7 +90,25 @@ const planted: readonly (readonly [rule: string, path: string, text: string, sai
     "the client to a service",
     "packages/client/src/x.ts",
     'import "@tts-labs/core/redis/client";',
-    "may see only core's pure layers",
+    "packages/client may not import",
+  ],
+  [
+    "the language to what speaks it",
+    "packages/protocol/src/x.ts",
+    'import "@tts-labs/core/stream/stream";',
+    "packages/protocol may not import",
+  ],
+  [
+    "upwards in an app",
+    `${worker}/elevenlabs/x.ts`,
+    'import "../run/attempts.ts";',
+    "elevenlabs imports upwards, from run",
+  ],
+  [
+    "a room without a place",
+    `${worker}/tools/x.ts`,
+    'import "../run/attempts.ts";',
+    "room tools has no place",
   ],
   ["a package away from home", `${worker}/x.ts`, 'import { Redis } from "ioredis";', "outside its home"],
   [
@@ -131,6 +156,7 @@ it("a ring of folders is found, though no file is in a ring", () => {
     }),
   );
   expect(violations).toEqual([
+    "apps/edge/src/delivery/a.ts:1 delivery imports upwards, from dialects",
     "folder cycle: apps/edge/src/delivery → apps/edge/src/dialects → apps/edge/src/delivery",
   ]);
 });

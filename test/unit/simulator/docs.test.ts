@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import { FAULTS } from "@tts-labs/simulator/faults";
-import { VOICES } from "@tts-labs/simulator/voices";
+import { FAULTS } from "@tts-labs/simulator/faults/faults";
+import { VOICES } from "@tts-labs/simulator/voice/voices";
 import { describe, expect, it } from "vitest";
 
 const page = readFileSync(new URL("../../../docs/simulator.md", import.meta.url), "utf8");

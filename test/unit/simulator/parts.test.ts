@@ -1,14 +1,14 @@
 import { defaultSimulatorConfig } from "@tts-labs/simulator/config";
 import { Keyring } from "@tts-labs/simulator/credentials";
-import { ERROR_NAME_FORM, ERROR_NAMES, findNamedError } from "@tts-labs/simulator/error-names";
-import { FaultBoard } from "@tts-labs/simulator/fault-board";
-import { FAULTS, parseFault } from "@tts-labs/simulator/faults";
-import { findModel } from "@tts-labs/simulator/models";
-import { toCloseReason } from "@tts-labs/simulator/service-error";
+import { ERROR_NAME_FORM, ERROR_NAMES, findNamedError } from "@tts-labs/simulator/faults/error-names";
+import { FaultBoard } from "@tts-labs/simulator/faults/fault-board";
+import { FAULTS, parseFault } from "@tts-labs/simulator/faults/faults";
+import { toCloseReason } from "@tts-labs/simulator/faults/service-error";
 import { Slots } from "@tts-labs/simulator/slots";
 import { BoundedMemo } from "@tts-labs/simulator/speech/bounded-memo";
 import { passed, Timing } from "@tts-labs/simulator/timing";
-import { findVoice } from "@tts-labs/simulator/voices";
+import { findModel } from "@tts-labs/simulator/voice/models";
+import { findVoice } from "@tts-labs/simulator/voice/voices";
 import { Witness } from "@tts-labs/simulator/witness";
 import { describe, expect, it } from "vitest";
 

@@ -1,6 +1,6 @@
-import { renderMessages, renderSpeech } from "@tts-labs/simulator/render";
 import { Espeak } from "@tts-labs/simulator/speech/espeak";
-import { VOICES } from "@tts-labs/simulator/voices";
+import { renderMessages, renderSpeech } from "@tts-labs/simulator/voice/render";
+import { VOICES } from "@tts-labs/simulator/voice/voices";
 import { describe, expect, it } from "vitest";
 
 const grace = "simEnglishGrace0000A";

@@ -1,4 +1,4 @@
-import { TextBuffer } from "@tts-labs/simulator/text-buffer";
+import { TextBuffer } from "@tts-labs/simulator/voice/text-buffer";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 

@@ -1,9 +1,9 @@
-import { GatewayError } from "@tts-labs/core/errors";
 import { parseRedisUrl, reconnectDelayMs } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
 import { retryStorage } from "@tts-labs/core/redis/retry";
 import { slotOf } from "@tts-labs/core/redis/slot";
 import { toStorageError } from "@tts-labs/core/redis/storage-error";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { describe, expect, it } from "vitest";
 
 const replyError = (message: string) => Object.assign(new Error(message), { name: "ReplyError" });

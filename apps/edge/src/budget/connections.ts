@@ -1,5 +1,5 @@
-import { GatewayError } from "@tts-labs/core/errors";
 import type { Logger } from "@tts-labs/core/logger";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import type { BudgetObserver } from "./budget-observer.ts";
 
 /** Connections beyond the bound that are still heard, so that each is told why, and probes are answered. */

@@ -1,5 +1,5 @@
 import type { ByteBudget } from "@tts-labs/core/async/byte-budget";
-import { GatewayError } from "@tts-labs/core/errors";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import type { BudgetObserver } from "./budget-observer.ts";
 import { HeldMessages } from "./held-messages.ts";
 import type { BudgetName, ConnectionLimits } from "./limits.ts";

@@ -1,4 +1,4 @@
-import { GatewayError } from "@tts-labs/core/errors";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import type { BudgetObserver } from "./budget-observer.ts";
 import type { ConnectionLimits, EdgeLimits } from "./limits.ts";
 

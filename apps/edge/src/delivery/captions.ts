@@ -1,6 +1,6 @@
 import type { Alignment, Word } from "@tts-labs/core/audio/alignment";
-import type { ServerMessageOf } from "@tts-labs/core/protocol/server-message";
 import type { Substitute } from "@tts-labs/core/session/entries";
+import type { ServerMessageOf } from "@tts-labs/protocol/server-message";
 
 export const toAlignmentMessage = (
   utteranceId: string,

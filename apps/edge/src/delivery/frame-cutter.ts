@@ -1,5 +1,5 @@
-import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
-import { AUDIO_FRAME_HEADER_BYTES, writeAudioFrameHeader } from "@tts-labs/core/protocol/audio-frame";
+import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
+import { AUDIO_FRAME_HEADER_BYTES, writeAudioFrameHeader } from "@tts-labs/protocol/audio-frame";
 import type { Frame } from "./frame.ts";
 import type { FrameSize } from "./frame-size.ts";
 

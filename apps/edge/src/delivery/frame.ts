@@ -1,4 +1,4 @@
-import { AUDIO_FRAME_HEADER_BYTES } from "@tts-labs/core/protocol/audio-frame";
+import { AUDIO_FRAME_HEADER_BYTES } from "@tts-labs/protocol/audio-frame";
 
 /** One message of audio, cut and with its header in place: the sink of a socket sends it as it is. */
 export interface Frame {

@@ -1,5 +1,5 @@
-import { GatewayError } from "@tts-labs/core/errors";
-import type { ServerMessage } from "@tts-labs/core/protocol/server-message";
+import { GatewayError } from "@tts-labs/protocol/errors";
+import type { ServerMessage } from "@tts-labs/protocol/server-message";
 import type { Frame } from "./frame.ts";
 import { Lane, type LaneItem } from "./lane.ts";
 import type { Pacer } from "./pacing.ts";

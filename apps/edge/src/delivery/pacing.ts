@@ -1,4 +1,4 @@
-import { samplesToMs } from "@tts-labs/core/audio/pcm";
+import { samplesToMs } from "@tts-labs/protocol/audio/pcm";
 import type { FrameSize } from "./frame-size.ts";
 
 /** Frames the listener is kept ahead of real time when the edge has few in hand, and when its queue is full. */

@@ -1,4 +1,4 @@
-import type { ServerMessage } from "@tts-labs/core/protocol/server-message";
+import type { ServerMessage } from "@tts-labs/protocol/server-message";
 import type { Frame } from "./frame.ts";
 import type { DeliveryTally } from "./tally.ts";
 

@@ -1,4 +1,4 @@
-import { GatewayError } from "@tts-labs/core/errors";
+import { GatewayError } from "@tts-labs/protocol/errors";
 
 export type AudioFormat = "json" | "wav" | "pcm";
 

@@ -1,11 +1,11 @@
 import type { HttpRequest, HttpResponse } from "uWebSockets.js";
 import { STATUS_CODES } from "node:http";
 import type { ByteBudget } from "@tts-labs/core/async/byte-budget";
-import { GatewayError, toHttpStatus } from "@tts-labs/core/errors";
 import type { Door } from "@tts-labs/core/http/door";
 import { SECURITY_HEADERS } from "@tts-labs/core/http/security-headers";
 import { newRequestId, REQUEST_ID_PATTERN } from "@tts-labs/core/ids";
-import { toErrorMessage } from "@tts-labs/core/protocol/server-message";
+import { GatewayError, toHttpStatus } from "@tts-labs/protocol/errors";
+import { toErrorMessage } from "@tts-labs/protocol/server-message";
 
 /** Bytes of a request's address that are told back in an error. */
 const MAX_SHOWN_PATH = 100;

@@ -7,7 +7,7 @@ import { Speech } from "./speech.ts";
 import { type Activity, NO_FIGURES } from "./state.ts";
 import { View } from "./view.ts";
 import { Waveform } from "./waveform.ts";
-import { Caption } from "./words.ts";
+import { Caption } from "./words/words.ts";
 
 /** Puts the page together: link, view, player and the speech of the moment. */
 const view = new View({ onSpeak: () => void speak(), onStop: stop, onVoice: prewarm });

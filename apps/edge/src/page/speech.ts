@@ -3,8 +3,8 @@ import type { Player } from "@tts-labs/client/player/player";
 import type { SpeechClient } from "@tts-labs/client/speech-client";
 import { SpeechError } from "@tts-labs/client/speech-error";
 import type { HeardText, Utterance, UtteranceEvents, UtteranceTotals } from "@tts-labs/client/utterance";
-import { typedWords } from "./typing.ts";
-import type { Caption } from "./words.ts";
+import { typedWords } from "./words/typing.ts";
+import type { Caption } from "./words/words.ts";
 
 export interface SpeechRequest {
   readonly text: string;

@@ -1,5 +1,5 @@
 import type { SpeechFigures } from "./speech.ts";
-import type { TrackedWord } from "./word-track.ts";
+import type { TrackedWord } from "./words/word-track.ts";
 
 /** What a test, or a curious person at the console, may read of the page. */
 export interface PageState {

@@ -1,10 +1,10 @@
 import { SpeechError } from "@tts-labs/client/speech-error";
 import type { UtteranceEvents } from "@tts-labs/client/utterance";
 import type { Voice } from "@tts-labs/client/voices";
-import { SAMPLE_SENTENCES, type SampleSentence } from "./sentences.ts";
 import type { LinkState } from "./server-link.ts";
 import type { SpeechFigures } from "./speech.ts";
 import type { Activity } from "./state.ts";
+import { SAMPLE_SENTENCES, type SampleSentence } from "./words/sentences.ts";
 
 export interface ViewActions {
   onSpeak(): void;

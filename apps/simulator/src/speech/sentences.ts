@@ -1,5 +1,5 @@
-import { classOf, LINE, SPACE } from "@tts-labs/core/text/characters";
-import { SentenceScanner } from "@tts-labs/core/text/sentence-scanner";
+import { classOf, LINE, SPACE } from "@tts-labs/protocol/text/characters";
+import { SentenceScanner } from "@tts-labs/protocol/text/sentence-scanner";
 import { MAX_ESPEAK_CHARACTERS } from "./espeak.ts";
 
 /** Places where a sentence or a line is over, white space behind it included; in time linear in the text. */

@@ -1,4 +1,4 @@
-import type { Fault, FaultName } from "../faults.ts";
+import type { Fault, FaultName } from "../faults/faults.ts";
 import type { Speech } from "../speech/compose.ts";
 import { alignmentText, alignPieces } from "./alignments.ts";
 import type { AudioFormat } from "./audio-format.ts";

@@ -1,5 +1,5 @@
 import type { Alignment } from "@tts-labs/core/audio/alignment";
-import type { Fault } from "../faults.ts";
+import type { Fault } from "../faults/faults.ts";
 import type { MessageAlignments } from "./alignments.ts";
 
 /** Characters of an alignment that is out of all proportion: about 7 MB of JSON, under a client's usual 16 MiB. */

@@ -1,5 +1,5 @@
-import { GatewayError } from "@tts-labs/core/errors";
-import { toCloseError } from "./provider-error.ts";
+import { GatewayError } from "@tts-labs/protocol/errors";
+import { toCloseError } from "./errors/provider-error.ts";
 
 /**
  * The life of one provider socket, which speaks at most one utterance:

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http";
-import type { GatewayError } from "@tts-labs/core/errors";
+import type { GatewayError } from "@tts-labs/protocol/errors";
 import { type ClientOptions, WebSocket } from "ws";
-import { toConnectError, toSocketError, toUpgradeError } from "./provider-error.ts";
-import { withoutSecret } from "./provider-reason.ts";
+import { toConnectError, toSocketError, toUpgradeError } from "./errors/provider-error.ts";
+import { withoutSecret } from "./errors/provider-reason.ts";
 import { connectUrl, type Route } from "./route.ts";
 
 /** What a connection tells its owner, in this order: refused or opened, heard …, failed, closed. */

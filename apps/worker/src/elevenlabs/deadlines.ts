@@ -1,5 +1,5 @@
 import type { SocketState } from "./connection-state.ts";
-import type { Waiting } from "./owed-speech.ts";
+import type { Waiting } from "./text/owed-speech.ts";
 
 /** How long each wait on a provider socket may last. Every one ends with a name. Milliseconds. */
 export interface ProviderDeadlines {

@@ -1,13 +1,13 @@
-import { GatewayError } from "@tts-labs/core/errors";
 import type { Logger } from "@tts-labs/core/logger";
-import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
+import { GatewayError } from "@tts-labs/protocol/errors";
+import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
 import type { Synthesis, Synthesizer } from "../synthesizer.ts";
+import { listVoices, type ProviderVoice } from "./account/voices.ts";
 import { DEFAULT_DEADLINES, type ProviderDeadlines } from "./deadlines.ts";
 import { type ProviderObserver, silentObserver } from "./observer.ts";
-import { DEFAULT_POOL, type Opened, type PoolOptions, SocketPool } from "./pool.ts";
+import { DEFAULT_POOL, type Opened, type PoolOptions, SocketPool } from "./pool/pool.ts";
 import { toKeyId, toRoute } from "./route.ts";
 import { SingleUseSocket } from "./single-use-socket.ts";
-import { listVoices, type ProviderVoice } from "./voices.ts";
 
 export interface ElevenLabsOptions {
   /** `https://api.elevenlabs.io`, a residency host, or `http://…` of a simulator. */

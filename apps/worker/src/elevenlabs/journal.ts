@@ -3,7 +3,7 @@ import type { Logger } from "@tts-labs/core/logger";
 import type { ConnectionTrace } from "./connection.ts";
 import type { SocketOutcome } from "./connection-state.ts";
 import type { ProviderObserver } from "./observer.ts";
-import type { Waiting } from "./owed-speech.ts";
+import type { Waiting } from "./text/owed-speech.ts";
 
 /** What one socket's life looked like, for metrics and the log: times and ids, never text or keys. */
 export class Journal {

@@ -1,4 +1,4 @@
-import type { ErrorCode } from "@tts-labs/core/errors";
+import type { ErrorCode } from "@tts-labs/protocol/errors";
 import type { SocketPhase } from "./connection-state.ts";
 import type { AlignmentRefusal } from "./intake/provider-alignment.ts";
 import type { IgnoredReason } from "./messages.ts";

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
+import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
 
 /** Everything fixed when a provider socket is opened. Two utterances may share warm sockets only if their routes are equal. */
 export interface Route extends SpeechOptions, RouteOrigin {}

@@ -1,5 +1,5 @@
 import type { Alignment } from "@tts-labs/core/audio/alignment";
-import { BYTES_PER_SAMPLE, samplesToMs } from "@tts-labs/core/audio/pcm";
+import { BYTES_PER_SAMPLE, samplesToMs } from "@tts-labs/protocol/audio/pcm";
 import type { SynthesisAudio } from "../synthesizer.ts";
 import {
   type AlignmentRefusal,

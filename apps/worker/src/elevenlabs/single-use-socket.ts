@@ -1,9 +1,9 @@
 import { monotonicMs } from "@tts-labs/core/async/lazy-timer";
 import { PullQueue } from "@tts-labs/core/async/pull-queue";
 import { settleable } from "@tts-labs/core/async/settleable";
-import { BYTES_PER_SAMPLE } from "@tts-labs/core/audio/pcm";
-import { GatewayError, toGatewayError } from "@tts-labs/core/errors";
 import type { Logger } from "@tts-labs/core/logger";
+import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
+import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
 import type { SynthesisAudio } from "../synthesizer.ts";
 import { Connection, type ConnectionTrace } from "./connection.ts";
 import {
@@ -13,15 +13,15 @@ import {
   type SocketState,
 } from "./connection-state.ts";
 import type { DueKind, ProviderDeadlines } from "./deadlines.ts";
+import { toDeadlineError, toProviderError } from "./errors/provider-error.ts";
+import { withoutSecret } from "./errors/provider-reason.ts";
 import { type IntakeLimits, SpeechIntake } from "./intake/speech-intake.ts";
 import { Journal } from "./journal.ts";
 import type { ProviderMessage } from "./messages.ts";
 import type { ProviderObserver } from "./observer.ts";
-import type { Waiting } from "./owed-speech.ts";
-import { toDeadlineError, toProviderError } from "./provider-error.ts";
-import { withoutSecret } from "./provider-reason.ts";
 import { openingMessage, type Route } from "./route.ts";
-import { SpokenText } from "./spoken-text.ts";
+import type { Waiting } from "./text/owed-speech.ts";
+import { SpokenText } from "./text/spoken-text.ts";
 import { type OwnerFacts, Watch } from "./watch.ts";
 
 export interface SocketOptions {

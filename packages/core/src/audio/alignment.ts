@@ -5,7 +5,7 @@ import {
   isSpace,
   needsDictionary,
   segmentStarts,
-} from "./word-starts.ts";
+} from "@tts-labs/protocol/words/word-starts";
 
 /**
  * Characters and when they are spoken: three arrays of equal length, times in milliseconds.

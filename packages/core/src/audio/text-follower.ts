@@ -1,4 +1,4 @@
-import { isLetter, isSpace } from "./word-starts.ts";
+import { isLetter, isSpace } from "@tts-labs/protocol/words/word-starts";
 
 /** Where a character of speech was found in the text. */
 export type Match =

@@ -1,9 +1,16 @@
+import { msToSamples, samplesToMs } from "@tts-labs/protocol/audio/pcm";
+import {
+  isLetter,
+  isLongSpoken,
+  isSpace,
+  isWordStart,
+  wordEnd,
+  wordStart,
+} from "@tts-labs/protocol/words/word-starts";
 import type { Alignment } from "./alignment.ts";
-import { msToSamples, samplesToMs } from "./pcm.ts";
 import { type Match, TextFollower } from "./text-follower.ts";
-import { isLetter, isLongSpoken, isSpace, isWordStart, wordEnd, wordStart } from "./word-starts.ts";
 
-export { isWordStart } from "./word-starts.ts";
+export { isWordStart } from "@tts-labs/protocol/words/word-starts";
 
 /** Where an utterance is to be continued: at a word's beginning, in its text and in its audio. */
 export interface ResumePoint {

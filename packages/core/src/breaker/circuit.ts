@@ -1,5 +1,5 @@
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { monotonicMs } from "../async/lazy-timer.ts";
-import { GatewayError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { BreakerSettings, CircuitEvent, CircuitRecord, CircuitSnapshot } from "./circuit-record.ts";
 import { isFaultOfTheSound, verdictOn } from "./faults.ts";

@@ -1,4 +1,4 @@
-import { type ErrorCode, GatewayError, type GatewayErrorOptions } from "../errors.ts";
+import { type ErrorCode, GatewayError, type GatewayErrorOptions } from "@tts-labs/protocol/errors";
 
 /** What a failure says of the provider: it counts against it, proves that it answers, or says neither. */
 export type Verdict = "fault" | "alive" | "nothing";

@@ -1,4 +1,4 @@
-import { GatewayError } from "../errors.ts";
+import { GatewayError } from "@tts-labs/protocol/errors";
 
 /** Gathers numbers into bytes: whole ones as varints (7 bits a byte, low ones first), others as 64-bit floats. */
 export class ByteWriter {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { SpeechOptions, VoiceSettings } from "../protocol/speech-options.ts";
+import type { SpeechOptions, VoiceSettings } from "@tts-labs/protocol/speech-options";
 
 /** Changes when anything of ours changes what a provider is told, so that old entries are never met again. */
 const KEY_VERSION = 2;

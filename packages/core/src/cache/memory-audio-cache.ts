@@ -1,4 +1,4 @@
-import { BYTES_PER_SAMPLE } from "../audio/pcm.ts";
+import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
 import {
   type AudioCache,
   type CacheDesk,

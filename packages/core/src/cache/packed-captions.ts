@@ -1,5 +1,5 @@
+import { GatewayError } from "@tts-labs/protocol/errors";
 import type { Alignment } from "../audio/alignment.ts";
-import { GatewayError } from "../errors.ts";
 import { ByteReader, ByteWriter } from "./bytes.ts";
 
 /** An alignment and the sample before which listeners are told of it. */

@@ -1,6 +1,6 @@
+import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import type { ByteBudget } from "../async/byte-budget.ts";
-import { BYTES_PER_SAMPLE } from "../audio/pcm.ts";
-import { GatewayError } from "../errors.ts";
 import { toStorageError } from "../redis/storage-error.ts";
 import type { CachedSpeech, SpeechPiece } from "./audio-cache.ts";
 import { SpeechPieces } from "./speech-pieces.ts";

@@ -1,6 +1,6 @@
+import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
+import { MAX_ENTRY_BYTES } from "@tts-labs/protocol/limits";
 import type { Alignment } from "../audio/alignment.ts";
-import { BYTES_PER_SAMPLE } from "../audio/pcm.ts";
-import { MAX_ENTRY_BYTES } from "../limits.ts";
 import type { SpeechPiece } from "./audio-cache.ts";
 import type { Caption } from "./packed-captions.ts";
 

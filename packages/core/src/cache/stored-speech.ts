@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import { BYTES_PER_SAMPLE } from "../audio/pcm.ts";
+import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
 import { type Caption, packCaptions, unpackCaptions } from "./packed-captions.ts";
 
 /** A complete, successful utterance. */

@@ -1,6 +1,6 @@
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { monotonicMs } from "../async/lazy-timer.ts";
 import { settleable } from "../async/settleable.ts";
-import { GatewayError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { Bell } from "../redis/bell.ts";
 import type { RedisConnection } from "../redis/client.ts";

@@ -1,4 +1,4 @@
-import { GatewayError } from "../errors.ts";
+import { GatewayError } from "@tts-labs/protocol/errors";
 
 export interface DoorOptions {
   /** Address that the server listens on. */

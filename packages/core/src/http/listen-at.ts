@@ -1,5 +1,5 @@
 import type { Server } from "node:net";
-import { GatewayError } from "../errors.ts";
+import { GatewayError } from "@tts-labs/protocol/errors";
 
 export interface ListenAddress {
   readonly host: string;

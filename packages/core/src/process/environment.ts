@@ -1,5 +1,5 @@
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { z } from "zod";
-import { GatewayError } from "../errors.ts";
 
 /**
  * Configuration from environment variables: each with a type, a default, a unit and a sentence, so that the

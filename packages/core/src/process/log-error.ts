@@ -1,4 +1,4 @@
-import { GatewayError } from "../errors.ts";
+import { GatewayError } from "@tts-labs/protocol/errors";
 
 /** Causes, and errors within an aggregate, are told to this depth, and so many of one level. */
 const MAX_DEPTH = 4;

@@ -1,4 +1,4 @@
-import { toGatewayError } from "../errors.ts";
+import { toGatewayError } from "@tts-labs/protocol/errors";
 import type { Logger } from "../logger.ts";
 
 /** What a program tells the one that has started it, over the channel that only these two have. */

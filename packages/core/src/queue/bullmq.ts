@@ -1,6 +1,6 @@
 import { once } from "node:events";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { Queue } from "bullmq";
-import { GatewayError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { RedisConnection } from "../redis/client.ts";
 import type { Keys } from "../redis/keys.ts";

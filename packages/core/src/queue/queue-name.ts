@@ -1,4 +1,4 @@
-import { GatewayError } from "../errors.ts";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import type { Keys } from "../redis/keys.ts";
 
 export const QUEUE_NAME = "utterances";

@@ -1,6 +1,6 @@
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { type Job, WaitingError, Worker } from "bullmq";
 import { settleable } from "../async/settleable.ts";
-import { GatewayError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { RedisConnection } from "../redis/client.ts";
 import type { Keys } from "../redis/keys.ts";

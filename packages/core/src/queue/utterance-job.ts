@@ -1,4 +1,4 @@
-import type { SpeechOptions } from "../protocol/speech-options.ts";
+import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
 
 /** "This utterance wants a worker": ids and the route, never text or audio. */
 export interface UtteranceJob {

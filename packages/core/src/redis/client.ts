@@ -1,5 +1,5 @@
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { Cluster, Redis, type RedisOptions } from "ioredis";
-import { GatewayError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { followFailover } from "./follow-failover.ts";
 import { guardLink } from "./link-guard.ts";

@@ -1,4 +1,4 @@
-import { GatewayError } from "../errors.ts";
+import { GatewayError } from "@tts-labs/protocol/errors";
 
 /**
  * The name of every key and channel in Redis. Keys that one script or transaction touches together share a

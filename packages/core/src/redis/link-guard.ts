@@ -1,5 +1,5 @@
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { Cluster, type Redis } from "ioredis";
-import { GatewayError } from "../errors.ts";
 
 /** How often the guard looks. One look without a byte counts as a silence of this long, however late it comes. */
 const LOOK_EVERY_MS = 500;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { GatewayError } from "../errors.ts";
+import type { GatewayError } from "@tts-labs/protocol/errors";
 import { toStorageError } from "./storage-error.ts";
 
 const FIRST_DELAY_MS = 20;

@@ -1,4 +1,4 @@
-import { GatewayError } from "../errors.ts";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { COMMAND_TIMEOUT_MS } from "./client.ts";
 
 /**

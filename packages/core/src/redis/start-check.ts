@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { GatewayError } from "../errors.ts";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { silentLogger } from "../logger.ts";
 import { closeRedis, openRedis, type RedisConnection } from "./client.ts";
 import { settleWithin } from "./settle-within.ts";

@@ -1,4 +1,4 @@
-import { GatewayError } from "../errors.ts";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import type { RedisConnection } from "./client.ts";
 import type { Keys } from "./keys.ts";
 import { guardOf } from "./link-guard.ts";

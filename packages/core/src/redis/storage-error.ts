@@ -1,4 +1,4 @@
-import { type ErrorCode, GatewayError } from "../errors.ts";
+import { type ErrorCode, GatewayError } from "@tts-labs/protocol/errors";
 
 /**
  * The server is there but can't serve just now, and says why. In a script's error the word stands in the middle.

@@ -1,5 +1,5 @@
+import type { GatewayError } from "@tts-labs/protocol/errors";
 import type { Redis } from "ioredis";
-import type { GatewayError } from "../errors.ts";
 import { isCluster, type RedisConnection } from "./client.ts";
 import { holdWrites, type Leaves } from "./hold-writes.ts";
 import { settleWithin } from "./settle-within.ts";

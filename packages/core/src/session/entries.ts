@@ -1,7 +1,7 @@
+import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
+import { type ErrorCode, GatewayError } from "@tts-labs/protocol/errors";
 import type { Alignment } from "../audio/alignment.ts";
-import { BYTES_PER_SAMPLE } from "../audio/pcm.ts";
 import type { ResumePoint } from "../audio/word-tracker.ts";
-import { type ErrorCode, GatewayError } from "../errors.ts";
 import type { EntryData } from "../stream/stream.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { GatewayError } from "../errors.ts";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import type { RedisConnection } from "../redis/client.ts";
 import type { SharedClock } from "../redis/shared-clock.ts";
 

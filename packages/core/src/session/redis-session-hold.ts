@@ -1,4 +1,4 @@
-import { MAX_UTTERANCES_PER_SESSION } from "../limits.ts";
+import { MAX_UTTERANCES_PER_SESSION } from "@tts-labs/protocol/limits";
 import type { Logger } from "../logger.ts";
 import type { Bell } from "../redis/bell.ts";
 import type { RedisConnection } from "../redis/client.ts";

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { GatewayError } from "../errors.ts";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import type { Logger } from "../logger.ts";
 import { openBell } from "../redis/bell.ts";
 import type { RedisConnection } from "../redis/client.ts";

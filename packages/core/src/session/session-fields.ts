@@ -1,4 +1,4 @@
-import { GatewayError } from "../errors.ts";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import type { NewSession, SessionDelivery, StoredSession, StoredUtterance } from "./session-store.ts";
 
 /** A held session as a Redis hash: `about`, one `u:<number>` per utterance, and what the scripts keep for themselves. */

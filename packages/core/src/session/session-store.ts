@@ -1,4 +1,4 @@
-import type { RequestedOptions } from "../protocol/speech-options.ts";
+import type { RequestedOptions } from "@tts-labs/protocol/speech-options";
 
 /**
  * What must outlive a session's connection, and the edge that holds it: who it is, how it was set up, and

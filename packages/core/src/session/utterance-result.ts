@@ -1,4 +1,4 @@
-import { type ErrorCode, GatewayError } from "../errors.ts";
+import { type ErrorCode, GatewayError } from "@tts-labs/protocol/errors";
 
 /** How an utterance ended; the `result` of its audio stream's end. */
 export interface UtteranceResult {

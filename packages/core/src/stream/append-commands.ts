@@ -1,4 +1,4 @@
-import { GatewayError } from "../errors.ts";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import type { Command, Reply } from "../redis/tick-batch.ts";
 import { sizeOf } from "./entry-size.ts";
 import type { EntryData } from "./stream.ts";

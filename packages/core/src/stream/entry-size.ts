@@ -1,5 +1,5 @@
-import { GatewayError } from "../errors.ts";
-import { MAX_ENTRY_BYTES, MAX_ENTRY_HEAD_BYTES } from "../limits.ts";
+import { GatewayError } from "@tts-labs/protocol/errors";
+import { MAX_ENTRY_BYTES, MAX_ENTRY_HEAD_BYTES } from "@tts-labs/protocol/limits";
 import type { EntryData } from "./stream.ts";
 
 /** What an entry counts against the bound. @throws GatewayError `internal` for a head or body longer than an entry's may be */

@@ -1,4 +1,4 @@
-import { GatewayError } from "../errors.ts";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { type Epoch, encodeEpoch, parseEpoch } from "./epoch.ts";
 import type { MemoryRecord, ReaderHold } from "./memory-record.ts";
 import type { MemoryStreams } from "./memory-streams.ts";

@@ -1,4 +1,4 @@
-import { GatewayError } from "../errors.ts";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { newEpoch } from "../ids.ts";
 import type { Epoch } from "./epoch.ts";
 import type { Sleeper } from "./sleeper.ts";

@@ -1,4 +1,4 @@
-import { GatewayError } from "../errors.ts";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { MemoryReader } from "./memory-reader.ts";
 import { MemoryRecord } from "./memory-record.ts";
 import type { MemoryStreams } from "./memory-streams.ts";

@@ -1,4 +1,4 @@
-import { GatewayError } from "../errors.ts";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { sizeOf } from "./entry-size.ts";
 import { encodeEpoch } from "./epoch.ts";
 import type { MemoryRecord, StoredEntry } from "./memory-record.ts";

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { GatewayError } from "../errors.ts";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { retryStorage } from "../redis/retry.ts";
 import type { ReadEntry } from "./redis-replies.ts";
 import { type RedisStreams, scripts } from "./redis-streams.ts";

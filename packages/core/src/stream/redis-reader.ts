@@ -1,4 +1,4 @@
-import { GatewayError } from "../errors.ts";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { retryStorage } from "../redis/retry.ts";
 import type { Command, Reply } from "../redis/tick-batch.ts";
 import { abortable } from "./abortable.ts";

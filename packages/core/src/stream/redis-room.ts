@@ -1,4 +1,4 @@
-import { GatewayError } from "../errors.ts";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { retryStorage } from "../redis/retry.ts";
 import { type RedisStreams, scripts } from "./redis-streams.ts";
 import { Sleeper } from "./sleeper.ts";

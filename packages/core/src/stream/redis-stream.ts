@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { GatewayError } from "../errors.ts";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { newEpoch } from "../ids.ts";
 import type { Logger } from "../logger.ts";
 import { openBell } from "../redis/bell.ts";

@@ -1,4 +1,4 @@
-import { GatewayError } from "../errors.ts";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { outcomeOf, toAppendCommands } from "./append-commands.ts";
 import { KeptEntries } from "./kept-entries.ts";
 import { parseTail, replyAt } from "./redis-replies.ts";

@@ -1,4 +1,4 @@
-import { GatewayError } from "../errors.ts";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { isCluster } from "../redis/client.ts";
 import { retryStorage } from "../redis/retry.ts";
 import { toStorageError } from "../redis/storage-error.ts";

@@ -1,4 +1,4 @@
-import { MAX_ENTRY_BYTES } from "@tts-labs/core/limits";
+import { MAX_ENTRY_BYTES } from "@tts-labs/protocol/limits";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { entries, entry, newStream, readAll, seeded, TTL_MS, upTo } from "../speech.ts";
 import type { OpenStores, Stores } from "../stores.ts";

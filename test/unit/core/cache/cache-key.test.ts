@@ -4,7 +4,7 @@ import {
   toCacheKey,
   toProviderIdentity,
 } from "@tts-labs/core/cache/cache-key";
-import type { SpeechOptions, VoiceSettings } from "@tts-labs/core/protocol/speech-options";
+import type { SpeechOptions, VoiceSettings } from "@tts-labs/protocol/speech-options";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 

@@ -1,9 +1,9 @@
 import { ByteBudget } from "@tts-labs/core/async/byte-budget";
-import { AUDIO_FRAME_HEADER_BYTES } from "@tts-labs/core/protocol/audio-frame";
-import type { ServerMessageOf } from "@tts-labs/core/protocol/server-message";
 import type { Frame } from "@tts-labs/edge/delivery/frame";
-import { JsonSink } from "@tts-labs/edge/delivery/json-sink";
-import { ResponseSink } from "@tts-labs/edge/delivery/response-sink";
+import { JsonSink } from "@tts-labs/edge/dialects/synthesize/json-sink";
+import { ResponseSink } from "@tts-labs/edge/dialects/synthesize/response-sink";
+import { AUDIO_FRAME_HEADER_BYTES } from "@tts-labs/protocol/audio-frame";
+import type { ServerMessageOf } from "@tts-labs/protocol/server-message";
 import { describe, expect, test } from "vitest";
 import { FakeExchange } from "../../../harness/fake-exchange.ts";
 

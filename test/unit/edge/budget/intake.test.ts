@@ -1,8 +1,8 @@
 import { ByteBudget } from "@tts-labs/core/async/byte-budget";
-import type { GatewayError } from "@tts-labs/core/errors";
 import { Intake, type Obstacle } from "@tts-labs/edge/budget/intake";
 import { CONNECTION_LIMITS, type ConnectionLimits } from "@tts-labs/edge/budget/limits";
 import { WorkTurns } from "@tts-labs/edge/budget/work-turns";
+import type { GatewayError } from "@tts-labs/protocol/errors";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 const UNBOUNDED = { perSecond: 1e9, burst: 1e9 };

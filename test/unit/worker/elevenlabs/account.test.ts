@@ -1,5 +1,5 @@
-import { askAccount } from "@tts-labs/worker/elevenlabs/account";
-import { toUpgradeError } from "@tts-labs/worker/elevenlabs/provider-error";
+import { askAccount } from "@tts-labs/worker/elevenlabs/account/account";
+import { toUpgradeError } from "@tts-labs/worker/elevenlabs/errors/provider-error";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type ScriptedProvider, startScriptedProvider } from "../../../harness/scripted-provider.ts";
 

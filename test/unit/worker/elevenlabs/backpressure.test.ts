@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { GatewayError } from "@tts-labs/core/errors";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { openTestSocket } from "../../../harness/provider-socket.ts";
 import {

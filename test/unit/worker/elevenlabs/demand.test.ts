@@ -1,4 +1,4 @@
-import { Demand } from "@tts-labs/worker/elevenlabs/demand";
+import { Demand } from "@tts-labs/worker/elevenlabs/pool/demand";
 import { expect, it } from "vitest";
 
 /** A demand that has seen `perSecond` arrivals at equal distances for `seconds`, ending at time 0. */

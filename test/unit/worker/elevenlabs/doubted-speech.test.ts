@@ -1,4 +1,4 @@
-import { GatewayError } from "@tts-labs/core/errors";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import type { AlignmentRefusal } from "@tts-labs/worker/elevenlabs/intake/provider-alignment";
 import { DEFAULT_INTAKE, SpeechIntake } from "@tts-labs/worker/elevenlabs/intake/speech-intake";
 import { parseProviderMessage } from "@tts-labs/worker/elevenlabs/messages";

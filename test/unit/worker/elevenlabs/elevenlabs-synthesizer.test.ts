@@ -1,6 +1,6 @@
-import { GatewayError } from "@tts-labs/core/errors";
 import type { Logger } from "@tts-labs/core/logger";
-import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
+import { GatewayError } from "@tts-labs/protocol/errors";
+import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
 import {
   type ElevenLabsSynthesizer,
   openElevenLabsSynthesizer,

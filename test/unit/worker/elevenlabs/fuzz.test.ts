@@ -1,4 +1,4 @@
-import { GatewayError } from "@tts-labs/core/errors";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { parseProviderMessage } from "@tts-labs/worker/elevenlabs/messages";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";

@@ -1,7 +1,7 @@
 import { settleable } from "@tts-labs/core/async/settleable";
 import { silentLogger } from "@tts-labs/core/logger";
 import { silentObserver } from "@tts-labs/worker/elevenlabs/observer";
-import { DEFAULT_POOL, type PoolOptions, SocketPool } from "@tts-labs/worker/elevenlabs/pool";
+import { DEFAULT_POOL, type PoolOptions, SocketPool } from "@tts-labs/worker/elevenlabs/pool/pool";
 import type { Route } from "@tts-labs/worker/elevenlabs/route";
 import type { SingleUseSocket } from "@tts-labs/worker/elevenlabs/single-use-socket";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";

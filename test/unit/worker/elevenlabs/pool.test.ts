@@ -1,7 +1,7 @@
-import { GatewayError } from "@tts-labs/core/errors";
 import { silentLogger } from "@tts-labs/core/logger";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { silentObserver } from "@tts-labs/worker/elevenlabs/observer";
-import { DEFAULT_POOL, type PoolOptions, SocketPool } from "@tts-labs/worker/elevenlabs/pool";
+import { DEFAULT_POOL, type PoolOptions, SocketPool } from "@tts-labs/worker/elevenlabs/pool/pool";
 import type { SingleUseSocket } from "@tts-labs/worker/elevenlabs/single-use-socket";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { collect, newTestSocket, testRoute } from "../../../harness/provider-socket.ts";

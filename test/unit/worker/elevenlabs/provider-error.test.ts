@@ -1,13 +1,13 @@
 import { keyVerdictOn, verdictOn } from "@tts-labs/core/breaker/faults";
-import { ERROR_NAMES } from "@tts-labs/worker/elevenlabs/error-names";
+import { ERROR_NAMES } from "@tts-labs/worker/elevenlabs/errors/error-names";
 import {
   toCloseError,
   toConnectError,
   toProviderError,
   toSocketError,
   toUpgradeError,
-} from "@tts-labs/worker/elevenlabs/provider-error";
-import { withoutSecret } from "@tts-labs/worker/elevenlabs/provider-reason";
+} from "@tts-labs/worker/elevenlabs/errors/provider-error";
+import { withoutSecret } from "@tts-labs/worker/elevenlabs/errors/provider-reason";
 import { describe, expect, it } from "vitest";
 
 const rows = Object.entries(ERROR_NAMES);

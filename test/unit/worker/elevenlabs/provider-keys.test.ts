@@ -1,4 +1,4 @@
-import { toProviderKeys } from "@tts-labs/worker/elevenlabs/provider-keys";
+import { toProviderKeys } from "@tts-labs/worker/elevenlabs/account/provider-keys";
 import { toKeyId } from "@tts-labs/worker/elevenlabs/route";
 import { expect, it } from "vitest";
 

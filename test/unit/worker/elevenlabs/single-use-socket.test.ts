@@ -1,4 +1,4 @@
-import { GatewayError } from "@tts-labs/core/errors";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { collect, newTestSocket, openTestSocket } from "../../../harness/provider-socket.ts";
 import {

@@ -1,5 +1,5 @@
-import { OutgoingText } from "@tts-labs/worker/elevenlabs/outgoing-text";
-import { OwedSpeech, speakableCharacters } from "@tts-labs/worker/elevenlabs/owed-speech";
+import { OutgoingText } from "@tts-labs/worker/elevenlabs/text/outgoing-text";
+import { OwedSpeech, speakableCharacters } from "@tts-labs/worker/elevenlabs/text/owed-speech";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 

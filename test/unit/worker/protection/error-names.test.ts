@@ -1,10 +1,10 @@
 import { settleable } from "@tts-labs/core/async/settleable";
-import { GatewayError, toGatewayError } from "@tts-labs/core/errors";
-import { toSpeechOptions } from "@tts-labs/core/protocol/speech-options";
-import { ERROR_NAMES, type NamedError } from "@tts-labs/worker/elevenlabs/error-names";
-import { toProviderError } from "@tts-labs/worker/elevenlabs/provider-error";
-import { guardSynthesizer } from "@tts-labs/worker/guarded-synthesizer";
-import type { ProviderHealth } from "@tts-labs/worker/provider-health";
+import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
+import { toSpeechOptions } from "@tts-labs/protocol/speech-options";
+import { ERROR_NAMES, type NamedError } from "@tts-labs/worker/elevenlabs/errors/error-names";
+import { toProviderError } from "@tts-labs/worker/elevenlabs/errors/provider-error";
+import { guardSynthesizer } from "@tts-labs/worker/protection/guarded-synthesizer";
+import type { ProviderHealth } from "@tts-labs/worker/protection/provider-health";
 import { describe, expect, it } from "vitest";
 import { openLocalHealth } from "../../../harness/local-circuits.ts";
 import { ScriptedSynthesizer } from "../../../harness/scripted-synthesizer.ts";

@@ -1,5 +1,5 @@
 import { defaultWorkerConfig, type WorkerConfig } from "@tts-labs/worker/config";
-import { toProviderKeys } from "@tts-labs/worker/elevenlabs/provider-keys";
+import { toProviderKeys } from "@tts-labs/worker/elevenlabs/account/provider-keys";
 import { toFallbackProvider } from "@tts-labs/worker/fallback-config";
 import { expect, test } from "vitest";
 

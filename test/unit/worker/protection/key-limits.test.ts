@@ -1,6 +1,6 @@
 import { silentLogger } from "@tts-labs/core/logger";
-import { toProviderKeys } from "@tts-labs/worker/elevenlabs/provider-keys";
-import { KeyLimits } from "@tts-labs/worker/key-limits";
+import { toProviderKeys } from "@tts-labs/worker/elevenlabs/account/provider-keys";
+import { KeyLimits } from "@tts-labs/worker/protection/key-limits";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 
 const info = vi.fn();

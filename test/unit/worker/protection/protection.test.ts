@@ -1,10 +1,10 @@
-import { type ErrorCode, GatewayError } from "@tts-labs/core/errors";
 import type { SlotLease } from "@tts-labs/core/governor/governor";
-import { toSpeechOptions } from "@tts-labs/core/protocol/speech-options";
-import { toDeadlineError } from "@tts-labs/worker/elevenlabs/provider-error";
-import { guardSynthesizer } from "@tts-labs/worker/guarded-synthesizer";
-import type { ProviderHealth } from "@tts-labs/worker/provider-health";
-import { localLeases, ProviderSlots } from "@tts-labs/worker/provider-slots";
+import { type ErrorCode, GatewayError } from "@tts-labs/protocol/errors";
+import { toSpeechOptions } from "@tts-labs/protocol/speech-options";
+import { toDeadlineError } from "@tts-labs/worker/elevenlabs/errors/provider-error";
+import { guardSynthesizer } from "@tts-labs/worker/protection/guarded-synthesizer";
+import type { ProviderHealth } from "@tts-labs/worker/protection/provider-health";
+import { localLeases, ProviderSlots } from "@tts-labs/worker/protection/provider-slots";
 import { expect, it, vi } from "vitest";
 import { openLocalHealth } from "../../../harness/local-circuits.ts";
 import { type Script, ScriptedSynthesizer } from "../../../harness/scripted-synthesizer.ts";

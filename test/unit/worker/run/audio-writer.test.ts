@@ -1,9 +1,9 @@
-import { GatewayError } from "@tts-labs/core/errors";
 import { parseAudioEntry } from "@tts-labs/core/session/entries";
 import { sizeOf } from "@tts-labs/core/stream/entry-size";
 import { openMemoryStreams } from "@tts-labs/core/stream/memory-stream";
 import type { EntryData, StreamWriter } from "@tts-labs/core/stream/stream";
-import { AudioWriter } from "@tts-labs/worker/audio-writer";
+import { GatewayError } from "@tts-labs/protocol/errors";
+import { AudioWriter } from "@tts-labs/worker/run/audio/audio-writer";
 import { describe, expect, test, vi } from "vitest";
 import { cpuStopwatch } from "../../../harness/cpu-time.ts";
 import { countingSamples, ScriptedSynthesizer } from "../../../harness/scripted-synthesizer.ts";

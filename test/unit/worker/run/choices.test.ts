@@ -1,7 +1,7 @@
-import { type ErrorCode, GatewayError } from "@tts-labs/core/errors";
-import { toSpeechOptions } from "@tts-labs/core/protocol/speech-options";
-import { Choices, type Fallback } from "@tts-labs/worker/choices";
-import { unlimitedSlots as slots } from "@tts-labs/worker/slots";
+import { type ErrorCode, GatewayError } from "@tts-labs/protocol/errors";
+import { toSpeechOptions } from "@tts-labs/protocol/speech-options";
+import { Choices, type Fallback } from "@tts-labs/worker/protection/choices";
+import { unlimitedSlots as slots } from "@tts-labs/worker/protection/slots";
 import { describe, expect, test } from "vitest";
 import { ScriptedSynthesizer } from "../../../harness/scripted-synthesizer.ts";
 

@@ -1,6 +1,6 @@
 import type { Alignment } from "@tts-labs/core/audio/alignment";
-import { type ErrorCode, GatewayError } from "@tts-labs/core/errors";
 import { type AudioEntry, encodeAudioEntry } from "@tts-labs/core/session/entries";
+import { type ErrorCode, GatewayError } from "@tts-labs/protocol/errors";
 import { describe, expect, test, vi } from "vitest";
 import {
   countingSamples,

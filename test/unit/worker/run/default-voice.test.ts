@@ -1,6 +1,6 @@
-import { GatewayError } from "@tts-labs/core/errors";
 import { silentLogger } from "@tts-labs/core/logger";
-import { FIRST_VOICE, toSpeechOptions } from "@tts-labs/core/protocol/speech-options";
+import { GatewayError } from "@tts-labs/protocol/errors";
+import { FIRST_VOICE, toSpeechOptions } from "@tts-labs/protocol/speech-options";
 import { DefaultVoice } from "@tts-labs/worker/default-voice";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 

@@ -1,7 +1,7 @@
 import { type Word, WordCutter } from "@tts-labs/core/audio/alignment";
-import { firstReplaced } from "@tts-labs/core/audio/replaced-words";
-import { GatewayError } from "@tts-labs/core/errors";
-import { UtteranceReader } from "@tts-labs/edge/utterance-reader";
+import { UtteranceReader } from "@tts-labs/edge/speech/reader/audio-reader";
+import { GatewayError } from "@tts-labs/protocol/errors";
+import { firstReplaced } from "@tts-labs/protocol/words/replaced-words";
 import type { Synthesis, SynthesisAudio } from "@tts-labs/worker/synthesizer";
 import { describe, expect, test } from "vitest";
 import { ScriptedSynthesizer } from "../../../harness/scripted-synthesizer.ts";

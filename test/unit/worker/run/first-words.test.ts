@@ -1,4 +1,4 @@
-import { type FeedStep, joinSteps, TextCutter } from "@tts-labs/worker/text-cutter";
+import { type FeedStep, joinSteps, TextCutter } from "@tts-labs/worker/run/text/text-cutter";
 import { describe, expect, test } from "vitest";
 
 interface Said {

@@ -1,7 +1,7 @@
-import { GatewayError } from "@tts-labs/core/errors";
 import type { TextEntry } from "@tts-labs/core/session/entries";
 import { openMemoryStreams } from "@tts-labs/core/stream/memory-stream";
 import type { StreamRef, StreamStore, StreamWriter } from "@tts-labs/core/stream/stream";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {

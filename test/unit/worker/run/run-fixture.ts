@@ -1,15 +1,15 @@
 import { newUtteranceId } from "@tts-labs/core/ids";
 import { silentLogger } from "@tts-labs/core/logger";
-import type { SpeechOptions } from "@tts-labs/core/protocol/speech-options";
 import { encodeTextEntry, type TextEntry } from "@tts-labs/core/session/entries";
 import { openMemoryStreams } from "@tts-labs/core/stream/memory-stream";
 import type { StreamStore, StreamWriter } from "@tts-labs/core/stream/stream";
-import type { Fallback } from "@tts-labs/worker/choices";
-import type { RunLimits, RunRoles } from "@tts-labs/worker/run-roles";
-import type { OverState } from "@tts-labs/worker/run-state";
-import type { Slots } from "@tts-labs/worker/slots";
-import { unlimitedSlots } from "@tts-labs/worker/slots";
-import { UtteranceRun } from "@tts-labs/worker/utterance-run";
+import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
+import type { Fallback } from "@tts-labs/worker/protection/choices";
+import type { Slots } from "@tts-labs/worker/protection/slots";
+import { unlimitedSlots } from "@tts-labs/worker/protection/slots";
+import type { RunLimits, RunRoles } from "@tts-labs/worker/run/roles";
+import type { OverState } from "@tts-labs/worker/run/run-state";
+import { UtteranceRun } from "@tts-labs/worker/run/utterance-run";
 import { type Heard, listenTo } from "../../../harness/listen-to.ts";
 import type { ScriptedSynthesizer } from "../../../harness/scripted-synthesizer.ts";
 

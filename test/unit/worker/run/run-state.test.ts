@@ -1,5 +1,5 @@
-import { type ErrorCode, GatewayError } from "@tts-labs/core/errors";
-import { nextRunState, type Progress, type RunEvent, type RunState } from "@tts-labs/worker/run-state";
+import { type ErrorCode, GatewayError } from "@tts-labs/protocol/errors";
+import { nextRunState, type Progress, type RunEvent, type RunState } from "@tts-labs/worker/run/run-state";
 import { describe, expect, test } from "vitest";
 
 const UNHEARD = { heard: false, retriesLeft: 1, continuationsLeft: 2 };

@@ -1,4 +1,4 @@
-import { type FeedStep, joinSteps, TextCutter } from "@tts-labs/worker/text-cutter";
+import { type FeedStep, joinSteps, TextCutter } from "@tts-labs/worker/run/text/text-cutter";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { flushedText as cut, firstFlush } from "../../../harness/flushed-text.ts";

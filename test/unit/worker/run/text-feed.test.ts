@@ -2,7 +2,7 @@ import { newUtteranceId } from "@tts-labs/core/ids";
 import { encodeTextEntry, type TextEntry } from "@tts-labs/core/session/entries";
 import { openMemoryStreams } from "@tts-labs/core/stream/memory-stream";
 import type { StreamReader } from "@tts-labs/core/stream/stream";
-import { TextFeed } from "@tts-labs/worker/text-feed";
+import { TextFeed } from "@tts-labs/worker/run/text/text-feed";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 const LIMITS = { autoMode: false, textTimeoutMs: 60_000, maxCharacters: 40_000 };

@@ -1,5 +1,5 @@
-import { GatewayError } from "@tts-labs/core/errors";
 import type { TextEntry } from "@tts-labs/core/session/entries";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { describe, expect, test, vi } from "vitest";
 import { countingSamples, type Script, ScriptedSynthesizer } from "../../../harness/scripted-synthesizer.ts";
 import { RunFixture, say } from "./run-fixture.ts";

@@ -1,6 +1,6 @@
-import { GatewayError } from "@tts-labs/core/errors";
 import { silentLogger } from "@tts-labs/core/logger";
 import type { Voice } from "@tts-labs/core/session/redis-voice-list";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { publishVoices } from "@tts-labs/worker/voices";
 import { expect, test } from "vitest";
 

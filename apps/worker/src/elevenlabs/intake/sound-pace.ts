@@ -1,4 +1,4 @@
-import { BYTES_PER_SAMPLE, samplesToMs } from "@tts-labs/core/audio/pcm";
+import { BYTES_PER_SAMPLE, samplesToMs } from "@tts-labs/protocol/audio/pcm";
 import type { Timed } from "../run-clock.ts";
 
 /** Rates in Hz at which a provider makes PCM (docs/provider.md). */

@@ -1,4 +1,4 @@
-import { GatewayError } from "@tts-labs/core/errors";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import type { SynthesisAudio } from "../../synthesizer.ts";
 import { type IgnoredReason, type ProviderMessage, parseProviderMessage } from "../messages.ts";
 import { type Received, RunClock } from "../run-clock.ts";

@@ -1,0 +1,129 @@
+import type { Logger } from "@tts-labs/core/logger";
+import { type ClientMessage, parseClientMessage } from "@tts-labs/protocol/client-message";
+import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
+import { MAX_CLIENT_MESSAGE_BYTES, MAX_PROTOCOL_ERRORS } from "@tts-labs/protocol/limits";
+import { toErrorMessage } from "@tts-labs/protocol/server-message";
+import type { Intake } from "../../budget/intake.ts";
+import type { Outbound } from "../../delivery/outbound.ts";
+import type { EdgeObserver } from "../../edge-observer.ts";
+import type { Session } from "../../session/session.ts";
+
+/** What a client got wrong, as against what it could not know: only these are counted against it. */
+const MALFORMED: ReadonlySet<string> = new Set([
+  "protocol.invalid_json",
+  "protocol.invalid_utf8",
+  "protocol.invalid_message",
+  "protocol.unknown_type",
+  "protocol.unexpected_binary",
+  "protocol.message_too_large",
+]);
+
+export interface NativeConversationOptions {
+  readonly session: Session;
+  readonly outbound: Outbound;
+  /** Charged for what a message turns out to ask for. */
+  readonly intake: Pick<Intake, "opened" | "failed" | "assertPrewarm">;
+  readonly requestId: string;
+  readonly observer: EdgeObserver;
+  readonly logger: Logger;
+}
+
+/**
+ * Translates a client's messages to its session's calls, and their errors to messages. A bad message is answered
+ * and the connection goes on, up to `MAX_PROTOCOL_ERRORS` of them.
+ */
+export class NativeConversation {
+  readonly #options: NativeConversationOptions;
+  #malformed = 0;
+
+  constructor(options: NativeConversationOptions) {
+    this.#options = options;
+  }
+
+  take(message: ClientMessage | GatewayError): void {
+    try {
+      if (message instanceof GatewayError) throw message;
+      this.#obey(message);
+    } catch (error) {
+      this.#tell(toGatewayError(error));
+    }
+  }
+
+  #obey(message: ClientMessage): void {
+    const { session, outbound, intake } = this.#options;
+    switch (message.type) {
+      case "text": {
+        const { type: _, text, end, ...requested } = message;
+        const opened = session.text(text, requested, end);
+        if (opened === undefined) return;
+        intake.opened();
+        outbound.now({
+          ...{ type: "utterance_started", utterance_id: opened.utteranceId, utterance: opened.tally.number },
+          ...{ voice: opened.speech.voice, model: opened.speech.model },
+        });
+        return;
+      }
+      case "flush":
+        session.flush();
+        return;
+      case "stream_end":
+        session.endText();
+        return;
+      case "cancel":
+        for (const cancelled of session.cancel(message.utterance_id)) outbound.now(cancelled);
+        return;
+      case "played":
+        session.played(message.utterance_id, message.samples);
+        return;
+      case "prewarm": {
+        const { type: _, ...requested } = message;
+        intake.assertPrewarm();
+        session.prewarm(requested);
+        return;
+      }
+      case "ping":
+        outbound.now({ type: "pong", ...(message.t === undefined ? {} : { t: message.t }) });
+        return;
+      case "resume":
+        throw new GatewayError(
+          "protocol.wrong_state",
+          "This connection has its session: resume on a new one, opened with resume=true.",
+        );
+    }
+  }
+
+  #tell(error: GatewayError): void {
+    const { session, outbound, intake, observer, logger, requestId } = this.#options;
+    intake.failed();
+    observer.errorTold(error.code);
+    if (error.code === "internal") logger.error({ err: error.cause, requestId }, "a message failed");
+    outbound.now(toErrorMessage(error));
+    if (!MALFORMED.has(error.code)) return;
+    this.#malformed++;
+    if (this.#malformed < MAX_PROTOCOL_ERRORS) return;
+    session.disconnect(
+      new GatewayError("protocol.too_many_errors", undefined, { facts: { limit: MAX_PROTOCOL_ERRORS } }),
+    );
+  }
+}
+
+/** The message, or what is wrong with it. `bytes` belong to the caller again once this returns. */
+export function readMessage(bytes: Uint8Array, isBinary: boolean): ClientMessage | GatewayError {
+  try {
+    return parseMessage(bytes, isBinary);
+  } catch (error) {
+    return toGatewayError(error);
+  }
+}
+
+function parseMessage(bytes: Uint8Array, isBinary: boolean): ClientMessage {
+  if (isBinary) throw new GatewayError("protocol.unexpected_binary");
+  if (bytes.byteLength > MAX_CLIENT_MESSAGE_BYTES) {
+    throw new GatewayError(
+      "protocol.message_too_large",
+      `The message is longer than the ${MAX_CLIENT_MESSAGE_BYTES} bytes that are taken.`,
+      { facts: { limit: MAX_CLIENT_MESSAGE_BYTES } },
+    );
+  }
+  return parseClientMessage(bytes);
+}

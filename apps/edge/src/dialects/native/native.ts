@@ -1,0 +1,294 @@
+import type { Logger } from "@tts-labs/core/logger";
+import type { SessionDelivery, SessionHold } from "@tts-labs/core/session/session-store";
+import type { ResumeMessage } from "@tts-labs/protocol/client-message";
+import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
+import type { SpeechDefaults } from "@tts-labs/protocol/speech-options";
+import { Intake, type IntakeRoles, type Obstacle } from "../../budget/intake.ts";
+import { AdaptiveFrameSize, type FrameSize } from "../../delivery/frame-size.ts";
+import { Outbound } from "../../delivery/outbound.ts";
+import { Pacer } from "../../delivery/pacing.ts";
+import type { EdgeObserver } from "../../edge-observer.ts";
+import type { SessionRegistry } from "../../session/registry.ts";
+import type { Session } from "../../session/session.ts";
+import type { Utterance } from "../../utterance/utterance.ts";
+import { type AskingSink, ConfirmedSink } from "./confirmed-sink.ts";
+import { NativeConversation, readMessage } from "./conversation.ts";
+import { type NativeOpening, openNewSession, resumeSession } from "./opening.ts";
+import type { NativeQuery } from "./query.ts";
+import { RoundTrip } from "./round-trip.ts";
+
+/** A sink that is a connection of its own. */
+export interface ConnectionSink extends AskingSink {
+  /** Asks the client for a pong with the same payload. */
+  ping(payload: string): void;
+  /** Tells why, past all that waits, and closes with the code that belongs to the error. May be called twice. */
+  refuse(error: GatewayError): void;
+}
+
+export interface NativeSettings {
+  readonly provider: string;
+  readonly defaults: SpeechDefaults;
+  readonly frameSamples: number;
+  /** Frame sizes follow the round trip where the client says nothing. */
+  readonly adaptiveFrames: boolean;
+  /** Speech is kept, so sentences may be looked up. */
+  readonly cache: boolean;
+  readonly outboundFrames: number;
+  /** Audio handed over beyond what the client is known to have; 0: as much as its socket takes. */
+  readonly unconfirmedBytes: number;
+  readonly slowClientNoticeMs: number;
+  readonly slowClientMs: number;
+}
+
+export interface NativeConnectionOptions {
+  readonly query: NativeQuery;
+  readonly requestId: string;
+  readonly sink: ConnectionSink;
+  readonly registry: SessionRegistry;
+  readonly settings: NativeSettings;
+  readonly intake: IntakeRoles;
+  readonly observer: EdgeObserver;
+  readonly logger: Logger;
+}
+
+/** `resume` must come so soon after a connection that was opened for it. */
+const RESUME_LIMIT_MS = 5_000;
+/** Payload of the ping that follows `connected` of a resumed session. */
+const TOKEN_MARK = "token";
+/** Close codes by which a client says that it wants no more: with a reason of its own, or without any. */
+const CLEAN_CODES: ReadonlySet<number> = new Set([1_000, 1_005]);
+
+/**
+ *   awaiting-resume ──resume──▶ greeting ──connected──▶ open ──▶ closed
+ *                    (else) ────▶   │                              ▲
+ *                                   └──────── refused ─────────────┘
+ */
+type Stage =
+  | { readonly kind: "awaiting-resume"; readonly timer: NodeJS.Timeout }
+  | { readonly kind: "greeting" }
+  | { readonly kind: "open"; readonly conversation: NativeConversation; readonly outbound: Outbound }
+  | { readonly kind: "closed" };
+
+/**
+ * One connection that speaks the native protocol: opens or resumes its session, and hands messages on to it; those
+ * that come early wait in the intake. What it was told to do decides what becomes of the session when it ends.
+ */
+export class NativeConnection {
+  readonly #options: NativeConnectionOptions;
+  #stage: Stage;
+  #session: Session | undefined;
+  #roundTrip: RoundTrip | undefined;
+  /** Set once: by the pong that shows that `connected`, and with it the new token, is with the client. */
+  #onTokenArrived: (() => void) | undefined;
+  /** What the outbound ends in. */
+  readonly #confirmed: ConfirmedSink;
+  readonly #intake: Intake;
+
+  /** Will say `connected`, or why not. */
+  constructor(options: NativeConnectionOptions) {
+    this.#options = options;
+    const { unconfirmedBytes } = options.settings;
+    this.#confirmed = new ConfirmedSink(options.sink, unconfirmedBytes || Number.POSITIVE_INFINITY);
+    this.#intake = new Intake({
+      ...options.intake,
+      take: (message, isBinary) => this.#take(message, isBinary),
+      obstacle: () => this.#obstacle(),
+      onOver: (error) => this.#end(error),
+    });
+    if (options.query.resume === "true") {
+      const timer = setTimeout(() => this.#disconnect(noResume()), RESUME_LIMIT_MS);
+      this.#stage = { kind: "awaiting-resume", timer };
+    } else {
+      this.#stage = { kind: "greeting" };
+      void this.#begin(openNewSession(options, () => this.#onSuperseded()));
+    }
+  }
+
+  /** `bytes` belong to the caller again once this returns. */
+  onMessage(bytes: Uint8Array, isBinary: boolean): void {
+    this.#intake.offer(bytes, isBinary);
+  }
+
+  /** The client has sent a ping, which is answered already. */
+  onPing(): void {
+    this.#intake.controlFrame();
+  }
+
+  #take(bytes: Uint8Array, isBinary: boolean): void {
+    const stage = this.#stage;
+    if (stage.kind === "closed" || stage.kind === "greeting") return;
+    const message = readMessage(bytes, isBinary);
+    if (stage.kind === "open") stage.conversation.take(message);
+    else if (message instanceof GatewayError || message.type !== "resume") this.#disconnect(noResume());
+    else this.#resume(message, stage.timer);
+  }
+
+  /** The client answers a ping. */
+  onPong(payload: string): void {
+    this.#intake.controlFrame();
+    if (this.#confirmed.onPong(payload)) this.onDrain();
+    else if (payload === TOKEN_MARK) this.#onTokenArrived?.();
+    else this.#roundTrip?.onPong(payload);
+  }
+
+  /** The socket takes more again. */
+  onDrain(): void {
+    if (this.#stage.kind === "open") this.#stage.outbound.resume();
+    this.#intake.wake();
+  }
+
+  /** The connection is over, by the client or by the network. May be called twice. */
+  onClosed(code: number): void {
+    // Where it was closed from here, whoever did it sees to the session.
+    if (this.#stage.kind === "closed") return;
+    this.#close();
+    const gone = new GatewayError("cancelled.client_gone");
+    if (CLEAN_CODES.has(code)) this.#session?.close(gone);
+    else this.#session?.detach(gone);
+  }
+
+  #resume(message: ResumeMessage, timer: NodeJS.Timeout): void {
+    clearTimeout(timer);
+    this.#stage = { kind: "greeting" };
+    void this.#begin(resumeSession(this.#options, message, () => this.#onSuperseded()));
+  }
+
+  /** Never rejects. */
+  async #begin(opening: Promise<NativeOpening>): Promise<void> {
+    const isResume = this.#options.query.resume === "true";
+    try {
+      const opened = await opening;
+      if (this.#stage.kind !== "greeting") {
+        // It has gone meanwhile: a session that was there before waits for it, a new one was never heard of.
+        if (isResume) letGo(opened);
+        else await opened.hold.remove().catch(() => undefined);
+        return;
+      }
+      try {
+        this.#greet(opened);
+      } catch (error) {
+        if (isResume) letGo(opened);
+        else await opened.hold.remove().catch(() => undefined);
+        throw error;
+      }
+      if (isResume) this.#options.observer.resumeEnded("resumed");
+    } catch (thrown) {
+      const error = toGatewayError(thrown);
+      if (isResume) this.#options.observer.resumeEnded(error.code);
+      this.#disconnect(error);
+    }
+  }
+
+  #greet(opened: NativeOpening): void {
+    const { requestId, sink, registry, settings } = this.#options;
+    const { sessionId, resumeToken, delivery: how, hold, restored } = opened;
+    const { sampleRateHz, model, voice } = settings.defaults;
+    const frameSize = new AdaptiveFrameSize(how.frameSamples);
+    const outbound = this.#openOutbound(how, frameSize);
+    const session: Session = registry.open({
+      ...{ sessionId, requestId, dialect: "native", frameSize, outbound, sentenceCache: how.sentenceCache },
+      hold,
+      ...(restored === undefined ? {} : { restored }),
+      disconnect: (reason) => this.#disconnect(reason),
+    });
+    this.#session = session;
+    const conversation = new NativeConversation({
+      ...this.#options,
+      ...{ session, outbound, intake: this.#intake },
+    });
+    this.#stage = { kind: "open", conversation, outbound };
+    outbound.now({
+      ...{ type: "connected", protocol: 1, session_id: sessionId },
+      ...{ resume_token: resumeToken, provider: settings.provider, model, voice },
+      ...{ time: new Date().toISOString(), encoding: "pcm_s16le" },
+      ...{ sample_rate: sampleRateHz, frame_samples: how.frameSamples, adaptive_frames: how.adaptiveFrames },
+      ...{ delivery: how.delivery, overflow: how.overflow, sentence_cache: how.sentenceCache },
+      request_id: requestId,
+      ...{ resumed: restored !== undefined, utterances: session.utterances.map(toResumedUtterance) },
+    });
+    if (restored !== undefined) this.#confirmToken(sink, hold);
+    this.#intake.wake();
+    if (!how.adaptiveFrames) return;
+    this.#roundTrip = new RoundTrip({
+      ping: (payload) => sink.ping(payload),
+      onMeasured: (roundTripMs) => frameSize.measured(roundTripMs),
+    });
+  }
+
+  /** A client answers pings in order, so the pong shows that all before it has arrived. */
+  #confirmToken(sink: ConnectionSink, hold: SessionHold): void {
+    this.#onTokenArrived = () => {
+      this.#onTokenArrived = undefined;
+      // Else the older token works until the next resume.
+      hold.confirm().catch((err: unknown) => this.#options.logger.debug({ err }, "token not confirmed"));
+    };
+    sink.ask(TOKEN_MARK);
+  }
+
+  #openOutbound({ delivery, overflow }: SessionDelivery, frameSize: FrameSize): Outbound {
+    const { settings, observer } = this.#options;
+    const { sampleRateHz } = settings.defaults;
+    return new Outbound({
+      ...{ sink: this.#confirmed, observer, maxFrames: settings.outboundFrames, overflow },
+      ...(delivery === "paced" ? { pacer: new Pacer({ sampleRateHz, frameSize }) } : {}),
+      slowClient: { noticeAfterMs: settings.slowClientNoticeMs, cutAfterMs: settings.slowClientMs },
+      onOverflow: (error) => this.#session?.disconnect(error),
+    });
+  }
+
+  /** What the next message has to wait for. */
+  #obstacle(): Obstacle | undefined {
+    const stage = this.#stage;
+    if (stage.kind === "greeting") return "held-messages";
+    if (stage.kind !== "open") return undefined;
+    if (stage.outbound.waitingMessages >= this.#options.intake.limits.unreadAnswers) return "unread-answers";
+    return this.#session?.mustWait === true ? "unsettled-utterances" : undefined;
+  }
+
+  /** The connection is cut for what it sends; its session may be resumed. */
+  #end(error: GatewayError): void {
+    if (this.#session === undefined) this.#disconnect(error);
+    else this.#session.disconnect(error);
+  }
+
+  #onSuperseded(): void {
+    const { query, registry } = this.#options;
+    const sessionId = this.#session?.sessionId ?? query.session_id;
+    if (this.#session === undefined) this.#disconnect(new GatewayError("session.superseded"));
+    else if (sessionId !== undefined) registry.superseded(sessionId, this.#session);
+  }
+
+  #disconnect(reason: GatewayError): void {
+    if (this.#stage.kind === "closed") return;
+    this.#close();
+    const { sink, observer, logger, requestId, query } = this.#options;
+    const sessionId = this.#session?.sessionId ?? query.session_id;
+    observer.errorTold(reason.code);
+    logger.info({ requestId, sessionId, code: reason.code }, "session disconnected");
+    sink.refuse(reason);
+  }
+
+  #close(): void {
+    if (this.#stage.kind === "awaiting-resume") clearTimeout(this.#stage.timer);
+    this.#stage = { kind: "closed" };
+    this.#intake.close();
+    this.#roundTrip?.close();
+  }
+}
+
+/** The session stays for whoever comes next. */
+function letGo({ hold, restored }: NativeOpening): void {
+  for (const { text } of restored?.utterances ?? []) text?.writer.close();
+  hold.letGo();
+}
+
+const noResume = (): GatewayError =>
+  new GatewayError(
+    "authentication.missing",
+    `A connection opened with resume=true says "resume" first, within ${RESUME_LIMIT_MS / 1_000} s.`,
+  );
+
+const toResumedUtterance = ({ utteranceId, tally, text }: Utterance) => ({
+  ...{ utterance_id: utteranceId, utterance: tally.number },
+  ...{ text_characters: text.characters, text_complete: text.isComplete },
+});

@@ -1,0 +1,68 @@
+import { newResumeToken, newSessionId } from "@tts-labs/core/ids";
+import type { SessionDelivery, SessionHold } from "@tts-labs/core/session/session-store";
+import type { ResumeMessage } from "@tts-labs/protocol/client-message";
+import { GatewayError } from "@tts-labs/protocol/errors";
+import type { SessionRegistry } from "../../session/registry.ts";
+import type { RestoredSession } from "../../speech/resume.ts";
+import type { NativeQuery } from "./query.ts";
+
+/** A session that is ours, and not yet open. */
+export interface NativeOpening {
+  readonly sessionId: string;
+  readonly resumeToken: string;
+  readonly delivery: SessionDelivery;
+  readonly hold: SessionHold;
+  /** Where it is resumed. */
+  readonly restored?: RestoredSession;
+}
+
+interface OpeningRoles {
+  readonly query: NativeQuery;
+  readonly registry: SessionRegistry;
+  readonly settings: {
+    readonly frameSamples: number;
+    readonly adaptiveFrames: boolean;
+    readonly cache: boolean;
+  };
+}
+
+/** @throws GatewayError as `SessionRegistry.admit`, `session.held`, `storage.*` */
+export async function openNewSession(
+  { query, registry, settings }: OpeningRoles,
+  onSuperseded: () => void,
+): Promise<NativeOpening> {
+  const sessionId = query.session_id ?? newSessionId();
+  const resumeToken = newResumeToken();
+  registry.admit("new", sessionId);
+  const isAdaptiveByDefault = settings.adaptiveFrames && query.frame_samples === undefined;
+  const delivery: SessionDelivery = {
+    delivery: query.delivery,
+    overflow: query.overflow,
+    frameSamples: query.frame_samples ?? settings.frameSamples,
+    adaptiveFrames: query.adaptive === undefined ? isAdaptiveByDefault : query.adaptive === "true",
+    sentenceCache: settings.cache && query.sentence_cache === "true",
+  };
+  const opened = { sessionId, resumeToken, createdAtMs: Date.now(), settings: delivery };
+  const hold = await registry.hold(opened, onSuperseded);
+  return { sessionId, resumeToken, delivery, hold };
+}
+
+/** @throws GatewayError `session.unknown`, `authentication.invalid`, `session.position_gone`, `draining`, `storage.*` */
+export async function resumeSession(
+  { query, registry }: OpeningRoles,
+  { resume_token: resumeToken, utterance_id: utteranceId, sample, seq }: ResumeMessage,
+  onSuperseded: () => void,
+): Promise<NativeOpening> {
+  const sessionId = query.session_id;
+  if (sessionId === undefined) {
+    throw new GatewayError("session.unknown", "Say which session with the parameter session_id.");
+  }
+  const nextToken = newResumeToken();
+  const claim = { sessionId, resumeToken, nextToken };
+  const { session, hold, restored } = await registry.resume(
+    claim,
+    { utteranceId, sample, seq },
+    onSuperseded,
+  );
+  return { sessionId, resumeToken: nextToken, delivery: session.settings, hold, restored };
+}

@@ -1,0 +1,155 @@
+import type { ByteBudget } from "@tts-labs/core/async/byte-budget";
+import type { Word } from "@tts-labs/core/audio/alignment";
+import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
+import { GatewayError } from "@tts-labs/protocol/errors";
+import type { ServerMessage, ServerMessageOf } from "@tts-labs/protocol/server-message";
+import { firstReplaced } from "@tts-labs/protocol/words/replaced-words";
+import { type Frame, pcmOf } from "../../delivery/frame.ts";
+import type { Sink } from "../../delivery/sink.ts";
+import type { HttpExchange } from "../../http/exchange.ts";
+import { JsonAnswer } from "./json-answer.ts";
+import { fromErrorMessage, toSubstitutedHeader } from "./response-sink.ts";
+
+/** About what a word takes in memory and in the answer. */
+const WORD_BYTES = 100;
+const RETRY_AFTER_MS = 1_000;
+
+export interface JsonSinkOptions {
+  readonly exchange: HttpExchange;
+  readonly sampleRateHz: number;
+  /** Of one answer's PCM. */
+  readonly maxBytes: number;
+  /** Shared by all answers, until their clients have taken them. */
+  readonly budget: ByteBudget;
+  /** The shared budget had no room for this answer. */
+  readonly onRefused: () => void;
+  /** The answer is complete, or has failed. */
+  readonly onDone: () => void;
+}
+
+/**
+ * Gathers a whole utterance for an answer in JSON, up to a bound in bytes for one answer and another for all: what is
+ * longer, or has no room, has to be asked for as a stream. What was gathered counts until the client has taken it.
+ */
+export class JsonSink implements Sink {
+  readonly writable = true;
+  readonly #options: JsonSinkOptions;
+  #state: "gathering" | "answering" | "over" = "gathering";
+  #parts: Uint8Array[] = [];
+  #bytes = 0;
+  /** Of the shared budget. */
+  #takenBytes = 0;
+  readonly #words: Word[] = [];
+  #substituted: ServerMessageOf<"substituted"> | undefined;
+
+  constructor(options: JsonSinkOptions) {
+    this.#options = options;
+    options.exchange.onGone(() => this.#letGo());
+  }
+
+  batch(send: () => void): void {
+    send();
+  }
+
+  sendFrame(frame: Frame): void {
+    if (this.#state !== "gathering") return;
+    const { maxBytes } = this.#options;
+    const pcm = pcmOf(frame);
+    if (frame.splice) this.#keep(frame.firstSample * BYTES_PER_SAMPLE);
+    this.#bytes += pcm.byteLength;
+    if (this.#bytes > maxBytes) {
+      const message = `The speech is longer than the ${maxBytes} bytes that JSON may carry: ask with "Accept: audio/wav".`;
+      this.fail(new GatewayError("protocol.not_acceptable", message, { facts: { limit: maxBytes } }));
+    } else if (this.#take(pcm.byteLength)) this.#parts.push(pcm);
+  }
+
+  sendMessage(message: ServerMessage): void {
+    if (this.#state !== "gathering") return;
+    if (message.type === "words") this.#addWords(message);
+    else if (message.type === "substituted") this.#substituted = message;
+    else if (message.type === "error") this.fail(fromErrorMessage(message));
+    else if (message.type === "stream_complete") this.#complete(message);
+  }
+
+  fail(error: GatewayError): void {
+    if (this.#state !== "gathering") return;
+    this.#letGo();
+    const { exchange, onDone } = this.#options;
+    if (!exchange.isOpen) return;
+    exchange.answerError(error);
+    onDone();
+  }
+
+  /** @returns whether there was room; else the answer has failed */
+  #take(bytes: number): boolean {
+    const { budget, onRefused } = this.#options;
+    if (budget.tryTake(bytes)) {
+      this.#takenBytes += bytes;
+      return true;
+    }
+    onRefused();
+    const message =
+      'Answers in JSON hold as much memory as they may: ask with "Accept: audio/wav", which is streamed, or try again.';
+    const facts = { budget: "json-answers" };
+    this.fail(new GatewayError("capacity.overloaded", message, { facts, retryAfterMs: RETRY_AFTER_MS }));
+    return false;
+  }
+
+  #giveBack(bytes: number): void {
+    this.#takenBytes -= bytes;
+    this.#options.budget.giveBack(bytes);
+  }
+
+  /** May be called twice. */
+  #letGo(): void {
+    this.#state = "over";
+    this.#parts = [];
+    this.#giveBack(this.#takenBytes);
+  }
+
+  /** Takes back what is longer. */
+  #keep(bytes: number): void {
+    if (this.#bytes <= bytes) return;
+    this.#parts = [Buffer.concat(this.#parts).subarray(0, bytes)];
+    this.#giveBack(this.#bytes - bytes);
+    this.#bytes = bytes;
+  }
+
+  #addWords({ words, replaces_from_ms }: ServerMessageOf<"words">): void {
+    if (!this.#take(words.length * WORD_BYTES)) return;
+    const told = words.map(({ text, start_ms: startMs, end_ms: endMs }) => ({ text, startMs, endMs }));
+    const [first] = told;
+    if (first === undefined) return;
+    this.#words.length = firstReplaced(this.#words, first, replaces_from_ms);
+    for (const word of told) this.#words.push(word);
+  }
+
+  #complete({ samples, duration_ms, cache }: ServerMessageOf<"stream_complete">): void {
+    const { exchange, sampleRateHz, onDone } = this.#options;
+    if (!exchange.isOpen) return;
+    this.#state = "answering";
+    const { type: _, utterance_id, ...substituted } = this.#substituted ?? {};
+    const answer = new JsonAnswer({
+      exchange,
+      headers: { "x-cache": cache ?? "off", ...toSubstitutedHeader(this.#substituted) },
+      pcm: this.#parts,
+      rest: {
+        encoding: "pcm_s16le",
+        sample_rate: sampleRateHz,
+        samples,
+        duration_ms,
+        words: this.#words.map(({ text, startMs, endMs }) => ({ text, start_ms: startMs, end_ms: endMs })),
+        cache: cache ?? "off",
+        ...(this.#substituted === undefined ? {} : { substituted }),
+        request_id: exchange.requestId,
+      },
+      onTaken: (pcmBytes) => this.#giveBack(pcmBytes),
+      onDone: () => {
+        this.#letGo();
+        onDone();
+      },
+    });
+    this.#parts = [];
+    answer.write();
+  }
+}

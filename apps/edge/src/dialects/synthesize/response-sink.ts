@@ -1,0 +1,170 @@
+import type { ByteBudget } from "@tts-labs/core/async/byte-budget";
+import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
+import { GatewayError } from "@tts-labs/protocol/errors";
+import type { ServerMessage, ServerMessageOf } from "@tts-labs/protocol/server-message";
+import { type Frame, pcmOf } from "../../delivery/frame.ts";
+import type { Sink } from "../../delivery/sink.ts";
+import type { HttpExchange } from "../../http/exchange.ts";
+
+export interface ResponseFormat {
+  /** Asked when the first frame is there. */
+  readonly headers: () => Readonly<Record<string, string>>;
+  /** Bytes before the first sample. */
+  readonly preamble: Uint8Array;
+}
+
+/** What an error message said, as the error it was. */
+export function fromErrorMessage(message: ServerMessageOf<"error">): GatewayError {
+  return new GatewayError(message.code, message.message, {
+    retryable: message.retryable,
+    ...(message.retry_after_ms === undefined ? {} : { retryAfterMs: message.retry_after_ms }),
+    ...(message.facts === undefined ? {} : { facts: message.facts }),
+  });
+}
+
+/** Who spoke instead, as a header; nothing where the first choice did. */
+export function toSubstitutedHeader(
+  message: ServerMessageOf<"substituted"> | undefined,
+): Readonly<Record<string, string>> {
+  if (message === undefined) return {};
+  const { voice, model, provider, reason } = message;
+  const said = provider === undefined ? { voice, model, reason } : { voice, model, provider, reason };
+  return { "x-substituted": new URLSearchParams(said).toString() };
+}
+
+/**
+ * The response of an HTTP request, streamed as audio comes. Status and headers wait for the first frame, so
+ * that what fails before it gets its own status; what fails later cuts the connection, since a clean end
+ * would say that the speech is complete.
+ *
+ * The frames of one batch leave in one write. uWS says at once, or with the next one, that the socket is full.
+ * A socket that has taken nothing for 10 s is cut by uWS. What was written and not taken counts in a budget that all
+ * responses share; one that finds no room there is cut.
+ *
+ * What is written can't be taken back: after a splice the new audio is joined on where the old one ends, within
+ * the word that was being spoken, so that clock and length stay right.
+ */
+export class ResponseSink implements Sink {
+  readonly #exchange: HttpExchange;
+  readonly #format: ResponseFormat;
+  readonly #onDone: () => void;
+  readonly #unread: ByteBudget;
+  readonly #onUnread: () => void;
+  /** Samples of the batch that is being gathered. */
+  #parts: Uint8Array[] = [];
+  /** Number of the sample after the last one gathered. */
+  #nextSample = 0;
+  #hasBegun = false;
+  #substituted: ServerMessageOf<"substituted"> | undefined;
+  #accepts = true;
+  /** Of the shared budget. */
+  #unreadBytes = 0;
+  #isComplete = false;
+
+  constructor(options: {
+    readonly exchange: HttpExchange;
+    readonly format: ResponseFormat;
+    readonly onWritable: () => void;
+    /** Bytes written to all responses that their clients have not taken. */
+    readonly unread: ByteBudget;
+    /** There was no room in it. */
+    readonly onUnread: () => void;
+    /** The answer is complete, or has failed. */
+    readonly onDone: () => void;
+  }) {
+    this.#exchange = options.exchange;
+    this.#format = options.format;
+    this.#onDone = options.onDone;
+    this.#unread = options.unread;
+    this.#onUnread = options.onUnread;
+    options.exchange.onGone(() => this.#taken());
+    const { response } = options.exchange;
+    response.onWritable(() => {
+      // Who listens for `onWritable` must write what uWS holds by itself; an empty cork does.
+      response.cork(() => {});
+      this.#accepts = true;
+      this.#taken();
+      if (this.#isComplete) this.#end();
+      else options.onWritable();
+      return true;
+    });
+  }
+
+  get writable(): boolean {
+    return this.#accepts && this.#exchange.isOpen;
+  }
+
+  batch(send: () => void): void {
+    if (!this.#exchange.isOpen) return;
+    this.#exchange.response.cork(() => {
+      send();
+      this.#writeParts();
+    });
+  }
+
+  sendFrame(frame: Frame): void {
+    const written = Math.max(0, this.#nextSample - frame.firstSample);
+    this.#nextSample += Math.max(0, frame.samples - written);
+    this.#parts.push(pcmOf(frame).subarray(written * BYTES_PER_SAMPLE));
+  }
+
+  sendMessage(message: ServerMessage): void {
+    if (message.type === "error") this.fail(fromErrorMessage(message));
+    else if (message.type === "substituted") this.#substituted = message;
+    else if (message.type === "stream_complete") this.#complete();
+  }
+
+  fail(error: GatewayError): void {
+    if (!this.#exchange.isOpen) return;
+    if (this.#hasBegun) this.#exchange.abort();
+    else this.#exchange.answerError(error);
+    this.#taken();
+    this.#onDone();
+  }
+
+  /** Ends the response once its client has taken all of it. */
+  #complete(): void {
+    if (!this.#exchange.isOpen) return;
+    this.#begin();
+    this.#writeParts();
+    this.#isComplete = true;
+    if (this.#accepts) this.#end();
+  }
+
+  #end(): void {
+    if (!this.#exchange.isOpen) return;
+    this.#exchange.markAnswered();
+    this.#exchange.response.cork(() => this.#exchange.response.end());
+    this.#onDone();
+  }
+
+  #taken(): void {
+    this.#unread.giveBack(this.#unreadBytes);
+    this.#unreadBytes = 0;
+  }
+
+  #writeParts(): void {
+    if (this.#parts.length === 0 || !this.#exchange.isOpen) return;
+    this.#begin();
+    // False: taken, but the socket is full; uWS calls back when it takes more.
+    const bytes = Buffer.concat(this.#parts);
+    this.#parts = [];
+    this.#accepts = this.#exchange.response.write(bytes);
+    if (this.#accepts) return;
+    if (this.#unread.tryTake(bytes.byteLength)) this.#unreadBytes += bytes.byteLength;
+    else {
+      this.#onUnread();
+      this.fail(new GatewayError("capacity.slow_client"));
+    }
+  }
+
+  #begin(): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    this.#exchange.writeHead(200, {
+      ...this.#format.headers(),
+      ...toSubstitutedHeader(this.#substituted),
+    });
+    if (this.#format.preamble.byteLength > 0) this.#exchange.response.write(this.#format.preamble);
+  }
+}

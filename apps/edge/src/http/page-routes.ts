@@ -1,0 +1,127 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { build, stop } from "esbuild";
+
+/**
+ * The page for people at `/fastrtc`: its TypeScript bundled by esbuild once, at start, and held in memory. Knows
+ * nothing of the server: it answers requests given as data, so that any HTTP server can serve it.
+ */
+export interface PageRoutes {
+  /** Every path that `answer` knows, for a server that registers routes. */
+  readonly paths: readonly string[];
+  /** What to answer to a GET or HEAD of `path` (without query); undefined where it is none of the page's. */
+  answer(path: string, ifNoneMatch?: string): PageAnswer | undefined;
+}
+
+export interface PageAnswer {
+  readonly status: 200 | 302 | 304;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Empty unless the status is 200; a HEAD leaves it out. */
+  readonly body: Uint8Array;
+}
+
+interface Asset {
+  readonly contentType: string;
+  readonly body: Uint8Array;
+  readonly etag: string;
+}
+
+const PAGE_PATH = "/fastrtc";
+const NOTHING: Uint8Array = new Uint8Array(0);
+
+/**
+ * Only what the page brings itself may run or be shown; it talks to its own origin alone. `ws:` and `wss:` are
+ * named for browsers in which 'self' does not cover them.
+ */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "worker-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self' ws: wss:",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+export async function openPageRoutes(): Promise<PageRoutes> {
+  const [scripts, html, css, favicon] = await Promise.all([
+    bundleScripts(),
+    readFile(new URL("../page/index.html", import.meta.url)),
+    readFile(new URL("../page/page.css", import.meta.url)),
+    readFile(new URL("../page/favicon.svg", import.meta.url)),
+  ]);
+  const icon = asset("image/svg+xml", favicon);
+  const assets = new Map<string, Asset>([
+    [PAGE_PATH, asset("text/html; charset=utf-8", html)],
+    [`${PAGE_PATH}/page.css`, asset("text/css; charset=utf-8", css)],
+    [`${PAGE_PATH}/favicon.svg`, icon],
+    ["/favicon.ico", icon],
+    ...[...scripts].map(([name, body]): [string, Asset] => [
+      `${PAGE_PATH}/${name}`,
+      asset("text/javascript; charset=utf-8", body),
+    ]),
+  ]);
+  const redirects = new Set(["/", `${PAGE_PATH}/`]);
+  return {
+    paths: [...redirects, ...assets.keys()],
+    answer: (path, ifNoneMatch) => {
+      if (redirects.has(path)) return { status: 302, headers: { location: PAGE_PATH }, body: NOTHING };
+      const found = assets.get(path);
+      return found === undefined ? undefined : answerWith(found, ifNoneMatch);
+    },
+  };
+}
+
+function answerWith({ contentType, body, etag }: Asset, ifNoneMatch: string | undefined): PageAnswer {
+  const headers = {
+    etag,
+    "cache-control": "no-cache",
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+  };
+  const fresh = ifNoneMatch?.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag) ?? false;
+  if (fresh) return { status: 304, headers, body: NOTHING };
+  return { status: 200, headers: { ...headers, "content-type": contentType }, body };
+}
+
+function asset(contentType: string, body: Uint8Array): Asset {
+  const etag = `"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
+  return { contentType, body, etag };
+}
+
+let bundled: Promise<ReadonlyMap<string, Uint8Array>> | undefined;
+
+/**
+ * By file name, made once per process. The worklet is a file of its own, since the audio thread loads it by address.
+ * esbuild's service, a child of this process, is stopped afterwards: it would live as long as we do.
+ */
+function bundleScripts(): Promise<ReadonlyMap<string, Uint8Array>> {
+  bundled ??= bundle();
+  return bundled;
+}
+
+async function bundle(): Promise<ReadonlyMap<string, Uint8Array>> {
+  try {
+    const { outputFiles } = await build({
+      entryPoints: {
+        page: fileURLToPath(new URL("../page/main.ts", import.meta.url)),
+        "player-worklet": fileURLToPath(import.meta.resolve("@tts-labs/client/player/worklet")),
+      },
+      bundle: true,
+      write: false,
+      outdir: "/",
+      format: "esm",
+      target: "es2022",
+      minify: true,
+      legalComments: "none",
+      logLevel: "silent",
+    });
+    return new Map(outputFiles.map(({ path, contents }) => [path.replace(/^.*[\\/]/, ""), contents]));
+  } finally {
+    await stop();
+  }
+}

@@ -1,0 +1,210 @@
+import { type Alignment, type Word, WordCutter } from "@tts-labs/core/audio/alignment";
+import {
+  type AudioEntry,
+  type LatencyParts,
+  parseAudioEntry,
+  type Substitute,
+  samplesOf,
+} from "@tts-labs/core/session/entries";
+import { parseUtteranceResult, type UtteranceResult } from "@tts-labs/core/session/utterance-result";
+import type { StreamEntry, StreamReader } from "@tts-labs/core/stream/stream";
+import { BYTES_PER_SAMPLE, samplesToMs } from "@tts-labs/protocol/audio/pcm";
+import { GatewayError } from "@tts-labs/protocol/errors";
+
+export type UtteranceEvent =
+  | {
+      readonly kind: "chunk";
+      readonly seq: number;
+      /** Number of the first sample of `pcm`. */
+      readonly firstSample: number;
+      /** What was given from `firstSample` on, samples and words, is replaced. */
+      readonly splice: boolean;
+      /** A view into the read buffer: cut it at once. */
+      readonly pcm: Uint8Array;
+      readonly alignment?: Alignment;
+      /** Those that this chunk's alignment completes. */
+      readonly words: readonly Word[];
+      /** With the first words behind a splice: what was told to begin there or later is replaced. */
+      readonly replacesFromMs?: number;
+      /** Who speaks it, if not the first choice. */
+      readonly substitute?: Substitute;
+      readonly latencyMs?: LatencyParts;
+    }
+  | {
+      readonly kind: "ended";
+      readonly result: UtteranceResult;
+      readonly words: readonly Word[];
+      readonly replacesFromMs?: number;
+    };
+
+/** How far a client has come in an utterance: everything before `sample` is with it. */
+export interface ClientPosition {
+  readonly sample: number;
+  /** Entry of the last sample it has; tells samples before a splice from those after it. */
+  readonly seq?: number;
+}
+
+export interface UtteranceReaderOptions {
+  /** Closed with this one. */
+  readonly reader: StreamReader;
+  /** Puts a splice's sample among the words' times; without it the first of them behind the splice tells. */
+  readonly sampleRateHz?: number;
+  /** Where a resumed client goes on. */
+  readonly from?: ClientPosition;
+  /** Samples the client has played: nobody asks for them again. */
+  readonly playedSamples: () => number;
+  /** Told of every entry, also of those before the client's position. */
+  readonly onEntry: (entry: AudioEntry) => void;
+}
+
+/** Entries whose last sample is remembered, for reports of what was played; of older ones the newest stand in. */
+const MAX_MARKS = 256;
+
+/**
+ * Pulls an utterance's audio out of its stream, one entry per call: who does not call, does not take, and the
+ * stream fills up to its bound. Samples must be dense; a gap is an error, never played over. A splice goes back,
+ * never ahead; words are told anew from there on.
+ */
+export class UtteranceReader {
+  readonly #options: UtteranceReaderOptions;
+  readonly #reader: StreamReader;
+  readonly #words = new WordCutter();
+  /** A splice that no words have been told behind yet. */
+  #replacesFromMs: number | undefined;
+  #nextSample = 0;
+  #hasStarted = false;
+  /** Samples before this are with the client. */
+  #skipTo: number;
+  /** Entries taken and perhaps not played yet, with the sample after each. */
+  #marks: { readonly seq: number; readonly endSample: number }[] = [];
+
+  constructor(options: UtteranceReaderOptions) {
+    this.#options = options;
+    this.#reader = options.reader;
+    this.#skipTo = options.from?.sample ?? 0;
+  }
+
+  /**
+   * @throws GatewayError `stream.lost`, `session.position_gone`, `worker.unavailable`, `storage.*`, or the
+   *   signal's reason
+   */
+  async next(signal: AbortSignal): Promise<UtteranceEvent> {
+    for (;;) {
+      const read = await this.#reader.read(1, signal);
+      this.#forgetPlayed();
+      if (read.kind === "lost") throw this.#toLoss(read.reason);
+      if (read.kind === "ended") {
+        const result = parseUtteranceResult(read.end.result);
+        this.#assertEnd(result);
+        const words = this.#words.finish();
+        return { kind: "ended", result, words, ...this.#takeReplaced(words) };
+      }
+      const [entry] = read.entries;
+      if (entry === undefined) throw new GatewayError("stream.lost", "The stream gave an empty answer.");
+      const event = this.#take(entry);
+      if (event !== undefined) return event;
+    }
+  }
+
+  /** The samples of entries up to `seq` are on their way to the client: the worker gets room. */
+  advance(seq: number): void {
+    this.#reader.advance(seq);
+  }
+
+  /** The client is known to have all entries up to `seq`. */
+  confirmed(seq: number): void {
+    this.#reader.forget(seq);
+  }
+
+  close(): Promise<void> {
+    return this.#reader.close();
+  }
+
+  /** `undefined` where the client has all of it. */
+  #take(stored: StreamEntry): UtteranceEvent | undefined {
+    const entry = parseAudioEntry(stored);
+    const { firstSample, pcm, alignment, substitute, latencyMs } = entry;
+    const { from, onEntry } = this.#options;
+    // The first one of a resumed client is the oldest one held.
+    if (from !== undefined && !this.#hasStarted && firstSample <= from.sample) this.#nextSample = firstSample;
+    else if (from !== undefined && !this.#hasStarted) throw this.#toLoss("trimmed");
+    this.#hasStarted = true;
+    const splice = entry.splice === true && firstSample <= this.#nextSample;
+    if (splice) this.#spliceAt(entry, stored.seq);
+    this.#assertNext(firstSample);
+    this.#nextSample += samplesOf(entry);
+    this.#mark(stored.seq);
+    onEntry(entry);
+    const words = alignment === undefined ? [] : this.#words.push(alignment);
+    const held = Math.max(0, this.#skipTo - firstSample);
+    // Of an entry before its last one the client has everything, or a splice has replaced the rest.
+    if (stored.seq < (from?.seq ?? 0) || (held > 0 && this.#nextSample <= this.#skipTo)) {
+      this.#reader.advance(stored.seq);
+      return undefined;
+    }
+    return {
+      ...{ kind: "chunk", seq: stored.seq, words },
+      ...this.#takeReplaced(words),
+      ...{ firstSample: firstSample + held, splice: splice && held === 0 },
+      pcm: held > 0 ? pcm.subarray(held * BYTES_PER_SAMPLE) : pcm,
+      // It came before the samples that the client has.
+      ...(alignment === undefined || held > 0 ? {} : { alignment }),
+      ...(substitute === undefined ? {} : { substitute }),
+      ...(latencyMs === undefined ? {} : { latencyMs }),
+    };
+  }
+
+  #assertEnd({ outcome, samples }: UtteranceResult): void {
+    const { from } = this.#options;
+    // Everything was played, and nothing is held any more.
+    if (from !== undefined && !this.#hasStarted && from.sample === samples) return;
+    if (from !== undefined && (!this.#hasStarted || this.#nextSample < this.#skipTo))
+      throw this.#toLoss("trimmed");
+    if (outcome.kind === "completed") this.#assertNext(samples);
+  }
+
+  /** A client that has samples of what is replaced is given all of the new. */
+  #spliceAt({ firstSample: sample, alignment }: AudioEntry, seq: number): void {
+    const { sampleRateHz } = this.#options;
+    const ms = sampleRateHz === undefined ? (alignment?.startMs[0] ?? 0) : samplesToMs(sample, sampleRateHz);
+    this.#nextSample = sample;
+    this.#words.splice(ms);
+    this.#replacesFromMs = Math.min(ms, this.#replacesFromMs ?? ms);
+    if (seq > (this.#options.from?.seq ?? 0)) this.#skipTo = Math.min(this.#skipTo, sample);
+  }
+
+  #takeReplaced(words: readonly Word[]): { readonly replacesFromMs?: number } {
+    const replacesFromMs = this.#replacesFromMs;
+    if (words.length === 0 || replacesFromMs === undefined) return {};
+    this.#replacesFromMs = undefined;
+    return { replacesFromMs };
+  }
+
+  #mark(seq: number): void {
+    this.#marks.push({ seq, endSample: this.#nextSample });
+    if (this.#marks.length > MAX_MARKS) this.#marks.shift();
+  }
+
+  #forgetPlayed(): void {
+    const played = this.#options.playedSamples();
+    const count = this.#marks.findLastIndex(({ endSample }) => endSample <= played) + 1;
+    const last = this.#marks.splice(0, count).at(-1);
+    if (last !== undefined) this.#reader.forget(last.seq);
+  }
+
+  /** Before anything was sent the position is at fault; after that the stream is. */
+  #toLoss(reason: string): GatewayError {
+    const isPosition = this.#options.from !== undefined && this.#nextSample <= this.#skipTo;
+    return new GatewayError(isPosition ? "session.position_gone" : "stream.lost", undefined, {
+      facts: { reason },
+    });
+  }
+
+  #assertNext(sample: number): void {
+    if (sample === this.#nextSample) return;
+    throw new GatewayError(
+      "stream.lost",
+      `Sample ${this.#nextSample} was due, the stream goes on with ${sample}.`,
+    );
+  }
+}

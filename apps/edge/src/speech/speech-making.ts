@@ -1,0 +1,57 @@
+import type { StreamReader } from "@tts-labs/core/stream/stream";
+import type { CacheUse } from "../shared-speech/cache-use.ts";
+import type { ClientPosition } from "./reader/audio-reader.ts";
+
+/**
+ * Sees to it that somebody makes an utterance's audio, from its text to the reader that gives it out. What becomes
+ * of that audio on the client's side is the utterance's.
+ *
+ *   speak, flush, endText … ──▶ begin ──▶ read ──▶ … ──▶ stop, at any point ──▶ release
+ *                                                           └──▶ leave
+ */
+export interface SpeechMaking {
+  /** The text as the client gave it. */
+  readonly given: string;
+  readonly characters: number;
+  /** The client may give more. */
+  readonly isTextOpen: boolean;
+  /** What the cache had to do with it; `off` until it was asked. */
+  readonly cacheUse: CacheUse;
+  /** Where it is made sentence by sentence: how many so far, by what the cache had to do with them. */
+  readonly sentences?: SentenceCounts;
+  /** Of all utterances that workers may be making for it. */
+  readonly streamIds: readonly string[];
+  /** @throws GatewayError `capacity.text_too_long`: this text is refused, the utterance goes on; `capacity.overloaded` */
+  speak(text: string): void;
+  /** @throws GatewayError `capacity.overloaded` */
+  flush(): void;
+  /** @throws GatewayError `capacity.overloaded` */
+  endText(): void;
+  /**
+   * Stores what has been given and asks whoever can make it; what was begun over an earlier connection goes on.
+   * Resolves when it may be read. Call once. @throws GatewayError `storage.*`, `session.position_gone`
+   */
+  begin(): Promise<void>;
+  /**
+   * After `begin`, and once. Its waits end with `worker.unavailable`; whoever asks for it closes it.
+   * @param replayBytes as of `ReaderOptions`
+   */
+  read(replayBytes: number): SpeechReading;
+  /** It is wanted no more: nobody makes the rest, unless others hear it too. May be called twice. */
+  stop(): void;
+  /** It goes on being made, for whoever goes on with the session; all that was given is stored first. Never throws. */
+  leave(): Promise<void>;
+  /**
+   * Lets everything go, also what is in Redis, once those who hear the same have heard it. Waits for `stop`. Call once.
+   * @param keepMs what is in Redis stays so long, for a client that comes back
+   */
+  release(keepMs?: number): Promise<void>;
+}
+
+export type SentenceCounts = Readonly<Record<CacheUse, number>>;
+
+export interface SpeechReading {
+  readonly reader: StreamReader;
+  /** Where a resumed client goes on in it. */
+  readonly from?: ClientPosition;
+}

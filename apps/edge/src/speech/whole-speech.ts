@@ -1,0 +1,291 @@
+import type { UtteranceJob } from "@tts-labs/core/queue/utterance-job";
+import { GatewayError } from "@tts-labs/protocol/errors";
+import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
+import type { SessionServices, SessionSettings } from "../services.ts";
+import type { CacheUse } from "../shared-speech/cache-use.ts";
+import { FoundSpeech } from "../shared-speech/found-speech.ts";
+import { TextPause } from "../shared-speech/text-pause.ts";
+import { DueText } from "./due-text.ts";
+import { openText, type TextOptions } from "./open-text.ts";
+import type { ClientPosition } from "./reader/audio-reader.ts";
+import { SecondWitness } from "./reader/second-witness.ts";
+import { type Watched, WatchedReader } from "./reader/watched-reader.ts";
+import type { SpeechMaking, SpeechReading } from "./speech-making.ts";
+import type { RestoredText, UtteranceText } from "./utterance-text.ts";
+import { WorkerRequest } from "./worker-request.ts";
+
+export interface WholeSpeechOptions {
+  readonly utteranceId: string;
+  readonly sessionId: string;
+  readonly requestId: string;
+  readonly speech: SpeechOptions;
+  readonly services: SessionServices;
+  readonly settings: Omit<SessionSettings, "defaults">;
+  /**
+   * It is known where its audio comes from: called once, unless it was begun over an earlier connection.
+   * @param text where no stream will hold it
+   */
+  readonly onFound: (text?: string) => void;
+  readonly hold?: TextOptions["hold"];
+  /** It was begun over an earlier connection. */
+  readonly restored?: RestoredSpeech;
+  /** Text that was taken can't be stored: it will never be complete. */
+  readonly onFailed: (error: GatewayError) => void;
+}
+
+/** What was found of it in Redis. */
+export interface RestoredSpeech {
+  readonly from: ClientPosition;
+  /** Absent where nothing is added to it any more. */
+  readonly text?: RestoredText;
+  /** Its complete text, where it has no audio of its own (yet): it was served from the cache, or had joined another. */
+  readonly soundless?: string;
+  /** No worker has begun it. */
+  readonly isUnspoken?: boolean;
+  /** The client was told how it ended. */
+  readonly hasEnded: boolean;
+}
+
+/**
+ * Speech made as one: its text goes to one worker as it comes. What was said before, or is just being said, need not
+ * be said again: that is asked where the text is complete at once, since tokens that come one by one can't wait.
+ */
+export class WholeSpeech implements SpeechMaking {
+  readonly #options: WholeSpeechOptions;
+  readonly #text: UtteranceText;
+  readonly #found: FoundSpeech;
+  readonly #textPause = new TextPause();
+  readonly #due = new DueText();
+  readonly #worker: WorkerRequest;
+  #begun: Promise<void> = Promise.resolve();
+  #stopped: Promise<void> | undefined;
+  /** Stopped or left: what has not been begun is not begun any more. */
+  #isOver = false;
+
+  constructor(options: WholeSpeechOptions) {
+    this.#options = options;
+    const { utteranceId, speech, services, restored } = options;
+    this.#found = new FoundSpeech(services.speechCache, { utteranceId, readerId: options.sessionId, speech });
+    this.#text = openText({ ...options, restored: restored?.text });
+    if (restored?.text !== undefined) this.#due.recall(restored.text);
+    this.#worker = new WorkerRequest({
+      ...{ services, text: this.#text, due: this.#due, toJob: () => this.#toJob() },
+      limitMs: options.settings.stallTimeoutMs,
+      isAsked: restored !== undefined && restored.isUnspoken !== true,
+    });
+    if (restored?.text !== undefined || restored?.soundless === undefined) return;
+    this.speak(restored.soundless);
+    this.endText();
+  }
+
+  get given(): string {
+    return this.#text.given;
+  }
+
+  get characters(): number {
+    return this.#text.characters;
+  }
+
+  get isTextOpen(): boolean {
+    return this.#text.isOpen;
+  }
+
+  get cacheUse(): CacheUse {
+    return this.#found.use;
+  }
+
+  get streamIds(): readonly string[] {
+    return [this.#options.utteranceId];
+  }
+
+  speak(text: string): void {
+    this.#text.speak(text);
+    this.#due.push(text);
+    this.#worker.askAgain();
+  }
+
+  flush(): void {
+    this.#text.flush();
+    this.#due.flush();
+    this.#worker.askAgain();
+  }
+
+  endText(): void {
+    this.#text.end();
+    this.#due.end();
+    this.#worker.askAgain();
+    this.#textPause.ended();
+  }
+
+  begin(): Promise<void> {
+    const { restored } = this.#options;
+    const begun = restored === undefined ? this.#begin() : this.#beginAgain(restored);
+    this.#begun = begun.catch(() => undefined);
+    return begun;
+  }
+
+  read(replayBytes: number): SpeechReading {
+    const { restored, settings } = this.#options;
+    const { pickupTimeoutMs, stallTimeoutMs } = settings;
+    const watched = this.#open(replayBytes);
+    // No worker is waited for, and none could be asked instead.
+    const reader =
+      this.#found.use === "hit"
+        ? watched.reader
+        : new WatchedReader(watched, {
+            ...{ pickupTimeoutMs, stallTimeoutMs, openedAtMs: this.#worker.askedAtMs },
+            lastTextAtMs: () => this.#due.lastTextAtMs,
+            instead: async (error) =>
+              (await this.#beginsAgain(error)) ? this.#open(replayBytes) : undefined,
+          });
+    if (restored === undefined) return { reader };
+    // Entries of the cache have numbers of their own.
+    const { sample } = restored.from;
+    return { reader, from: this.#found.use === "hit" ? { sample } : restored.from };
+  }
+
+  stop(): void {
+    this.#isOver = true;
+    this.#worker.stop();
+    this.#stopped ??= this.#found.use === "miss" ? this.#stopUnlessShared() : this.#takeBack();
+  }
+
+  async leave(): Promise<void> {
+    this.#isOver = true;
+    this.#worker.stop();
+    this.#found.leave();
+    await this.#begun;
+    await this.#text.leave();
+  }
+
+  async release(keepMs?: number): Promise<void> {
+    const { utteranceId, services, restored } = this.#options;
+    await this.#stopped;
+    this.#found.close();
+    this.#text.close();
+    // It has never been in Redis.
+    if (restored === undefined && !this.#text.isClaimed) return;
+    if (keepMs !== undefined) {
+      await Promise.all([
+        services.streams.expire({ tag: utteranceId, name: "text" }, keepMs),
+        services.streams.expire({ tag: utteranceId, name: "audio" }, keepMs),
+      ]);
+    } else await this.#found.whenOver((listeners) => this.#remove(listeners));
+  }
+
+  async #remove(listeners: "alone" | "joined"): Promise<void> {
+    const { utteranceId, sessionId, services } = this.#options;
+    const isStopped = this.#stopped !== undefined && listeners === "alone";
+    const ofAudio = listeners === "joined" ? "last-reader" : "now";
+    await Promise.all([
+      services.streams.remove({ tag: utteranceId, name: "text" }, isStopped ? "soon" : "now"),
+      services.streams.remove({ tag: utteranceId, name: "audio" }, isStopped ? "soon" : ofAudio, sessionId),
+    ]);
+  }
+
+  async #begin(): Promise<void> {
+    const { onFound } = this.#options;
+    if (this.#found.isCaching) await this.#textPause.wait(() => this.#text.given);
+    const { whole } = this.#text;
+    const way = whole === undefined ? "speak" : await this.#found.find(whole);
+    if (this.#isOver) return this.#found.abandon();
+    // First what somebody waits for, then the books.
+    const stored = way === "speak" ? this.#storeInTime() : undefined;
+    onFound(way === "listen" ? whole : undefined);
+    await stored;
+    if (way === "speak") await this.#worker.askOnceDue();
+  }
+
+  /** What has audio of its own needs nothing; else the text is looked up again. */
+  async #beginAgain({ soundless, from, hasEnded, text, isUnspoken }: RestoredSpeech): Promise<void> {
+    if (isUnspoken === true && text?.isComplete === false) return this.#worker.askOnceDue();
+    if (soundless === undefined || !this.#found.isCaching) return;
+    const way = await this.#found.find(soundless, from.sample > 0);
+    if (!this.#isOver && way === "listen") return;
+    // What it was heard from is gone: anew it could sound different, so only what was not begun is spoken.
+    const isUnheard = from.sample === 0 && !hasEnded;
+    if (!this.#isOver && isUnheard) {
+      return this.#text.isClaimed ? this.#worker.ask() : this.#storeInTime();
+    }
+    await this.#found.abandon();
+    if (!this.#isOver) throw new GatewayError("session.position_gone");
+  }
+
+  /** Whether the utterance that it has joined, and that failed, is spoken anew: by itself, or another that joined. */
+  async #beginsAgain(error: GatewayError): Promise<boolean> {
+    const { restored } = this.#options;
+    if (this.#isOver || (restored?.from.sample ?? 0) > 0) return false;
+    const way = await this.#found.findInstead(this.#text.given, error);
+    if (way === "give-up" || this.#isOver) return false;
+    if (way === "speak") await this.#storeInTime();
+    return true;
+  }
+
+  #open(replayBytes: number): Watched {
+    const { utteranceId, sessionId, services, settings, restored } = this.#options;
+    const stream = { tag: utteranceId, name: "audio" } as const;
+    const source = this.#found.source(services.streams);
+    return {
+      reader: source.reader(stream, {
+        ...{ readerId: sessionId, replayBytes, ttlMs: settings.streamTtlMs },
+        ...(restored === undefined ? {} : { from: "oldest" as const }),
+      }),
+      isTaken: async () => (await source.inspect(stream)) !== undefined,
+      isParked: async () => (await source.inspect(stream))?.parkedAfter !== undefined,
+      ...this.#newWitness(),
+    };
+  }
+
+  /** None where the audio is another utterance's, or out of the cache. */
+  #newWitness(): { readonly witness?: SecondWitness } {
+    const { utteranceId } = this.#options;
+    const { streams, queue, observer, logger } = this.#options.services;
+    if (this.#found.use === "hit" || this.#found.use === "joined") return {};
+    const onEnqueued = (fence: number) => {
+      observer.jobEnqueuedAgain();
+      logger.warn({ utteranceId, fence }, "an utterance that nobody made is enqueued again");
+    };
+    // Text that came after it was left, and that nobody was asked to speak.
+    const mayRest = (readSeq: number) => this.#worker.mayRest(readSeq);
+    return { witness: new SecondWitness({ streams, queue, job: this.#toJob(), onEnqueued, mayRest }) };
+  }
+
+  async #storeInTime(): Promise<void> {
+    const { openTimeoutMs } = this.#options.settings;
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new GatewayError("storage.timeout")), openTimeoutMs);
+    });
+    try {
+      await Promise.race([this.#store(), limit]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #store(): Promise<void> {
+    const stored = this.#text.claim().then(() => this.#text.store());
+    // Side by side: a worker that is there before the text waits for it, and would have to in any case.
+    await Promise.all([stored, ...(this.#worker.mayAsk ? [this.#worker.ask()] : [])]);
+  }
+
+  async #stopUnlessShared(): Promise<void> {
+    if ((await this.#found.cancel()) === "alone") await this.#takeBack();
+  }
+
+  /** The worker is told to stop; a job that none has taken is no longer one. */
+  async #takeBack(): Promise<void> {
+    const { utteranceId, services, restored } = this.#options;
+    await this.#text.cancel();
+    await this.#begun;
+    if (!this.#worker.isAsked && restored === undefined) return;
+    await services.queue
+      .withdraw(utteranceId)
+      .catch((err: unknown) => services.logger.debug({ err, utteranceId }, "job not withdrawn"));
+  }
+
+  #toJob(): UtteranceJob {
+    const { utteranceId, sessionId, requestId, speech } = this.#options;
+    return { utteranceId, sessionId, requestId, speech, enqueuedAtMs: Date.now() };
+  }
+}

@@ -1,0 +1,118 @@
+import type { LatencyParts } from "@tts-labs/core/session/entries";
+import type { UtteranceResult } from "@tts-labs/core/session/utterance-result";
+import { samplesToMs } from "@tts-labs/protocol/audio/pcm";
+import type { GatewayError } from "@tts-labs/protocol/errors";
+import { type ServerMessage, type ServerMessageOf, toErrorMessage } from "@tts-labs/protocol/server-message";
+import type { DeliveryTally } from "../delivery/tally.ts";
+import type { UtteranceSummary } from "../edge-observer.ts";
+import type { SpeechMaking } from "../speech/speech-making.ts";
+import { type FirstAudio, toFirstAudio } from "./first-audio.ts";
+import { toHeard } from "./heard.ts";
+import type { HeardText } from "./heard-text.ts";
+
+export interface UtteranceReportOptions {
+  readonly utteranceId: string;
+  readonly sessionId: string;
+  readonly requestId: string;
+  readonly sampleRateHz: number;
+  readonly tally: DeliveryTally;
+  readonly making: SpeechMaking;
+  /** Samples that the client had heard over an earlier connection. */
+  readonly samplesBefore: number;
+}
+
+/** What is said of an utterance when it is over: to its client, to metrics, and in the log. */
+export class UtteranceReport {
+  readonly #options: UtteranceReportOptions;
+  readonly #openedAtMs = performance.now();
+  #turnAtMs: number | undefined;
+  #workerLatency: LatencyParts | undefined;
+  #result: UtteranceResult | undefined;
+
+  constructor(options: UtteranceReportOptions) {
+    this.#options = options;
+  }
+
+  /** It is its turn to be read. */
+  tookTurn(): void {
+    this.#turnAtMs = performance.now();
+  }
+
+  /** A chunk of its audio has been read; the first one says where the worker's time went. */
+  chunk(latencyMs: LatencyParts | undefined): void {
+    this.#workerLatency ??= latencyMs;
+  }
+
+  /** All of its audio has been read. */
+  read(result: UtteranceResult): void {
+    this.#result = result;
+  }
+
+  /** All there is of it, sent or not: what a client misses is read from the stream again. */
+  get samples(): number {
+    return this.#result?.samples ?? this.#options.tally.sentSamples;
+  }
+
+  /** Its last message: what became of it. */
+  toEndMessage(error: GatewayError | undefined): ServerMessage {
+    const { utteranceId, tally, making, sampleRateHz } = this.#options;
+    const name = { utterance_id: utteranceId, utterance: tally.number };
+    if (error !== undefined) return toErrorMessage(error, name);
+    const { characters, samples } = this.#result ?? { characters: 0, samples: 0 };
+    const { totalMs, parts } = this.#firstAudio();
+    return {
+      type: "stream_complete",
+      time: new Date().toISOString(),
+      ...name,
+      ...{ characters, samples, frames: tally.sentFrames, dropped_frames: tally.droppedFrames },
+      ...{ splices: tally.splices, replaced_samples: tally.replacedSamples },
+      duration_ms: samplesToMs(samples, sampleRateHz),
+      first_audio_ms: totalMs,
+      latency_ms: { ...parts },
+      cache: making.cacheUse,
+      ...(making.sentences && { sentences: making.sentences }),
+    };
+  }
+
+  /** The same where the client wants no more of it: what was heard until now. */
+  toCancelled(words: HeardText): ServerMessageOf<"cancelled"> {
+    const { utteranceId, tally, making, sampleRateHz, samplesBefore } = this.#options;
+    const heard = toHeard({
+      ...{ tally, text: making.given, words, sampleRateHz, samplesBefore },
+      ...{ totalSamples: this.#result?.samples, nowMs: performance.now() },
+    });
+    return {
+      ...{ type: "cancelled", utterance_id: utteranceId, utterance: tally.number },
+      ...{ sent_samples: tally.sentSamples, played_samples: tally.playedSamples ?? 0, ...heard },
+    };
+  }
+
+  toSummary(outcome: UtteranceSummary["outcome"], error: GatewayError | undefined): UtteranceSummary {
+    const { utteranceId, sessionId, requestId, tally, making } = this.#options;
+    const { totalMs, parts } = this.#firstAudio();
+    return {
+      ...{ utteranceId, sessionId, requestId, outcome },
+      ...(error === undefined ? {} : { code: error.code }),
+      characters: making.characters,
+      samples: tally.sentSamples,
+      frames: tally.sentFrames,
+      droppedFrames: tally.droppedFrames,
+      firstAudioMs: totalMs,
+      latencyMs: parts,
+      cache: making.cacheUse,
+      elapsedMs: performance.now() - this.#openedAtMs,
+    };
+  }
+
+  /** Of an utterance begun over an earlier connection nobody knows it any more. */
+  #firstAudio(): FirstAudio {
+    const { samplesBefore, tally } = this.#options;
+    if (samplesBefore > 0) return { totalMs: null, parts: {} };
+    return toFirstAudio({
+      openedAtMs: this.#openedAtMs,
+      turnAtMs: this.#turnAtMs ?? this.#openedAtMs,
+      firstSentAtMs: tally.firstSentAtMs,
+      worker: this.#workerLatency,
+    });
+  }
+}
