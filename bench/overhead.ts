@@ -28,7 +28,7 @@ interface Options {
 const PROGRAMS = {
   simulator: { SIMULATOR_FIRST_AUDIO_SPREAD_MS: "0", SIMULATOR_UPGRADE_SPREAD_MS: "0" },
   // Room for the arrivals of 200 sessions during one connect (33/s × 180 ms), and for their bunching.
-  worker: { POOL_WARM_SOCKETS: "32", POOL_STAGGER_MS: "5", WORKER_CONCURRENCY: "1000" },
+  worker: { POOL_WARM_SOCKETS: "32", WORKER_CONCURRENCY: "1000" },
   edge: {},
 } as const;
 

@@ -5,7 +5,11 @@ import { simulatorEnvironment } from "@tts-labs/simulator/config";
 import { workerEnvironment } from "@tts-labs/worker/config";
 import { stringify } from "yaml";
 import { asyncApiDocument } from "./docs/asyncapi.ts";
-import { configurationTables, replaceBetweenMarkers } from "./docs/configuration-table.ts";
+import {
+  commonConfigurationTable,
+  configurationTables,
+  replaceBetweenMarkers,
+} from "./docs/configuration-table.ts";
 import { errorsPage } from "./docs/errors-page.ts";
 import { openApiDocument } from "./docs/openapi.ts";
 import { providerErrorsPage } from "./docs/provider-errors-page.ts";
@@ -21,19 +25,38 @@ export interface GeneratedDocument {
   readonly content: string;
 }
 
+/** Those that README shows. */
+const COMMON_VARIABLES = [
+  "ELEVENLABS_API_KEY",
+  "TTS_VOICE",
+  "TTS_MODEL",
+  "TTS_LANGUAGE",
+  "REDIS_URL",
+  "HOST",
+  "PORT",
+  "OPS_HOST",
+  "ALLOWED_HOSTS",
+  "ALLOWED_ORIGINS",
+  "WORKER_CONCURRENCY",
+  "PROVIDER_SLOTS",
+  "LOG_LEVEL",
+];
+
 export async function generateDocuments(): Promise<readonly GeneratedDocument[]> {
-  const configuration = configurationTables({
-    edge: edgeEnvironment,
-    worker: workerEnvironment,
-    simulator: simulatorEnvironment,
-  });
+  const programs = { edge: edgeEnvironment, worker: workerEnvironment, simulator: simulatorEnvironment };
+  const common = commonConfigurationTable(programs, COMMON_VARIABLES);
   const readme = await readFile(join(root, "README.md"), "utf8");
+  const configuration = await readFile(join(root, "docs/configuration.md"), "utf8");
   return [
     { path: "docs/asyncapi.yaml", content: yaml(asyncApiDocument()) },
     { path: "docs/openapi.yaml", content: yaml(openApiDocument()) },
     { path: "docs/errors.md", content: errorsPage() },
     { path: "docs/provider-errors.md", content: providerErrorsPage() },
-    { path: "README.md", content: replaceBetweenMarkers(readme, "configuration", configuration) },
+    {
+      path: "docs/configuration.md",
+      content: replaceBetweenMarkers(configuration, "configuration", configurationTables(programs)),
+    },
+    { path: "README.md", content: replaceBetweenMarkers(readme, "configuration", common) },
   ];
 }
 

@@ -13,7 +13,22 @@ interface Row {
 }
 
 /**
- * First the variables that several programs read, then each program's own, folded away. One that is shared
+ * Variables that most people set, in the order in which they meet them.
+ * @throws Error when a name is no variable of any program
+ */
+export function commonConfigurationTable(programs: Programs, names: readonly string[]): string {
+  const rows = gather(programs);
+  return table(
+    names.map((name) => {
+      const row = rows.find((it) => it.name === name);
+      if (row === undefined) throw new Error(`${name} is no variable of any program`);
+      return row;
+    }),
+  );
+}
+
+/**
+ * The variables that several programs read, then a section for each program's own. One that is shared
  * stands once, in the words of the first program.
  * @throws Error when two programs give one variable different defaults
  */
@@ -25,10 +40,11 @@ export function configurationTables(programs: Programs): string {
     rows: rows.filter(({ readers }) => readers.length === 1 && readers[0] === program),
   }));
   return [
+    `## Shared (${shared.length})`,
     table(shared),
     ...own.map(
       ({ program, rows: ofProgram }) =>
-        `<details>\n<summary>The ${program}'s own (${ofProgram.length})</summary>\n\n${table(ofProgram)}\n\n</details>`,
+        `## The ${program}'s own (${ofProgram.length})\n\n${table(ofProgram)}`,
     ),
   ].join("\n\n");
 }

@@ -80,7 +80,7 @@ const LAG_RESOLUTION_MS = 10;
 const RETRY_AFTER_MS = [1_000, 3_000] as const;
 
 /**
- * Whether there is room for one more session (SPEC H4). Refusing early, with a hint when to come back, keeps the
+ * Whether there is room for one more session. Refusing early, with a hint when to come back, keeps the
  * promise to those who already speak: nothing of theirs asks here, not their next utterance nor their resuming.
  *
  * Two things say that there is too much: this process is late, or the workers are. A round looks at both twice a

@@ -179,11 +179,6 @@ export const edgeEnvironment = {
     min: 0,
     max: 16,
   }),
-  liveTtlMs: duration("LIVE_TTL_MS", {
-    about: "Milliseconds a record stays in the live view when nobody refreshes it.",
-    default: 30_000,
-    min: 300,
-  }),
   ...cacheEnvironment,
 } as const;
 

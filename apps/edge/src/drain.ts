@@ -36,7 +36,7 @@ const LOOK_EVERY_MS = 25;
 const FLUSH_MS = 100;
 
 /**
- * An edge on its way out (SPEC D7):
+ * How an edge leaves:
  *
  *   serving ──▶ settling ──▶ moving ──▶ left
  *

@@ -47,6 +47,8 @@ import { RedisWantedRoutes } from "./wanted-routes.ts";
 
 /** Longest wait at closing for cancels and records under way. */
 const SETTLE_LIMIT_MS = 5_000;
+/** How long a record stays in the live view unless it is refreshed. */
+const LIVE_TTL_MS = 30_000;
 /** An edge refreshes its sessions three times a window: what its death finds least fresh still lasts for one. */
 const HELD_WINDOWS = 4 / 3;
 const NEVER = new AbortController().signal;
@@ -122,7 +124,7 @@ export async function startEdge(config: EdgeConfig, logger: Logger, seams: EdgeS
     const { streamLossNoticed: noticesLoss } = config;
     const streams = await openRedisStreams({ redis, subscriber, keys, nodeId, logger, noticesLoss });
     lifecycle.add("streams", streams, () => streams.close());
-    const windowMs = Math.ceil((config.resumeWindowMs || config.liveTtlMs) * HELD_WINDOWS);
+    const windowMs = Math.ceil((config.resumeWindowMs || LIVE_TTL_MS) * HELD_WINDOWS);
     const sessions = await openSessionStore({ redis, subscriber, keys, nodeId, logger, windowMs, clock });
     lifecycle.add("held sessions", sessions, () => sessions.close());
     // A connection of its own: a phrase on its way must not stand before a frame.
@@ -221,7 +223,7 @@ export async function openEdge(
       unsettled: edgeBudget.unsettled,
       logger,
     },
-    settings: { ...config, defaults },
+    settings: { ...config, defaults, liveTtlMs: LIVE_TTL_MS },
     maxSessions: config.maxSessions,
     admission,
   });

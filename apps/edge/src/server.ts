@@ -48,7 +48,7 @@ interface SocketData {
 }
 
 /**
- * The edge's port. uWebSockets.js rules that bite (reference/redis-delivery.md 4.6, 5.5) are kept here, in
+ * The edge's port. The rules of uWebSockets.js that bite (docs/ground.md, uWebSockets.js) are kept here, in
  * `http/` and in the sinks. @throws GatewayError `config.invalid` when the port is taken
  */
 export async function listen(options: ServerOptions): Promise<Listener> {

@@ -24,7 +24,7 @@ const decimal = (
   schema: z.string().transform(Number).pipe(z.number().min(min).max(max)),
 });
 
-/** The simulator's variables. Timings are those of reference/elevenlabs.md 8.2, before `timeScale`. */
+/** The simulator's variables. Timings are those of docs/elevenlabs.md 8.2, before `timeScale`. */
 export const simulatorEnvironment = {
   host: text("SIMULATOR_HOST", { about: "Address to listen on.", default: "127.0.0.1" }),
   port: integer("SIMULATOR_PORT", {

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 
-/** Single-use tokens live this long (reference/elevenlabs.md 1.2). */
+/** Single-use tokens live this long (docs/elevenlabs.md 1.2). */
 const TOKEN_LIFE_MS = 15 * 60 * 1000;
 /** Tokens alive at a time; beyond it the oldest is forgotten. */
 const MAX_TOKENS = 10_000;

@@ -3,7 +3,7 @@ import type { Witness } from "./witness.ts";
 
 /**
  * The plan's concurrency: sockets count only while they generate, requests while they are open. One over the
- * limit waits a little, then is refused (reference/elevenlabs.md 4.3). Waiting is bounded by that wait.
+ * limit waits a little, then is refused (docs/elevenlabs.md 4.3). Waiting is bounded by that wait.
  */
 export class Slots {
   readonly limit: number;

@@ -30,7 +30,7 @@ export function randomNumbers(seed: number): () => number {
 }
 
 /**
- * How long things take on one connection: reference/elevenlabs.md 8.2, with jitter that depends on the seed
+ * How long things take on one connection: docs/elevenlabs.md 8.2, with jitter that depends on the seed
  * and the connection's number alone. All values in ms, scaled.
  */
 export class Timing {

@@ -128,11 +128,6 @@ export const workerEnvironment = {
     default: 10_000,
     min: 1,
   }),
-  closeWaitMs: duration("PROVIDER_CLOSE_WAIT_MS", {
-    about: "Longest closing handshake of a provider socket let go unused.",
-    default: 5_000,
-    min: 1,
-  }),
   overloadPauseMs: duration("PROVIDER_OVERLOAD_PAUSE_MS", {
     about: "Pause before the one retry when the provider has too much to do.",
     default: 250,
@@ -147,10 +142,6 @@ export const workerEnvironment = {
     about:
       "Age at which an unused socket is replaced; 0: a third of the idle limit asked of the provider, 60 s.",
     default: 0,
-  }),
-  poolStaggerMs: duration("POOL_STAGGER_MS", {
-    about: "Pause between two sockets opened ahead on one route.",
-    default: 100,
   }),
   poolKeepRouteMs: duration("POOL_KEEP_ROUTE_MS", {
     about: "How long a route is kept warm after its last use.",
@@ -169,11 +160,6 @@ export const workerEnvironment = {
   poolMaxSockets: integer("POOL_MAX_SOCKETS", {
     about: "Sockets opened ahead in all.",
     default: 96,
-  }),
-  voicesEveryMs: duration("VOICES_REFRESH_MS", {
-    about: "How often the provider is asked for its voices.",
-    default: 300_000,
-    min: 1_000,
   }),
   // An utterance.
   textTimeoutMs: duration("TEXT_TIMEOUT_MS", {
@@ -207,11 +193,6 @@ export const workerEnvironment = {
       "How often an utterance may go on at the next word after its provider socket or its worker has failed; 0: it ends.",
     default: 5,
     max: 100,
-  }),
-  leaseCheckMs: duration("LEASE_CHECK_MS", {
-    about: "How often a worker looks whether another has taken over its utterance.",
-    default: 1_000,
-    min: 10,
   }),
 };
 

@@ -40,6 +40,10 @@ import { followWantedRoutes } from "./wanted-routes.ts";
 const WANTED_ROUTES_EVERY_MS = 500;
 /** Longest wait for the account's voices before jobs are taken. */
 const FIRST_VOICES_LIMIT_MS = 2_000;
+/** How often the provider is asked for its voices. */
+const VOICES_EVERY_MS = 300_000;
+/** How often a worker looks whether another has taken over its utterance. */
+const LEASE_CHECK_MS = 1_000;
 /** What is left for aborted runs to tell how they ended. */
 const WIND_UP_MS = 6_000;
 
@@ -126,7 +130,7 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
     const stopVoices = publishVoices({
       list: () => provider.sockets.listVoices(),
       store: openVoiceList({ redis, keys }),
-      everyMs: config.voicesEveryMs,
+      everyMs: VOICES_EVERY_MS,
       told: (voices) => {
         defaultVoice.told(voices);
         firstRound.resolve();
@@ -151,7 +155,7 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
           ...{ nodeId, streams, logger, provider: toProviderIdentity(config.elevenLabsUrl) },
           ...{ synthesizer: provider.synthesizer, slots: provider.slots, fallbacks },
           live: openLiveRegistry({ redis, keys, clock }),
-          limits: config,
+          limits: { ...config, leaseCheckMs: LEASE_CHECK_MS },
           observer: metrics.run,
         },
         defaultVoice.named,
@@ -208,12 +212,10 @@ function toProviderSettings(config: WorkerConfig): ProviderSettings {
       forcedCloseMs: config.forcedCloseMs,
       pingEveryMs: config.pingEveryMs,
       pongMs: config.pongTimeoutMs,
-      closeWaitMs: config.closeWaitMs,
     },
     pool: {
       warmPerRoute: config.poolWarm,
       ...(config.poolMaxIdleMs === 0 ? {} : { maxIdleMs: config.poolMaxIdleMs }),
-      staggerMs: config.poolStaggerMs,
       keepRouteMs: config.poolKeepRouteMs,
       maxRoutes: config.poolMaxRoutes,
       maxSockets: config.poolMaxSockets,

@@ -12,7 +12,7 @@ import { HandEdge, SPEECH } from "../../harness/hand-edge.ts";
 import type { Heard } from "../../harness/listen-to.ts";
 
 /**
- * Every fault of reference/elevenlabs.md 8.3, met by a whole worker: job in, simulator upstream, audio out.
+ * Every fault of docs/elevenlabs.md 8.3, met by a whole worker: job in, simulator upstream, audio out.
  * A fault in the voice's id strikes each of its sockets, so that whatever is tried again meets it again; ordered
  * for the next connection it strikes once. Before the first sample there is one retry, after it the utterance
  * goes on at the next word.

@@ -1,6 +1,10 @@
 import { flag, integer, secret, text } from "@tts-labs/core/process/environment";
 import { expect, test } from "vitest";
-import { configurationTables, replaceBetweenMarkers } from "../../../scripts/docs/configuration-table.ts";
+import {
+  commonConfigurationTable,
+  configurationTables,
+  replaceBetweenMarkers,
+} from "../../../scripts/docs/configuration-table.ts";
 
 const url = text("REDIS_URL", { about: "Where Redis is.", default: "redis://127.0.0.1:6379" });
 
@@ -10,13 +14,23 @@ test("shared variables stand once and first, each program's own follow, cells ar
     worker: { redisUrl: url, key: secret("API_KEY", { about: "Key." }) },
   });
   expect(tables.match(/REDIS_URL/g)).toHaveLength(1);
-  expect(tables.split("\n").filter((line) => /^(?:\| `|<summary)/.test(line))).toEqual([
+  expect(tables.split("\n").filter((line) => /^(?:\| `|## )/.test(line))).toEqual([
+    "## Shared (1)",
     "| `REDIS_URL` | `redis://127.0.0.1:6379` | Where Redis is. |",
-    "<summary>The edge's own (1)</summary>",
+    "## The edge's own (1)",
     "| `PORT` | `8006` | Port: 1 \\| 2. |",
-    "<summary>The worker's own (1)</summary>",
+    "## The worker's own (1)",
     "| `API_KEY` | none (secret) | Key. |",
   ]);
+});
+
+test("the common variables are those named, in that order; a name that no program reads is refused", () => {
+  const programs = { edge: { redisUrl: url, port: integer("PORT", { about: "Port.", default: 8006 }) } };
+  expect(commonConfigurationTable(programs, ["PORT", "REDIS_URL"]).match(/`[A-Z_]+`/g)).toEqual([
+    "`PORT`",
+    "`REDIS_URL`",
+  ]);
+  expect(() => commonConfigurationTable(programs, ["PROT"])).toThrow("PROT is no variable of any program");
 });
 
 test("programs that disagree about a default are found out", () => {

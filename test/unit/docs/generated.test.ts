@@ -10,6 +10,7 @@ describe("a generated document is what the code says (else: node scripts/generat
     expect(documents.map(({ path }) => path).sort()).toEqual([
       "README.md",
       "docs/asyncapi.yaml",
+      "docs/configuration.md",
       "docs/errors.md",
       "docs/openapi.yaml",
       "docs/provider-errors.md",

@@ -58,3 +58,29 @@ test("every document that a comment cites stands in the repository", () => {
   expect(citations.length).toBeGreaterThan(20);
   expect(citations.filter(({ target }) => !existsSync(join(root, target)))).toEqual([]);
 });
+
+/** Sections that comments cite by number, such as "docs/elevenlabs.md 1.4". */
+const sections: readonly Link[] = files
+  .filter((path) => /\.(?:ts|mjs|lua)$/.test(path))
+  .flatMap((from) =>
+    [...read(from).matchAll(/\b(docs\/[\w./-]+\.md) (\d+(?:\.\d+)?)\b/g)].map(([, page, section]) => ({
+      from,
+      target: `${page} ${section}`,
+    })),
+  );
+
+test("every section that a comment cites by number stands in its document", () => {
+  expect(sections.length).toBeGreaterThan(20);
+  const broken = sections.filter(({ target }) => {
+    const [page = "", section = ""] = target.split(" ");
+    return !new RegExp(`^#+ ${section.replace(".", "\\.")}[. ]`, "m").test(read(page));
+  });
+  expect(broken).toEqual([]);
+});
+
+test("no comment and no document cites what stands outside the repository", () => {
+  const outside = files
+    .filter((path) => /\.(?:ts|mjs|lua|md)$/.test(path) && !path.endsWith("links.test.ts"))
+    .filter((path) => /\breference\/[\w-]+\.(?:md|json)|\bSPEC [A-I]\d|\bDESIGN \d/.test(read(path)));
+  expect(outside).toEqual([]);
+});

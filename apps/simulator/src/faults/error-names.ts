@@ -1,6 +1,6 @@
 /**
  * The names under which the service tells errors: those it has published, the older ones it still sends beside them
- * (`status`), those that only the sockets use, and those that clients have reported (reference/elevenlabs.md 10).
+ * (`status`), those that only the sockets use, and those that clients have reported (docs/elevenlabs.md 10).
  * What is done about each is the client's affair; here stands in which form it is told over HTTP.
  */
 export interface NamedError {

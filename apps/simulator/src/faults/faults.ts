@@ -1,7 +1,7 @@
 import { ERROR_NAME_FORM } from "./error-names.ts";
 
 /**
- * The switchboard of misbehaviour: reference/elevenlabs.md 8.3 and what clients have reported (sections 1.7,
+ * The switchboard of misbehaviour: docs/elevenlabs.md 8.3 and what clients have reported (sections 1.7,
  * 2.3 and 5). A fault is chosen per connection: `<voice>_fault_<name>`, header `x-simulator-fault`, or for the
  * next connections by POST /admin/faults.
  */

@@ -8,7 +8,7 @@ export interface ServiceError {
 
 const serviceError = (error: string, message: string): ServiceError => ({ code: 1008, error, message });
 
-/** Recorded or reported texts (reference/elevenlabs.md 1.7); those marked "guess" are not established. */
+/** Recorded or reported texts (docs/elevenlabs.md 1.7); those marked "guess" are not established. */
 export const serviceErrors = {
   /** Any error by its name (error-names.ts), or one without a name. What its text says is made up. */
   named: (name: string | undefined): ServiceError =>

@@ -3,7 +3,7 @@ import { type GatewayError, toHttpStatus } from "@tts-labs/protocol/errors";
 import { findNamedError } from "../faults/error-names.ts";
 import { FORMAT_NAMES, OPUS_NAMES } from "../wire/audio-format.ts";
 
-/** An HTTP error answer in the service's current form (reference/elevenlabs.md 3.3). */
+/** An HTTP error answer in the service's current form (docs/elevenlabs.md 3.3). */
 export interface HttpError {
   readonly status: number;
   readonly body: { readonly detail: unknown };

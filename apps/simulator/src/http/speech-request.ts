@@ -5,7 +5,7 @@ import { findVoice, type Voice } from "../voice/voices.ts";
 import { type AudioFormat, DEFAULT_FORMAT, parseAudioFormat } from "../wire/audio-format.ts";
 import { type HttpError, httpErrors } from "./error.ts";
 
-/** The body of the speech routes (reference/elevenlabs.md 3.1); unknown fields are ignored. */
+/** The body of the speech routes (docs/elevenlabs.md 3.1); unknown fields are ignored. */
 const bodySchema = z.object({
   text: z.string(),
   model_id: z.string().nullish(),

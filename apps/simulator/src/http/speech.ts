@@ -22,7 +22,7 @@ interface Errand {
   readonly fault: Fault | undefined;
 }
 
-/** The four speech routes (reference/elevenlabs.md 3). A request holds a slot while it is open. */
+/** The four speech routes (docs/elevenlabs.md 3). A request holds a slot while it is open. */
 export class HttpSpeech {
   readonly #services: Services;
 

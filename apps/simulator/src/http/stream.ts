@@ -24,7 +24,7 @@ const BYTES_PER_TIMED_MS = 48;
 
 /**
  * The audio in pieces cut at any byte, as the service does it: most of them odd, whatever the size of a sample
- * (reference/elevenlabs.md 5). False when the client is gone or a fault ended the answer.
+ * (docs/elevenlabs.md 5). False when the client is gone or a fault ended the answer.
  */
 export async function sendPieces(answer: StreamedAnswer): Promise<boolean> {
   const { response, speech, format, fault, key, signal } = answer;

@@ -10,7 +10,7 @@ import { SocketDoor, type SocketOptions } from "./socket-door.ts";
 import type { SocketQuery } from "./socket-query.ts";
 import { Speaker } from "./speaker.ts";
 
-/** Live contexts per socket; one more kills the socket (reference/elevenlabs.md 2.3). */
+/** Live contexts per socket; one more kills the socket (docs/elevenlabs.md 2.3). */
 const MAX_CONTEXTS = 5;
 /** Ids of finished contexts remembered, so that text which comes too late is dropped and not spoken. */
 const MAX_FINISHED = 1_000;
@@ -27,7 +27,7 @@ interface Context {
 }
 
 /**
- * One `multi-stream-input` socket (reference/elevenlabs.md 2): contexts with text, flush and close of their
+ * One `multi-stream-input` socket (docs/elevenlabs.md 2): contexts with text, flush and close of their
  * own, spoken side by side. A message for an unknown id creates its context, whatever it says. A context
  * lives until its final message; that of an idle one is not known, so idleness ends the socket as it does on
  * stream-input.

@@ -27,7 +27,7 @@ type State =
 
 type Open = Extract<State, { readonly kind: "open" }>;
 
-/** One `stream-input` socket (reference/elevenlabs.md 1.3–1.7): opening, text, end, audio, final, close. */
+/** One `stream-input` socket (docs/elevenlabs.md 1.3–1.7): opening, text, end, audio, final, close. */
 export class StreamInput {
   readonly #services: Services;
   readonly #connection: Connection;

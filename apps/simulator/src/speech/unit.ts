@@ -21,7 +21,7 @@ export interface SpokenUnit {
 const SENTENCE_PAUSE_MS = 200;
 const CLAUSE_PAUSE_MS = 140;
 const WORD_PAUSE_MS = 60;
-/** No sentence, and no clip of `auto_mode`, is shorter (reference/elevenlabs.md 8.2). */
+/** No sentence, and no clip of `auto_mode`, is shorter (docs/elevenlabs.md 8.2). */
 export const SHORTEST_CLIP_MS = 450;
 const FADE_IN_SAMPLES = 110;
 

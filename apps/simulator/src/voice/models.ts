@@ -1,4 +1,4 @@
-/** Models as reference/elevenlabs.md 4.2 lists them. */
+/** Models as docs/elevenlabs.md 4.2 lists them. */
 export interface Model {
   readonly modelId: string;
   readonly name: string;

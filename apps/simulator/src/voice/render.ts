@@ -130,5 +130,5 @@ async function render(
   }
 }
 
-/** The service appends one at the end of every generation that has none (reference/elevenlabs.md 1.3). */
+/** The service appends one at the end of every generation that has none (docs/elevenlabs.md 1.3). */
 export const withTrailingSpace = (text: string): string => (/\s$/u.test(text) ? text : `${text} `);

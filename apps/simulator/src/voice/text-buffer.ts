@@ -1,6 +1,6 @@
 import { sentenceEnds } from "../speech/sentences.ts";
 
-/** Characters before the 1st, 2nd, … generation; the last repeats (reference/elevenlabs.md 1.3). */
+/** Characters before the 1st, 2nd, … generation; the last repeats (docs/elevenlabs.md 1.3). */
 export const DEFAULT_SCHEDULE: readonly number[] = [120, 160, 250, 290];
 
 /** `try_trigger_generation` does nothing below this. */
@@ -18,7 +18,7 @@ export interface BufferOptions {
 }
 
 /**
- * What the service gathers before it speaks (reference/elevenlabs.md 1.5). Pure: text goes in, generations
+ * What the service gathers before it speaks (docs/elevenlabs.md 1.5). Pure: text goes in, generations
  * come out.
  *
  * Messages are joined verbatim. When the schedule's next threshold is reached, the buffer is cut at the last

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** Ranges of reference/elevenlabs.md 1.3; fields beyond these are ignored, as the real service does. */
+/** Ranges of docs/elevenlabs.md 1.3; fields beyond these are ignored, as the real service does. */
 export const voiceSettingsSchema = z.object({
   stability: z.number().min(0).max(1).nullish(),
   similarity_boost: z.number().min(0).max(1).nullish(),

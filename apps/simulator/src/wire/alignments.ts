@@ -35,7 +35,7 @@ export function normalise({ chars, starts, samples }: Speech): Characters {
   };
 }
 
-/** What was spoken without the white space at its head, which `alignment` leaves out (reference/elevenlabs.md 1.4). */
+/** What was spoken without the white space at its head, which `alignment` leaves out (docs/elevenlabs.md 1.4). */
 export function withoutLeadingSpace<T extends Characters>(speech: T): T {
   const first = speech.chars.findIndex((char) => !isSpace(char));
   const from = first < 0 ? speech.chars.length : first;

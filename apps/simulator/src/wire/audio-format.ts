@@ -1,4 +1,4 @@
-/** Formats of reference/elevenlabs.md 4.1. */
+/** Formats of docs/elevenlabs.md 4.1. */
 export interface AudioFormat {
   readonly name: string;
   readonly codec: "pcm" | "ulaw" | "alaw" | "mp3" | "wav";

@@ -44,7 +44,7 @@ export interface Generation {
 const HUGE_BYTES = 1_200_000;
 const NO_ALIGNMENT = { alignment: "null", normalized: "null" };
 
-/** The audio messages of a generation, keys in the order of the wire (reference/elevenlabs.md 1.4). */
+/** The audio messages of a generation, keys in the order of the wire (docs/elevenlabs.md 1.4). */
 export function toAudioMessages(speech: Speech, options: MessageOptions): Generation {
   const { encoder, fault, held, key, last, autoMode } = options;
   const { sampleRateHz, samples, starts } = speech;

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { randomNumbers } from "../timing.ts";
 
-/** How a generation's audio is cut into messages (reference/elevenlabs.md 8.2; beyond about 1 s a guess). */
+/** How a generation's audio is cut into messages (docs/elevenlabs.md 8.2; beyond about 1 s a guess). */
 const ONE_PIECE_MS = 1_500;
 const SHORTEST_PIECE_MS = 200;
 const FIRST_PIECE_MS: readonly [number, number] = [200, 400];
@@ -10,7 +10,7 @@ const PIECE_MS: readonly [number, number] = [400, 1_000];
 /**
  * How far the audio of a message may lag behind its timings, in ms. The service holds back the end of what it has
  * made until more audio follows or the text ends: recorded timings and audio of one message differ by up to 36 ms,
- * those of an utterance agree (reference/elevenlabs.md 1.4).
+ * those of an utterance agree (docs/elevenlabs.md 1.4).
  */
 export const MAX_LAG_MS = 36;
 /** What is held back of the last generation, sent as a small message of its own: recorded with and without auto mode. */

@@ -5,7 +5,7 @@ type Range = readonly [from: number, until: number];
 
 /**
  * Alignments as the HTTP routes tell them: seconds, start and end, no space appended
- * (reference/elevenlabs.md 3.1). With a range, the characters that begin in it, null where there are none.
+ * (docs/elevenlabs.md 3.1). With a range, the characters that begin in it, null where there are none.
  */
 export function alignSeconds(
   speech: Speech,

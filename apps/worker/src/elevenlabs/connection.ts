@@ -29,7 +29,7 @@ export interface ConnectionOptions {
   readonly closeWaitMs: number;
 }
 
-/** Largest message accepted; seconds of audio in one message have been seen (reference/elevenlabs.md 1.4). */
+/** Largest message accepted; seconds of audio in one message have been seen (docs/elevenlabs.md 1.4). */
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 /** So much of a refusal's body is read. */
 const MAX_REFUSAL_BYTES = 16 * 1024;

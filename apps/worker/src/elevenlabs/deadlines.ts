@@ -9,7 +9,7 @@ export interface ProviderDeadlines {
   readonly firstAudioMs: number;
   /**
    * The same, from when the provider has all of the text, on the first socket of a run: who says nothing for so
-   * long mostly never will, and another may (SPEC A3). Then `provider.first_audio_timeout` too, not held against it.
+   * long mostly never will, and another may. Then `provider.first_audio_timeout` too, not held against it.
    */
   readonly silenceMs: number;
   /** Between chunks while speech is owed; then `provider.gap_timeout`. */
@@ -29,7 +29,7 @@ export interface ProviderDeadlines {
   readonly keepAliveMs: number;
 }
 
-/** SPEC A4 and A5; keep-alive at half the inactivity limit that the synthesizer asks for. */
+/** Keep-alive is sent at half the inactivity limit that the synthesizer asks for. */
 export const DEFAULT_DEADLINES: ProviderDeadlines = {
   connectMs: 5_000,
   firstAudioMs: 10_000,

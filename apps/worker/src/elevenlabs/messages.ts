@@ -1,7 +1,7 @@
 import { type AlignmentDoubt, parseAlignment, type SegmentAlignment } from "./intake/provider-alignment.ts";
 
 /**
- * The wire of `stream-input` (reference/elevenlabs.md 1.3 and 1.4): what the provider sends is parsed
+ * The wire of `stream-input` (docs/elevenlabs.md 1.3 and 1.4): what the provider sends is parsed
  * without trust, what we send is encoded here and nowhere else.
  */
 export type ProviderMessage =
@@ -111,7 +111,7 @@ const saysNothing = (error: unknown): boolean =>
   error === "" ||
   (typeof error === "object" && Object.keys(error).length === 0);
 
-/** From `{error, message}` on a socket, or `{detail: {code, status, message}}` of HTTP (reference/elevenlabs.md 3.3). */
+/** From `{error, message}` on a socket, or `{detail: {code, status, message}}` of HTTP (docs/elevenlabs.md 3.3). */
 export function toErrorMessage(
   error: unknown,
   around: Record<string, unknown> = {},
@@ -146,7 +146,7 @@ export function encodeText(text: string): string {
 
 /**
  * "Speak what you have", with the socket staying open. `space` is white space to go with it: with an empty
- * text this message is ambiguous, it may count as the end (reference/elevenlabs.md 1.3).
+ * text this message is ambiguous, it may count as the end (docs/elevenlabs.md 1.3).
  */
 export function encodeFlush(space = " "): string {
   if (space === "") throw new RangeError("a flush without text may be taken for the end");

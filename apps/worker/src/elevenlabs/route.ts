@@ -9,7 +9,7 @@ export interface RouteOrigin {
   readonly url: string;
   /** Names the key without telling it, see `toKeyId`. */
   readonly keyId: string;
-  /** After how long without text the provider closes the socket; 1 to 180 s (reference/elevenlabs.md 1.1). */
+  /** After how long without text the provider closes the socket; 1 to 180 s (docs/elevenlabs.md 1.1). */
   readonly inactivityTimeoutS: number;
 }
 

@@ -125,7 +125,7 @@ function afterAbort(error: GatewayError): RunState {
 
 const failed = (error: GatewayError): RunState => ({ kind: "ended", outcome: toOutcome(error) });
 
-/** "Final" is believed only when the provider had all the text and made sound of it (SPEC A2, A3). */
+/** "Final" is believed only when the provider had all the text and made sound of it. */
 function afterFinal(state: RunState): RunState {
   if (!withAudio(state)) return state;
   if (state.kind === "speaking") return afterFault(state, { error: new GatewayError("provider.truncated") });
@@ -140,7 +140,7 @@ interface Fault {
 
 /**
  * Again on a fresh socket: from the start while nothing has been appended, as often as `retriesLeft`; after that from the word being
- * spoken, as often as is left (SPEC A8). What no further try can mend is another choice's, or ends the utterance.
+ * spoken, as often as is left. What no further try can mend is another choice's, or ends the utterance.
  */
 function afterFault(state: RunState, fault: Fault): RunState {
   if (state.kind === "waiting-slot") return afterChoice(state.progress, fault);

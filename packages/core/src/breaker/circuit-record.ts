@@ -12,7 +12,7 @@ export interface BreakerSettings {
   readonly pullEveryMs: number;
 }
 
-/** SPEC B3; the probe's time is that of a connect and the wait for first audio at their deadlines. */
+/** The probe may take as long as a connect and the wait for first audio together, each at its deadline. */
 export const DEFAULT_BREAKER: BreakerSettings = {
   faults: 3,
   openMs: 60_000,

@@ -5,7 +5,7 @@ export const QUEUE_NAME = "utterances";
 
 /**
  * BullMQ's scripts touch many keys at once, so that on a cluster all of them must lie in one slot: without a
- * hash tag its worker loops on CROSSSLOT errors, thousands of lines in seconds (reference/toolchain.md 3).
+ * hash tag its worker loops on CROSSSLOT errors, thousands of lines in seconds (docs/ground.md, BullMQ).
  * @throws GatewayError `config.invalid`
  */
 export function assertHashTag(prefix: string): void {

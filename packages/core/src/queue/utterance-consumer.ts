@@ -12,7 +12,7 @@ import type { RunUtteranceJob, UtteranceJob } from "./utterance-job.ts";
 
 /**
  * BullMQ's lock is the lease, tuned for speech: a worker killed is replaced within 1.2–1.7 s, a freeze of 0.9 s
- * costs nothing (DESIGN 3, measured in reference/toolchain.md 3).
+ * costs nothing (measured; docs/ground.md, BullMQ).
  */
 const LOCK_DURATION_MS = 1_500;
 const STALLED_INTERVAL_MS = 400;

@@ -8,7 +8,7 @@ import { describe, expect, test } from "vitest";
 import { flushedText } from "../../../harness/flushed-text.ts";
 import { cutInto, nastyText, pieceSizes } from "../../../harness/nasty-text.ts";
 
-/** Longest text of one utterance (SPEC: 40,000 characters in under 20 ms). */
+/** Longest text of one utterance (which costs under 20 ms). */
 const CHARACTERS = 40_000;
 const TARGET_MS = 20;
 /** CI machines are slower, and busy with other things; what is quadratic takes hundreds of times as long. */

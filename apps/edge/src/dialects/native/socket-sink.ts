@@ -4,7 +4,7 @@ import { encodeServerMessage, type ServerMessage, toErrorMessage } from "@tts-la
 import type { Frame } from "../../delivery/frame.ts";
 import type { Sink } from "../../delivery/sink.ts";
 
-/** What `send` answers when it has thrown the message away, see reference/redis-delivery.md 5.5. */
+/** uWebSockets.js returns this from `send` when it has dropped the message (docs/ground.md, uWebSockets.js). */
 const DROPPED = 2;
 
 /**

@@ -57,7 +57,7 @@ interface Lists {
   readonly durationMs: readonly unknown[];
 }
 
-/** Both spellings of durations and both casings have been seen in the wild (reference/elevenlabs.md 1.4). */
+/** Both spellings of durations and both casings have been seen in the wild (docs/elevenlabs.md 1.4). */
 function toLists(value: unknown): Lists | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   const fields = value as Record<string, unknown>;

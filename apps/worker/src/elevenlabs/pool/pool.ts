@@ -16,7 +16,10 @@ export interface PoolOptions extends ShelfOptions {
   readonly maxSockets: number;
 }
 
-/** SPEC B1, B2: nothing is left of a route 60 s after its last use. Open sockets cost nothing at the provider: only generating counts (reference/elevenlabs.md 4.3). */
+/**
+ * Nothing is left of a route 60 s after its last use. Open sockets cost nothing at the provider: only generating
+ * counts (docs/elevenlabs.md 4.3).
+ */
 export const DEFAULT_POOL: PoolOptions = {
   warmPerRoute: 3,
   followsDemand: true,

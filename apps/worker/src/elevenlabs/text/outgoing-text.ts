@@ -6,7 +6,7 @@ import { endsInMark } from "@tts-labs/protocol/text/ends-in-mark";
  *
  * - white space alone, which would be taken for a keep-alive, until text follows it;
  * - in `auto_mode`, where each message is spoken as a clip of its own, a word that may not be complete
- *   (reference/elevenlabs.md 1.5), until white space, the end of a sentence, a flush or the end.
+ *   (docs/elevenlabs.md 1.5), until white space, the end of a sentence, a flush or the end.
  *
  * What is held back is bounded by the longest text of one utterance, which the caller keeps.
  */
