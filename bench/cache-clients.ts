@@ -111,7 +111,11 @@ async function ask({ edgeUrls, voice, rate, seconds, phrases }: Asking): Promise
   // In nanoseconds, and its own resolution of a millisecond is in each of them.
   const lagP99Ms = round(Math.max(0, lag.percentile(99) / 1e6 - 1));
   return {
-    ...{ firstFramesMs, pongsMs, failed, otherBytes, notCached },
+    firstFramesMs,
+    pongsMs,
+    failed,
+    otherBytes,
+    notCached,
     clients: { busyPercent: Math.round(utilization * 100), lagP99Ms },
   };
 }

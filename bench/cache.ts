@@ -187,7 +187,11 @@ async function measure(
   ]);
   const requests = firstFramesMs.length + answers.failed + answers.otherBytes;
   return {
-    ...{ rate, edges: edgeUrls.length, requests, ...answers, synthesesBeside },
+    rate,
+    edges: edgeUrls.length,
+    requests,
+    ...answers,
+    synthesesBeside,
     firstFrameMs: summarize(firstFramesMs),
     pongMs: summarize(pongsMs),
     perHit: await costs(Math.round(rate * (seconds + WARM_UP_MS / 1_000))),

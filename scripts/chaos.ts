@@ -68,7 +68,12 @@ async function runAll(scenarios: readonly Scenario[], options: Options): Promise
   try {
     for (const scenario of scenarios) {
       const run = await runScenario(scenario, {
-        ...{ utterances, seed, unprotected, cache, progress, signal: interrupted.signal },
+        utterances,
+        seed,
+        unprotected,
+        cache,
+        progress,
+        signal: interrupted.signal,
         ...(sessions === undefined ? {} : { sessions }),
         ...(options.verbose ? { onLine: say } : {}),
       });

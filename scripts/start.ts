@@ -65,7 +65,9 @@ async function startAll(supervisor: Supervisor, env: NodeJS.ProcessEnv): Promise
   // Before all whose ports were asked for, since its own is the lock: of two starts at once one alone gets past this.
   const opsPort = await startOnPort({ asked: env["OPS_PORT"], usual: 8005, variable: "OPS_PORT" }, (it) =>
     start("edge", {
-      ...{ HOST: host, PORT: String(port), OPS_PORT: it },
+      HOST: host,
+      PORT: String(port),
+      OPS_PORT: it,
       ...(isPrivate && { CACHE_MAX_BYTES: env["CACHE_MAX_BYTES"] || String(PRIVATE_CACHE_MAX_BYTES) }),
       // By its address the edge knows whose voices it keeps in the cache.
       ...(provider["ELEVENLABS_URL"] === undefined ? {} : { ELEVENLABS_URL: provider["ELEVENLABS_URL"] }),

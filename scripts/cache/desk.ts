@@ -56,12 +56,12 @@ async function atDesk(
     try {
       const { cacheMaxBytes: maxBytes, cacheMaxEntryBytes: maxEntryBytes, cacheTtlMs: ttlMs } = config;
       const desk = openRedisAudioCache({
-        ...{ redis, keys: new Keys(config.keyPrefix), eviction: config.cacheEviction },
-        ...{
-          limits: { maxBytes, maxEntryBytes, ttlMs },
-          observer: silentCacheObserver,
-          logger: silentLogger,
-        },
+        redis,
+        keys: new Keys(config.keyPrefix),
+        eviction: config.cacheEviction,
+        limits: { maxBytes, maxEntryBytes, ttlMs },
+        observer: silentCacheObserver,
+        logger: silentLogger,
       });
       await work(desk, config.cacheEviction === "self" ? maxBytes : null);
     } finally {

@@ -273,7 +273,9 @@ const toPosition = (utterance_id: string, { nextSample: sample }: HeardUtterance
 });
 
 const toCompletion = ({ samples, cache }: ServerMessageOf<"stream_complete">): HeardEnd => ({
-  ...{ kind: "completed", samples, cache },
+  kind: "completed",
+  samples,
+  cache,
 });
 
 const toFailure = (message: { readonly code: string; readonly retryable: boolean }): HeardEnd => ({

@@ -72,7 +72,8 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   progress.stop();
   return {
     scenario: scenario.name,
-    ...{ unprotected, cache },
+    unprotected,
+    cache,
     balancer: stand.balancer.kind,
     seconds: Math.round((performance.now() - startedAtMs) / 100) / 10,
     tally: figures,
@@ -97,7 +98,10 @@ async function openStand(plan: SystemPlan, onLine: RunOptions["onLine"]): Promis
     closers.push(() => redis.close());
     const { edges, workers, env } = plan;
     const fleet = await startFleet({
-      ...{ redisUrl: redis.url, edges, workers, env },
+      redisUrl: redis.url,
+      edges,
+      workers,
+      env,
       ...(onLine === undefined ? {} : { onLine }),
     });
     closers.push(async () => {
@@ -160,7 +164,11 @@ async function play(
   let ended = 0;
   let isCalm = false;
   const stage: Stage = {
-    ...{ fleet, redis, door, random, signal },
+    fleet,
+    redis,
+    door,
+    random,
+    signal,
     get enough() {
       return ended >= utterances || signal.aborted;
     },
@@ -189,7 +197,9 @@ async function play(
   const speaking = runLoad({
     ...load,
     url: door.url,
-    ...{ utterances, signal: options.signal, random: new Random(seed + 2) },
+    utterances,
+    signal: options.signal,
+    random: new Random(seed + 2),
     text: (session, turn) => scenario.text?.(session, turn) ?? pickText(textDice(seed, session, turn)),
     before: async (session, turn, spoken) => before?.(stage, session, turn, spoken),
     onEnded: () => {

@@ -199,7 +199,10 @@ function report(
 }
 
 const toShown = ({ voice, model, provider, reason }: UtteranceEvents["substituted"]) => ({
-  ...{ voice, model, provider, reason },
+  voice,
+  model,
+  provider,
+  reason,
 });
 
 function failure(error: unknown): object {

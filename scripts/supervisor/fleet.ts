@@ -93,8 +93,12 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
       Promise.all(Array.from({ length: count }, () => add(program)));
     await Promise.all([many("worker", options.workers ?? 1), many("edge", options.edges ?? 1)]);
     return {
-      ...{ redisUrl, simulator, workers: members.worker, edges: members.edge },
-      ...{ add, close: () => supervisor.stop() },
+      redisUrl,
+      simulator,
+      workers: members.worker,
+      edges: members.edge,
+      add,
+      close: () => supervisor.stop(),
     };
   } catch (error) {
     await supervisor.stop();

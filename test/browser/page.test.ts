@@ -144,7 +144,10 @@ describe.skipIf(chromiumPath === undefined)("the page, with an edge that hums", 
         if (message.type !== "text" || !fail) return false;
         fail = false;
         connection.send({
-          ...{ type: "error", code: "capacity.overloaded", message: "Too busy.", retryable: true },
+          type: "error",
+          code: "capacity.overloaded",
+          message: "Too busy.",
+          retryable: true,
           retry_after_ms: 2_000,
         });
         return true;

@@ -45,7 +45,11 @@ export async function startEdgeAlone(options: EdgeAloneOptions): Promise<EdgeAlo
   const connections = [redis, open("subscriber"), open("queue")] as const;
   const [, subscriber, queue] = connections;
   const streams = await openRedisStreams({
-    ...{ redis, subscriber, keys, nodeId, logger: silentLogger },
+    redis,
+    subscriber,
+    keys,
+    nodeId,
+    logger: silentLogger,
     ...(workerPatience === undefined ? {} : { settings: workerPatience }),
   });
   const worker = new FakeWorker({ ...options.worker, streams });

@@ -106,17 +106,30 @@ export class FakeSession {
 
   #greet(resumed: boolean, due: readonly Spoken[]): void {
     this.#send({
-      ...{ time: new Date().toISOString(), encoding: "pcm_s16le" },
-      ...{ type: "connected", protocol: 1, session_id: this.id, resume_token: this.token },
-      ...{ provider: "hum", model: "hum_v1", voice: "simEnglishGrace0000A", sample_rate: HUM_RATE_HZ },
-      ...{ frame_samples: FAKE_FRAME_SAMPLES, adaptive_frames: false, delivery: "burst", overflow: "wait" },
+      time: new Date().toISOString(),
+      encoding: "pcm_s16le",
+      type: "connected",
+      protocol: 1,
+      session_id: this.id,
+      resume_token: this.token,
+      provider: "hum",
+      model: "hum_v1",
+      voice: "simEnglishGrace0000A",
+      sample_rate: HUM_RATE_HZ,
+      frame_samples: FAKE_FRAME_SAMPLES,
+      adaptive_frames: false,
+      delivery: "burst",
+      overflow: "wait",
       sentence_cache: false,
-      ...{ request_id: "req_fake", resumed },
+      request_id: "req_fake",
+      resumed,
       utterances: due
         .filter(({ state }) => state !== "cancelled")
         .map(({ id, number, text, state }) => ({
-          ...{ utterance_id: id, utterance: number },
-          ...{ text_characters: text.length, text_complete: state === "complete" },
+          utterance_id: id,
+          utterance: number,
+          text_characters: text.length,
+          text_complete: state === "complete",
         })),
     });
   }
@@ -129,13 +142,22 @@ export class FakeSession {
     }
     const number = this.#utterances.length + 1;
     const spoken: Spoken = {
-      ...{ number, id: `utt_${number}`, text, state: "open" },
-      ...{ playedSamples: 0, sentSamples: 0, splicedFrom: undefined, told: false },
+      number,
+      id: `utt_${number}`,
+      text,
+      state: "open",
+      playedSamples: 0,
+      sentSamples: 0,
+      splicedFrom: undefined,
+      told: false,
     };
     this.#utterances.push(spoken);
     this.#send({
-      ...{ type: "utterance_started", utterance_id: spoken.id, utterance: number },
-      ...{ voice: voice ?? "simEnglishGrace0000A", model: "hum_v1" },
+      type: "utterance_started",
+      utterance_id: spoken.id,
+      utterance: number,
+      voice: voice ?? "simEnglishGrace0000A",
+      model: "hum_v1",
     });
   }
 
@@ -180,10 +202,18 @@ export class FakeSession {
     const durationMs = (pcm.length * 1000) / HUM_RATE_HZ;
     this.#send({
       time: new Date().toISOString(),
-      ...{ type: "stream_complete", utterance_id, utterance, characters: text.length, samples: pcm.length },
-      ...{ frames: Math.ceil(pcm.length / FAKE_FRAME_SAMPLES), dropped_frames: 0, duration_ms: durationMs },
-      ...{ splices: 0, replaced_samples: 0 },
-      ...{ first_audio_ms: 1, latency_ms: { queue: 0.5 } },
+      type: "stream_complete",
+      utterance_id,
+      utterance,
+      characters: text.length,
+      samples: pcm.length,
+      frames: Math.ceil(pcm.length / FAKE_FRAME_SAMPLES),
+      dropped_frames: 0,
+      duration_ms: durationMs,
+      splices: 0,
+      replaced_samples: 0,
+      first_audio_ms: 1,
+      latency_ms: { queue: 0.5 },
     });
   }
 
@@ -203,9 +233,14 @@ export class FakeSession {
   #tellCancelled({ id, number, text, playedSamples, sentSamples }: Spoken): void {
     const { heard, left } = heardOf(text, playedSamples);
     const message: ServerMessageOf<"cancelled"> = {
-      ...{ type: "cancelled", utterance_id: id, utterance: number },
-      ...{ sent_samples: sentSamples, played_samples: playedSamples },
-      ...{ heard_ms: (playedSamples * 1000) / HUM_RATE_HZ, text_heard: heard, text_left: left },
+      type: "cancelled",
+      utterance_id: id,
+      utterance: number,
+      sent_samples: sentSamples,
+      played_samples: playedSamples,
+      heard_ms: (playedSamples * 1000) / HUM_RATE_HZ,
+      text_heard: heard,
+      text_left: left,
       estimated: false,
     };
     this.#send(message);

@@ -31,7 +31,9 @@ export class RedisPlace {
   async start(): Promise<void> {
     if (this.#redis !== undefined) return;
     this.#redis = await startPrivateRedis({
-      ...{ port: this.#port, dir: this.#dir, args: this.#args },
+      port: this.#port,
+      dir: this.#dir,
+      args: this.#args,
       debug: true,
     });
   }

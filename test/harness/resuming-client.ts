@@ -200,7 +200,12 @@ export class ResumingTestClient {
   #begin(number: number, utteranceId: string): void {
     if (this.#utterances.has(number)) return;
     this.#utterances.set(number, {
-      ...{ utteranceId, parts: [], words: [], bytes: 0, seq: undefined, end: undefined },
+      utteranceId,
+      parts: [],
+      words: [],
+      bytes: 0,
+      seq: undefined,
+      end: undefined,
     });
   }
 

@@ -89,7 +89,11 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
     lifecycle.add("ops server", ops, (it) => it.close());
     const clock = lifecycle.add("clock", await RedisClock.open(redis, keys), (it) => it.close());
     const streams = await openRedisStreams({
-      ...{ redis, subscriber, keys, nodeId, logger },
+      redis,
+      subscriber,
+      keys,
+      nodeId,
+      logger,
       observer: metrics.streams,
     });
     lifecycle.add("streams", streams, (it) => it.close());
@@ -99,7 +103,10 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
     };
     const second = toFallbackProvider(config, first.keys);
     const breaker = await openBreaker({
-      ...{ redis, subscriber, keys, logger },
+      redis,
+      subscriber,
+      keys,
+      logger,
       names: [first, ...(second === undefined ? [] : [second])].flatMap((it) =>
         it.keys.map((key) => toCircuitName(it.url, key)),
       ),
@@ -108,8 +115,15 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
     });
     lifecycle.add("breaker", breaker, (it) => it.close());
     const parts = {
-      ...{ breaker, nodeId, redis, subscriber, redisKeys: keys, lifecycle, logger },
-      ...{ settings: toProviderSettings(config), observers: metrics },
+      breaker,
+      nodeId,
+      redis,
+      subscriber,
+      redisKeys: keys,
+      lifecycle,
+      logger,
+      settings: toProviderSettings(config),
+      observers: metrics,
     };
     const provider = await openProvider({ ...parts, ...first, name: "elevenlabs" });
     const fallbacks = await openFallbacks(
@@ -139,7 +153,10 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
     });
     lifecycle.add("voices", stopVoices, (stop) => stop());
     const stopRoutes = followWantedRoutes({
-      ...{ redis, keys, logger, clock },
+      redis,
+      keys,
+      logger,
+      clock,
       everyMs: WANTED_ROUTES_EVERY_MS,
       workersPerWish: config.prewarmWorkers,
       prewarm: (speech) => provider.sockets.prewarm(defaultVoice.named(speech)),
@@ -149,11 +166,20 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
     if (config.voice === undefined)
       await settleWithin(firstRound.promise, FIRST_VOICES_LIMIT_MS).catch(() => {});
     const consumer = openUtteranceConsumer({
-      ...{ redis: queueRedis, keys, concurrency: config.concurrency, logger, clock },
+      redis: queueRedis,
+      keys,
+      concurrency: config.concurrency,
+      logger,
+      clock,
       run: utteranceRunner(
         {
-          ...{ nodeId, streams, logger, provider: toProviderIdentity(config.elevenLabsUrl) },
-          ...{ synthesizer: provider.synthesizer, slots: provider.slots, fallbacks },
+          nodeId,
+          streams,
+          logger,
+          provider: toProviderIdentity(config.elevenLabsUrl),
+          synthesizer: provider.synthesizer,
+          slots: provider.slots,
+          fallbacks,
           live: openLiveRegistry({ redis, keys, clock }),
           limits: { ...config, leaseCheckMs: LEASE_CHECK_MS },
           observer: metrics.run,

@@ -162,7 +162,13 @@ async function openLeases(
   const bell = await openBell({ redis, subscriber, keys, nodeId: `${nodeId}.${name}`, logger });
   lifecycle.add(`${name} bell`, bell, (it) => it.close());
   const governor = new SlotGovernor({
-    ...{ redis, bell, keys, provider: name, keySlots, logger, mayServe },
+    redis,
+    bell,
+    keys,
+    provider: name,
+    keySlots,
+    logger,
+    mayServe,
     settings: { waitMs: parts.settings.slotWaitMs },
     observer: parts.observers.governor(),
   });
@@ -176,9 +182,13 @@ function openSockets(
 ): ElevenLabsSynthesizer {
   const [first, ...further] = keys.map(({ secret }) => secret);
   return openElevenLabsSynthesizer({
-    ...{ url, apiKey: first, furtherKeys: further.filter((secret) => secret !== undefined) },
+    url,
+    apiKey: first,
+    furtherKeys: further.filter((secret) => secret !== undefined),
     mayWarm: (keyId) => health.mayWarm(keyId),
-    ...{ deadlines: settings.deadlines, pool: settings.pool, logger },
+    deadlines: settings.deadlines,
+    pool: settings.pool,
+    logger,
     observer: observers.provider(),
   });
 }

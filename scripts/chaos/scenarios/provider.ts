@@ -71,7 +71,11 @@ const afterMs = (turn: number, session: number): number =>
 export const providerDrop: Scenario = {
   name: "provider-drop",
   about: "the provider's connection breaks after every 200 ms of a 10 s utterance",
-  ...{ system, load, unprotected, text, harm },
+  system,
+  load,
+  unprotected,
+  text,
+  harm,
   promises: {},
   before: onEach((turn, session) => ({ fault: "drop-after-audio", afterMs: afterMs(turn, session) })),
 };
@@ -79,7 +83,11 @@ export const providerDrop: Scenario = {
 export const providerHang: Scenario = {
   name: "provider-hang",
   about: "the provider stops in mid-utterance without a word, at every 200 ms",
-  ...{ system, load, unprotected, text, harm },
+  system,
+  load,
+  unprotected,
+  text,
+  harm,
   promises: {},
   before: onEach((turn, session) => ({
     fault: "stall-mid-segment",
@@ -94,7 +102,10 @@ const silence = (turn: number): OrderedFault =>
 export const providerSilent: Scenario = {
   name: "provider-silent",
   about: 'the provider says "final" without one sample, or nothing at all',
-  ...{ system, load, text, harm },
+  system,
+  load,
+  text,
+  harm,
   promises: {},
   before: onEach(silence),
   unprotected: {

@@ -18,7 +18,10 @@ const unprotected = {
 export const killWorker: Scenario = {
   name: "kill-worker",
   about: "kill -9 of a worker in mid-utterance, again and again; each is replaced a little later",
-  ...{ system, load, promises, unprotected },
+  system,
+  load,
+  promises,
+  unprotected,
   harm: async (stage) => {
     await inTurn(stage, stage.fleet.workers, async (worker) => {
       stage.struck(`killed ${worker.name}`);
@@ -32,7 +35,10 @@ export const killWorker: Scenario = {
 export const freezeWorker: Scenario = {
   name: "freeze-worker",
   about: "SIGSTOP of a worker until others have taken over, then SIGCONT: the stale one must do no harm",
-  ...{ system, load, promises, unprotected },
+  system,
+  load,
+  promises,
+  unprotected,
   harm: async (stage) => {
     await inTurn(stage, stage.fleet.workers, async (worker) => {
       stage.struck(`froze ${worker.name}`);

@@ -40,7 +40,11 @@ export class Fleet {
       return isCut;
     });
     const breaker = await openBreaker({
-      ...{ redis: watched, subscriber, keys: this.keys, names: ["key1"], logger },
+      redis: watched,
+      subscriber,
+      keys: this.keys,
+      names: ["key1"],
+      logger,
       settings: { ...SETTINGS, ...settings },
     });
     this.#closers.push(async () => {
@@ -48,7 +52,10 @@ export class Fleet {
       await Promise.all([closeRedis(redis), closeRedis(subscriber)]);
     });
     return {
-      ...{ circuit: breaker.circuit("key1"), breaker, redis, asked: () => asked },
+      circuit: breaker.circuit("key1"),
+      breaker,
+      redis,
+      asked: () => asked,
       cut: (cut) => {
         isCut = cut;
       },

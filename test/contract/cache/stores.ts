@@ -46,7 +46,11 @@ export function redisCaches(url: string, eviction: "self" | "redis" = "self"): O
     const open = () => {
       const redis = openRedis({ url, purpose: "commands", logger: silentLogger });
       const cache = openRedisAudioCache({
-        ...{ redis, keys, eviction, logger: silentLogger, observer: recorder(seen) },
+        redis,
+        keys,
+        eviction,
+        logger: silentLogger,
+        observer: recorder(seen),
         limits: { ...TEST_LIMITS, ...limits },
         memory: new ByteBudget(64 * 1024 * 1024),
         lookupTimeoutMs: 2_000,
@@ -56,7 +60,9 @@ export function redisCaches(url: string, eviction: "self" | "redis" = "self"): O
     const [one, other] = [open(), open()];
     await Promise.all([one.redis.ping(), other.redis.ping()]);
     return {
-      ...{ one: one.cache, other: other.cache, seen },
+      one: one.cache,
+      other: other.cache,
+      seen,
       keysWithoutTtl: async () => {
         const all = await namesOf(one.redis, `${keys.prefix}:*`);
         const ttls = await Promise.all(all.map((name) => one.redis.pttl(name)));

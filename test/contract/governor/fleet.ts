@@ -44,7 +44,11 @@ export class Fleet {
     let isCut = false;
     const governor = new SlotGovernor({
       redis: mutable(redis, () => isCut),
-      ...{ bell, keys: this.keys, provider: "provider", keySlots, logger },
+      bell,
+      keys: this.keys,
+      provider: "provider",
+      keySlots,
+      logger,
       ...options,
     });
     const close = async () => {
@@ -54,7 +58,10 @@ export class Fleet {
     };
     const pool = keySlots.map(({ keyId }) => keyId).join(".");
     const member: Member = {
-      ...{ governor, redis, bell, close },
+      governor,
+      redis,
+      bell,
+      close,
       cut: (cut) => {
         isCut = cut;
       },

@@ -8,19 +8,22 @@ import { afterAll, beforeAll, beforeEach, describe, expect, inject, test, vi } f
 import { startPrivateCluster } from "../../harness/private-cluster.ts";
 
 const session = (sessionId: string, change: Partial<SessionRecord> = {}): SessionRecord => ({
-  ...{
-    sessionId,
-    edgeId: "edge_1",
-    state: "open",
-    connectionEpoch: 1,
-    dialect: "native",
-    createdAtMs: 1_000,
-  },
+  sessionId,
+  edgeId: "edge_1",
+  state: "open",
+  connectionEpoch: 1,
+  dialect: "native",
+  createdAtMs: 1_000,
   ...change,
 });
 const utterance = (utteranceId: string, change: Partial<UtteranceRecord> = {}): UtteranceRecord => ({
-  ...{ utteranceId, sessionId: "ses_1", edgeId: "edge_1", state: "queued", createdAtMs: 2_000 },
-  ...{ voice: "v", model: "m" },
+  utteranceId,
+  sessionId: "ses_1",
+  edgeId: "edge_1",
+  state: "queued",
+  createdAtMs: 2_000,
+  voice: "v",
+  model: "m",
   ...change,
 });
 

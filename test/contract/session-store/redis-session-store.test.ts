@@ -15,7 +15,10 @@ const session = (sessionId: string): NewSession => ({
   resumeToken: TOKEN,
   createdAtMs: 1_000,
   settings: {
-    ...{ delivery: "paced", overflow: "wait", frameSamples: 480, adaptiveFrames: false },
+    delivery: "paced",
+    overflow: "wait",
+    frameSamples: 480,
+    adaptiveFrames: false,
     sentenceCache: true,
   },
 });
@@ -59,7 +62,12 @@ describe.each([
 
   const openStore = (windowMs = 20_000) =>
     openSessionStore({
-      ...{ redis, subscriber, keys, nodeId: newNodeId("edge"), logger: silentLogger, windowMs },
+      redis,
+      subscriber,
+      keys,
+      nodeId: newNodeId("edge"),
+      logger: silentLogger,
+      windowMs,
     });
   const claim = { sessionId: "ses_1", resumeToken: TOKEN, nextToken: NEXT };
   async function ownKeys(): Promise<string[]> {

@@ -66,7 +66,12 @@ export function redisStores(url: string): OpenStores {
       const redis = openRedis({ url: at, purpose: "commands", logger, commandTimeoutMs: 800 });
       const subscriber = openRedis({ url: at, purpose: "subscriber", logger });
       const store = await openRedisStreams({
-        ...{ redis, subscriber, keys, nodeId, logger, ...rest },
+        redis,
+        subscriber,
+        keys,
+        nodeId,
+        logger,
+        ...rest,
         settings: { ...TEST_SETTINGS, ...settings },
       });
       const close = async () => {

@@ -28,8 +28,11 @@ const start = async (limits: { readonly admissionMaxWaiting: number }) => {
     redisUrl: inject("redisUrl"),
     concurrency: SPEAKERS,
     edge: {
-      ...{ admissionMaxLagMs: 0, admissionMaxQueueWaitMs: 0, ...limits },
-      ...{ pickupTimeoutMs: PICKUP_TIMEOUT_MS, openTimeoutMs: 10_000 },
+      admissionMaxLagMs: 0,
+      admissionMaxQueueWaitMs: 0,
+      ...limits,
+      pickupTimeoutMs: PICKUP_TIMEOUT_MS,
+      openTimeoutMs: 10_000,
     },
     worker: { maxBytes: 48 * 1024 },
   });

@@ -56,7 +56,10 @@ async function open({ seams, worker }: Pick<SystemOptions, "seams" | "worker"> =
   const redis = openRedis({ url: inject("redisUrl"), purpose: "commands", logger: silentLogger });
   await redis.ping();
   const cache = openRedisAudioCache({
-    ...{ redis, keys: new Keys(system.keyPrefix), eviction: "self", logger: silentLogger },
+    redis,
+    keys: new Keys(system.keyPrefix),
+    eviction: "self",
+    logger: silentLogger,
     limits: { maxBytes: 1e8, maxEntryBytes: 1e7, ttlMs: 60_000 },
     observer: silentCacheObserver,
   });

@@ -19,13 +19,18 @@ const NOTICE_MS = 3_000;
 /** Hears cached speech slowly, and it is purged meanwhile. */
 async function hearPurged(edge: object) {
   const alone = await startEdgeAlone({
-    ...{ redisUrl: inject("redisUrl"), hasWorker: false },
+    redisUrl: inject("redisUrl"),
+    hasWorker: false,
     edge: { cache: true, cacheMaxEntryBytes: 64 * 1024 * 1024, slowClientNoticeMs: NOTICE_MS, ...edge },
   });
   onTestFinished(() => alone.close());
   const { redis, keys } = alone;
   const cache = openRedisAudioCache({
-    ...{ redis, keys, eviction: "self", logger: silentLogger, observer: silentCacheObserver },
+    redis,
+    keys,
+    eviction: "self",
+    logger: silentLogger,
+    observer: silentCacheObserver,
     limits: { maxBytes: 1e8, maxEntryBytes: 1e8, ttlMs: 60_000 },
   });
   onTestFinished(() => cache.close());

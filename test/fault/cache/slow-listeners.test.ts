@@ -23,7 +23,8 @@ function closedGate(): Gate {
 
 async function start(edge: object = {}, gate = new Gate()): Promise<EdgeAlone> {
   const alone = await startEdgeAlone({
-    ...{ redisUrl: inject("redisUrl"), edge: { ...CACHE, ...edge } },
+    redisUrl: inject("redisUrl"),
+    edge: { ...CACHE, ...edge },
     worker: { chunkCharacters: 15, maxBytes: 256 * 1024, beforeChunk: () => gate.passed() },
   });
   onTestFinished(() => alone.close());
@@ -115,7 +116,8 @@ test("an utterance that waits long for its turn is still there from its first sa
     return held === utteranceId ? gate.passed() : undefined;
   };
   const alone = await startEdgeAlone({
-    ...{ redisUrl: inject("redisUrl"), edge: CACHE },
+    redisUrl: inject("redisUrl"),
+    edge: CACHE,
     worker: { chunkCharacters: 15, maxBytes: BOUND, beforeChunk },
   });
   onTestFinished(() => alone.close());

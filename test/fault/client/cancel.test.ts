@@ -55,8 +55,10 @@ describe("a cancel", () => {
       answeredMs.push(performance.now() - askedAtMs);
       if (end.type !== "cancelled") throw new Error(`ended as ${end.type}`);
       expect(end).toMatchObject({
-        ...{ played_samples: reported, sent_samples: pcm.length / 2 },
-        ...{ heard_ms: reported / 24, estimated: false },
+        played_samples: reported,
+        sent_samples: pcm.length / 2,
+        heard_ms: reported / 24,
+        estimated: false,
       });
       expect(`${end.text_heard}${end.text_left}`).toBe(TEXT);
       expect(wordsOf(end.text_heard)).toEqual(wordsOf(TEXT).slice(0, wordsOf(end.text_heard).length));

@@ -10,7 +10,8 @@ const TEXT =
 
 it("clients of an edge that leaves move to the other one in mid-speech, and hear every byte once", async () => {
   const system = await startSystem({
-    ...{ redisUrl: inject("redisUrl"), edges: 2 },
+    redisUrl: inject("redisUrl"),
+    edges: 2,
     edge: { drainSettleMs: 0, drainSpreadMs: 500, drainLimitMs: 10_000 },
     // For the speech that nobody comes back to.
     worker: { drainMs: 500 },

@@ -12,7 +12,9 @@ afterEach(async () => {
 const start = async (settings: Readonly<Record<string, string>>) => {
   const keyPrefix = `drain-${process.pid}-${Math.round(performance.now())}`;
   fleet = await startFleet({
-    ...{ redisUrl: inject("redisUrl"), edges: 1, workers: 1 },
+    redisUrl: inject("redisUrl"),
+    edges: 1,
+    workers: 1,
     env: {
       worker: { REDIS_KEY_PREFIX: keyPrefix },
       edge: { REDIS_KEY_PREFIX: keyPrefix, ...settings },

@@ -15,7 +15,8 @@ afterEach(async () => {
 
 test("a worker that leaves in mid-utterance hands it to another at once, and no word is lost", async () => {
   const system = await startSystem({
-    ...{ redisUrl: inject("redisUrl"), workers: 2 },
+    redisUrl: inject("redisUrl"),
+    workers: 2,
     // A handover is no continuation.
     worker: { drainMs: 0, continuationsMax: 0 },
     // Slower than real time is heard, so that the utterance lasts.

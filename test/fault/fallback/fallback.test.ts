@@ -62,7 +62,10 @@ describe("while the provider is left alone", () => {
       {
         type: "substituted",
         utterance_id: utteranceId,
-        ...{ voice: HENRY, model: MODEL, provider: "fallback", reason: "provider.circuit_open" },
+        voice: HENRY,
+        model: MODEL,
+        provider: "fallback",
+        reason: "provider.circuit_open",
       },
     ]);
     expect(system.simulator.report().connections.opened).toBe(asked);

@@ -15,7 +15,8 @@ afterEach(() => system.close());
 
 const open = async (options: Omit<SystemOptions, "redisUrl"> = {}) => {
   system = await startSystem({
-    ...{ redisUrl: inject("redisUrl"), ...options },
+    redisUrl: inject("redisUrl"),
+    ...options,
     worker: { idleTextMs: IDLE_TEXT_MS, providerSlots: 4, ...options.worker },
   });
   return system.url;

@@ -34,7 +34,11 @@ async function startPair(deadlineMs: number): Promise<{ worker: RunningWorker; e
   const redisUrl = inject("redisUrl");
   const worker = await startWorker(
     defaultWorkerConfig({
-      ...{ redisUrl, keyPrefix, opsPort: 0, elevenLabsUrl: simulator.url, apiKey: "sk_simulator" },
+      redisUrl,
+      keyPrefix,
+      opsPort: 0,
+      elevenLabsUrl: simulator.url,
+      apiKey: "sk_simulator",
       connectTimeoutMs: deadlineMs,
       firstAudioTimeoutMs: deadlineMs,
       gapTimeoutMs: deadlineMs,

@@ -157,7 +157,9 @@ test("while Redis is away the edge lives on, unready, and tells whoever asks for
   expect(refused.end).toMatchObject({ type: "error", retryable: true });
   expect(refused.end).toMatchObject({ code: expect.stringMatching(/^storage\./) });
   expect(await knockAt(alone)).toMatchObject({
-    ...{ type: "error", code: expect.stringMatching(/^storage\./), retryable: true },
+    type: "error",
+    code: expect.stringMatching(/^storage\./),
+    retryable: true,
   });
   const answer = await fetch(new URL("/api/v1/synthesize", alone.edge.url), {
     method: "POST",

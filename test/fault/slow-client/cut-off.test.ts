@@ -13,7 +13,8 @@ let alone: EdgeAlone | undefined;
 const clients: NativeClient[] = [];
 const start = async (edge: Partial<EdgeConfig>): Promise<EdgeAlone> => {
   alone = await startEdgeAlone({
-    ...{ redisUrl: inject("redisUrl"), edge },
+    redisUrl: inject("redisUrl"),
+    edge,
     worker: { chunkCharacters: 15, maxBytes: 256 * 1024 },
   });
   return alone;

@@ -40,8 +40,11 @@ test("an utterance whose job is lost is given to the workers again by the edge t
   await expect.poll(() => queue.isQueued(utteranceId, 1), { timeout: 5_000 }).toBe(true);
   const worker = await startWorker(
     defaultWorkerConfig({
-      ...{ redisUrl, keyPrefix: system.keyPrefix, opsPort: 0 },
-      ...{ elevenLabsUrl: system.simulator.url, apiKey: "sk_simulator" },
+      redisUrl,
+      keyPrefix: system.keyPrefix,
+      opsPort: 0,
+      elevenLabsUrl: system.simulator.url,
+      apiKey: "sk_simulator",
     }),
     silentLogger,
   );

@@ -38,7 +38,10 @@ describe("npm run cache -- stats and purge", () => {
     try {
       await redis.ping();
       const cache = openRedisAudioCache({
-        ...{ redis, keys: new Keys(keyPrefix), eviction: "self", logger: silentLogger },
+        redis,
+        keys: new Keys(keyPrefix),
+        eviction: "self",
+        logger: silentLogger,
         limits: { maxBytes: 4_000_000, maxEntryBytes: 1_000_000, ttlMs: 60_000 },
         observer: silentCacheObserver,
       });

@@ -19,7 +19,10 @@ const fresh = (text: string) => `${text} number ${++number + 100}.`;
 beforeAll(async () => {
   system = await startSystem({
     redisUrl: inject("redisUrl"),
-    ...{ workers: 2, edges: 2, edge: { cache: true }, simulator: { timeScale: 0.2 } },
+    workers: 2,
+    edges: 2,
+    edge: { cache: true },
+    simulator: { timeScale: 0.2 },
   });
 });
 afterAll(() => system.close());

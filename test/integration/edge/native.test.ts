@@ -38,8 +38,14 @@ describe("a session of the native protocol", () => {
     };
     const client = await connect(query, { "x-request-id": "call-17" });
     expect(client.connected).toMatchObject({
-      ...{ protocol: 1, session_id: "my-session", delivery: "paced", overflow: "drop-oldest" },
-      ...{ frame_samples: 480, sample_rate: 24_000, provider: "elevenlabs", request_id: "call-17" },
+      protocol: 1,
+      session_id: "my-session",
+      delivery: "paced",
+      overflow: "drop-oldest",
+      frame_samples: 480,
+      sample_rate: 24_000,
+      provider: "elevenlabs",
+      request_id: "call-17",
     });
     expect(client.connected.resume_token.length).toBeGreaterThan(40);
   });
@@ -52,8 +58,13 @@ describe("a session of the native protocol", () => {
     expect(spoken.words.map((it) => it.text).join(" ")).toBe(TEXT);
     expect(spoken.alignments.flatMap((it) => it.chars).join("")).toBe(TEXT);
     expect(spoken.end).toMatchObject({
-      ...{ type: "stream_complete", utterance: 1, characters: TEXT.length, samples, dropped_frames: 0 },
-      ...{ frames: Math.ceil(samples / 960), duration_ms: samplesToMs(samples, 24_000) },
+      type: "stream_complete",
+      utterance: 1,
+      characters: TEXT.length,
+      samples,
+      dropped_frames: 0,
+      frames: Math.ceil(samples / 960),
+      duration_ms: samplesToMs(samples, 24_000),
       latency_ms: { queue: 1, slot: 0, connect: 2, provider: 3, turn: 0 },
     });
     if (spoken.end.type !== "stream_complete") throw new Error("not complete");

@@ -123,7 +123,9 @@ describe("the routes for operators", () => {
     const seen = await live();
     expect(seen.sessions.total).toBe(3);
     expect(seen.utterances.items[0]).toMatchObject({
-      ...{ edge: alone.edge.nodeId, state: "queued", voice: "simEnglishGrace0000A" },
+      edge: alone.edge.nodeId,
+      state: "queued",
+      voice: "simEnglishGrace0000A",
     });
 
     const ids = new Set<string>();
@@ -160,7 +162,8 @@ describe("the routes for operators", () => {
 
   test("tell the defaults and the limits", async () => {
     expect(await (await look("/api/v1/info")).json()).toMatchObject({
-      ...{ protocol: 1, provider: "elevenlabs" },
+      protocol: 1,
+      provider: "elevenlabs",
       defaults: { voice: "simEnglishGrace0000A", sample_rate: 24_000, frame_samples: 960 },
       limits: { utterance_characters: 40_000 },
     });

@@ -49,7 +49,10 @@ describe("POST /api/v1/synthesize", () => {
     const body = (await response.json()) as { audio: string; words: { text: string }[] };
     const samples = fakeSpeechOf(TEXT).length / 2;
     expect(body).toMatchObject({
-      ...{ encoding: "pcm_s16le", sample_rate: 24_000, samples, request_id: "order-5" },
+      encoding: "pcm_s16le",
+      sample_rate: 24_000,
+      samples,
+      request_id: "order-5",
       duration_ms: (samples * 1_000) / 24_000,
     });
     expect(Buffer.from(body.audio, "base64").equals(fakeSpeechOf(TEXT))).toBe(true);

@@ -28,7 +28,11 @@ test("a job that stalled and comes back to its own worker is run once more, and 
     });
   };
   const consumer = openUtteranceConsumer({
-    ...{ redis: connect(), keys, concurrency: 10, run, logger: silentLogger },
+    redis: connect(),
+    keys,
+    concurrency: 10,
+    run,
+    logger: silentLogger,
   });
   onTestFinished(() => consumer.close());
   const redis = connect();
@@ -37,7 +41,10 @@ test("a job that stalled and comes back to its own worker is run once more, and 
   await consumer.ready;
   const utteranceId = newUtteranceId();
   await queue.add({
-    ...{ utteranceId, sessionId: "ses_1", requestId: "req_1", enqueuedAtMs: Date.now() },
+    utteranceId,
+    sessionId: "ses_1",
+    requestId: "req_1",
+    enqueuedAtMs: Date.now(),
     speech: { voice: "v", model: "m", autoMode: false, sampleRateHz: 24_000 },
   });
   await vi.waitFor(() => expect(runs).toHaveLength(1));

@@ -44,7 +44,9 @@ test("on a socket: the splice is flagged and counted, and what follows is the re
   const spoken = await client.speak(TEXT, { voice: VOICE });
   const [splice] = spoken.splices;
   expect(spoken.end).toMatchObject({
-    ...{ type: "stream_complete", splices: 1, samples: spoken.pcm.byteLength / 2 },
+    type: "stream_complete",
+    splices: 1,
+    samples: spoken.pcm.byteLength / 2,
     replaced_samples: splice?.replacedSamples,
   });
   expect(spoken.words.map(({ text }) => text)).toEqual(TEXT.split(" "));

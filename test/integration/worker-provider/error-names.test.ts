@@ -53,8 +53,14 @@ beforeAll(async () => {
   const redisUrl = inject("redisUrl");
   worker = await startWorker(
     defaultWorkerConfig({
-      ...{ redisUrl, keyPrefix, opsPort: 0, elevenLabsUrl: provider.url, apiKey: "sk_of_the_test" },
-      ...{ overloadPauseMs: 1, poolWarm: 0, breakerOpenMs: OPEN_MS },
+      redisUrl,
+      keyPrefix,
+      opsPort: 0,
+      elevenLabsUrl: provider.url,
+      apiKey: "sk_of_the_test",
+      overloadPauseMs: 1,
+      poolWarm: 0,
+      breakerOpenMs: OPEN_MS,
     }),
     silentLogger,
   );

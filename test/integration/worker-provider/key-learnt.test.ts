@@ -52,8 +52,14 @@ async function start(config: Partial<WorkerConfig> = {}): Promise<void> {
   const redisUrl = inject("redisUrl");
   worker = await startWorker(
     defaultWorkerConfig({
-      ...{ redisUrl, keyPrefix, opsPort: 0, elevenLabsUrl: provider.url, apiKey: "sk_of_the_test" },
-      ...{ overloadPauseMs: 1, poolWarm: 0, ...config },
+      redisUrl,
+      keyPrefix,
+      opsPort: 0,
+      elevenLabsUrl: provider.url,
+      apiKey: "sk_of_the_test",
+      overloadPauseMs: 1,
+      poolWarm: 0,
+      ...config,
     }),
     { ...silentLogger, error },
   );

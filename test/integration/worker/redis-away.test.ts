@@ -18,8 +18,12 @@ test("a worker whose Redis is away lives on unready, finishes what it speaks whe
   onTestFinished(() => simulator.close());
   const worker = await startWorker(
     defaultWorkerConfig({
-      ...{ redisUrl: `redis://127.0.0.1:${proxy.port}`, keyPrefix, opsPort: 0, drainMs: 1_000 },
-      ...{ elevenLabsUrl: simulator.url, apiKey: "sk_simulator" },
+      redisUrl: `redis://127.0.0.1:${proxy.port}`,
+      keyPrefix,
+      opsPort: 0,
+      drainMs: 1_000,
+      elevenLabsUrl: simulator.url,
+      apiKey: "sk_simulator",
     }),
     silentLogger,
   );

@@ -8,7 +8,10 @@ const NO_LAG = { p50: 0, p99: 0 };
 const RENDERINGS = new Map([["Hello.", "abc"]]);
 
 const heard = (firstAudioMs: number, digest = "abc"): HeardUtterance => ({
-  ...{ firstAudioMs, digest, bytes: 2, partsMs: { queue: firstAudioMs / 100 } },
+  firstAudioMs,
+  digest,
+  bytes: 2,
+  partsMs: { queue: firstAudioMs / 100 },
 });
 const trial = (ours: HeardUtterance, warmMs?: number): Trial => ({
   kind: "heard",

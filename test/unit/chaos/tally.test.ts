@@ -4,8 +4,16 @@ import { broken } from "../../../scripts/chaos/promises.ts";
 import { type Outcome, type Tally, tally } from "../../../scripts/chaos/tally.ts";
 
 const CLEAN = {
-  ...{ lost: 0, lostTold: 0, pauseCut: 0, duplicated: 0, reordered: 0, wrong: 0, replaced: 0 },
-  ...{ splices: 0, wordsMissing: 0, wordsRepeated: 0 },
+  lost: 0,
+  lostTold: 0,
+  pauseCut: 0,
+  duplicated: 0,
+  reordered: 0,
+  wrong: 0,
+  replaced: 0,
+  splices: 0,
+  wordsMissing: 0,
+  wordsRepeated: 0,
 };
 
 beforeEach(() => vi.useFakeTimers({ toFake: ["performance"] }));
@@ -29,7 +37,10 @@ const record = (
   change: Partial<Outcome["verdict"]> = {},
 ) => ({
   outcomes: heard.map((it) => ({ heard: it, verdict: { ...CLEAN, ...change } })),
-  ...{ strikesAtMs, sessions: heard.length, sessionsNotGoingOn: 0, reconnections: 0 },
+  strikesAtMs,
+  sessions: heard.length,
+  sessionsNotGoingOn: 0,
+  reconnections: 0,
 });
 
 it("a recovery counts from the harm, a silence from the last frame", () => {

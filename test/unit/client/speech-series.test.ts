@@ -49,7 +49,9 @@ describe("a text longer than an utterance may be", () => {
     expect(seams).toEqual([]);
     expect(textsOf(server.received).join("")).toBe(SENTENCES.join(""));
     expect(totals).toMatchObject({
-      ...{ outcome: "completed", samples: pcm.length, characters: SENTENCES.join("").length },
+      outcome: "completed",
+      samples: pcm.length,
+      characters: SENTENCES.join("").length,
     });
     expect(series.receivedSamples).toBe(pcm.length);
   });

@@ -71,7 +71,8 @@ describe("how far a text has been spoken", () => {
     expect(words.at(1_480 * MS)).toEqual({ char: seventeen, sample: seventeen * 50 * MS, estimated: true });
     // Twenty characters later at 50 ms each.
     expect(words.at((seventeen + 20) * 50 * MS)).toEqual({
-      ...{ char: text.indexOf("perhaps"), sample: (seventeen + 20) * 50 * MS },
+      char: text.indexOf("perhaps"),
+      sample: (seventeen + 20) * 50 * MS,
       estimated: true,
     });
   });

@@ -68,7 +68,9 @@ describe("a new session", () => {
     });
     await vi.advanceTimersByTimeAsync(350);
     const refusal = expect.objectContaining({
-      ...{ code: "capacity.overloaded", retryable: true, facts: { reason: "queue-length" } },
+      code: "capacity.overloaded",
+      retryable: true,
+      facts: { reason: "queue-length" },
       retryAfterMs: expect.toSatisfy((ms: number) => ms >= 1_000 && ms <= 3_000),
     });
     expect(() => admission.assertRoom()).toThrow(refusal);

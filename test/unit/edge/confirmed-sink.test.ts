@@ -7,7 +7,10 @@ const FRAME_SAMPLES = 500;
 const FRAME_BYTES = FRAME_SAMPLES * 2;
 
 const frame = (number: number): Frame => ({
-  ...{ firstSample: number * FRAME_SAMPLES, samples: FRAME_SAMPLES, last: false, splice: false },
+  firstSample: number * FRAME_SAMPLES,
+  samples: FRAME_SAMPLES,
+  last: false,
+  splice: false,
   seq: number + 1,
   message: new Uint8Array(FRAME_BYTES),
 });

@@ -11,14 +11,26 @@ type JsonWords = readonly { readonly text: string; readonly start_ms: number; re
 function wordsOf(...messages: readonly ServerMessageOf<"words">[]): string {
   const fake = new FakeExchange();
   const sink = new JsonSink({
-    ...{ exchange: fake.exchange, sampleRateHz: 24_000, maxBytes: 1_000_000, budget: new ByteBudget(1e9) },
+    exchange: fake.exchange,
+    sampleRateHz: 24_000,
+    maxBytes: 1_000_000,
+    budget: new ByteBudget(1e9),
     onRefused: () => {},
     onDone: () => {},
   });
   for (const message of messages) sink.sendMessage(message);
   sink.sendMessage({
-    ...{ type: "stream_complete", utterance_id: "u", utterance: 1, samples: 0, duration_ms: 0, frames: 0 },
-    ...{ dropped_frames: 0, splices: 0, characters: 9, first_audio_ms: null, latency_ms: {} },
+    type: "stream_complete",
+    utterance_id: "u",
+    utterance: 1,
+    samples: 0,
+    duration_ms: 0,
+    frames: 0,
+    dropped_frames: 0,
+    splices: 0,
+    characters: 9,
+    first_audio_ms: null,
+    latency_ms: {},
   } as unknown as ServerMessageOf<"stream_complete">);
   const { words } = JSON.parse(fake.body) as { readonly words: JsonWords };
   return words.map(({ text, start_ms }) => `${text}@${start_ms}`).join(" ");

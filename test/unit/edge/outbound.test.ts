@@ -42,7 +42,9 @@ const never = new AbortController().signal;
 
 function open(overflow: Overflow = "wait", pacer?: Pacer): Outbound {
   return new Outbound({
-    ...{ sink, maxFrames: 20, overflow },
+    sink,
+    maxFrames: 20,
+    overflow,
     ...(pacer === undefined ? {} : { pacer }),
     observer: {
       framesSent: () => {},

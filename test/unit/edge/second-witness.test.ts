@@ -85,7 +85,11 @@ describe("the second witness", () => {
       },
     };
     const witness = new SecondWitness({
-      ...{ streams: failing, queue, job, onEnqueued: () => enqueued.push(0), everyMs: EVERY_MS },
+      streams: failing,
+      queue,
+      job,
+      onEnqueued: () => enqueued.push(0),
+      everyMs: EVERY_MS,
     });
     const end = witness.watch();
     // As often as one that still watched would have looked.
@@ -115,7 +119,10 @@ test.each([
     ...(isWatched ? { witness } : {}),
   };
   const reader = new WatchedReader(watched, {
-    ...{ openedAtMs: performance.now(), lastTextAtMs: () => 0, pickupTimeoutMs: 500, stallTimeoutMs: 500 },
+    openedAtMs: performance.now(),
+    lastTextAtMs: () => 0,
+    pickupTimeoutMs: 500,
+    stallTimeoutMs: 500,
     instead: async () => undefined,
   });
   const next = reader.read(1, new AbortController().signal);

@@ -66,7 +66,9 @@ async function read(
     );
   }
   const joined = new SentenceReader({
-    ...{ sampleRateHz: RATE, replayBytes: options.replayBytes ?? 0, from: options.from ?? START },
+    sampleRateHz: RATE,
+    replayBytes: options.replayBytes ?? 0,
+    from: options.from ?? START,
     parts: {
       part: async (number) => {
         const sentence = sentences[number];
@@ -80,7 +82,8 @@ async function read(
   });
   const seen: AudioEntry[] = [];
   const reader = new UtteranceReader({
-    ...{ reader: joined, playedSamples: () => 0 },
+    reader: joined,
+    playedSamples: () => 0,
     onEntry: (entry) => seen.push(parseAudioEntry(encodeAudioEntry({ ...entry, pcm: entry.pcm.slice() }))),
     ...(options.from && { from: { sample: options.from.samples } }),
   });
@@ -155,7 +158,8 @@ describe("sentences, each made by itself, are read as one utterance", () => {
         ...entry,
         firstSample: entry.firstSample + letter * 240,
         alignment: {
-          ...{ chars: entry.alignment?.chars ?? [], durationMs: entry.alignment?.durationMs ?? [] },
+          chars: entry.alignment?.chars ?? [],
+          durationMs: entry.alignment?.durationMs ?? [],
           startMs: (entry.alignment?.startMs ?? []).map((ms) => ms + letter * 10),
         },
       }));

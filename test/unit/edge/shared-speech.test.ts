@@ -40,15 +40,13 @@ class PeakBudget extends ByteBudget {
 
 function share(maxBytes = 2 * ENTRIES * ENTRY_BYTES, replayBytes = 0, ttlMs = 60_000) {
   const shared = new SharedSpeech({
-    ...{
-      streams,
-      utteranceId: STREAM.tag,
-      readerId: "session",
-      ttlMs,
-      replayBytes,
-      maxBytes,
-      budget,
-    },
+    streams,
+    utteranceId: STREAM.tag,
+    readerId: "session",
+    ttlMs,
+    replayBytes,
+    maxBytes,
+    budget,
     onOutgrown: (bound) => outgrown.push(bound),
     onOver: async () => {
       kept = shared.entries.length;

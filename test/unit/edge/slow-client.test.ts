@@ -8,7 +8,8 @@ beforeEach(() => {
   vi.useFakeTimers();
   told.length = 0;
   watch = new SlowClientWatch({
-    ...{ noticeAfterMs: 1_000, cutAfterMs: 4_000 },
+    noticeAfterMs: 1_000,
+    cutAfterMs: 4_000,
     onNotice: (waitedMs, leftMs) =>
       told.push(`notice ${Math.floor(waitedMs / 100)} ${Math.ceil(leftMs / 100)}`),
     onCut: () => told.push("cut"),

@@ -158,7 +158,8 @@ describe("the utterance reader", () => {
     await writer.end(encodeUtteranceResult({ outcome: { kind: "completed" }, samples: 200, characters: 20 }));
     const reader = new UtteranceReader({
       reader: streams.reader(stream, { readerId: "r", ttlMs: 10_000, ...(from && { from: "oldest" }) }),
-      ...{ playedSamples: () => 0, onEntry: () => {} },
+      playedSamples: () => 0,
+      onEntry: () => {},
       ...(from === undefined ? {} : { from }),
     });
     const events: UtteranceEvent[] = [];

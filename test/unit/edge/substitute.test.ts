@@ -49,14 +49,19 @@ async function deliver(
   };
   const noted = () => {};
   const outbound = new Outbound({
-    ...{ sink, maxFrames: overflow === "wait" ? 20 : 2, overflow, onOverflow: noted },
+    sink,
+    maxFrames: overflow === "wait" ? 20 : 2,
+    overflow,
+    onOverflow: noted,
     observer: { framesSent: noted, framesDropped: noted, slowClientTold: noted, queuedFrames: noted },
   });
   const reader = streams.reader(stream, { readerId: "r", ttlMs: 10_000, ...(from && { from: "oldest" }) });
   await deliverUtterance(
     {
       reader: { reader, playedSamples: () => 0, onEntry: noted, ...(from === undefined ? {} : { from }) },
-      ...{ outbound, tally: newTally("utt", 1, from?.sample), frameSize: { samples: FRAME_SAMPLES } },
+      outbound,
+      tally: newTally("utt", 1, from?.sample),
+      frameSize: { samples: FRAME_SAMPLES },
       onChunk: noted,
     },
     AbortSignal.timeout(5_000),
@@ -74,7 +79,9 @@ test("who speaks instead is told once, before the first frame of it", async () =
 
 test("where sentences are spoken one by one, it is told again when the first choice has spoken between", async () => {
   const entries = [HENRY, HENRY, {}, HENRY].map((by, i) => ({
-    ...{ firstSample: i * 100, pcm: silence(100), ...by },
+    firstSample: i * 100,
+    pcm: silence(100),
+    ...by,
   }));
   // The newest frame waits in the cutter: it may turn out to be the last.
   expect(await deliver({ entries })).toEqual(["henry", 0, 100, "henry", 200, 300]);

@@ -64,7 +64,10 @@ export function openElevenLabsSynthesizer(options: ElevenLabsOptions): ElevenLab
     options: { ...DEFAULT_POOL, ...options.pool },
     connect: (route) =>
       new SingleUseSocket(route, {
-        ...{ deadlines, highWaterBytes, logger, observer },
+        deadlines,
+        highWaterBytes,
+        logger,
+        observer,
         apiKey: secrets.get(route.keyId),
       }),
     ...(options.mayWarm === undefined ? {} : { mayWarm: options.mayWarm }),

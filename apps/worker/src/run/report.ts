@@ -80,10 +80,16 @@ export class RunReport {
     observer.ended(outcome);
     logger.info(
       {
-        ...{ utteranceId, sessionId, requestId, outcome, characters, samples },
+        utteranceId,
+        sessionId,
+        requestId,
+        outcome,
+        characters,
+        samples,
         sockets: sockets?.tried ?? 0,
         warm: sockets?.opening?.warm,
-        ...{ latencyMs: this.timing.latency, durationMs },
+        latencyMs: this.timing.latency,
+        durationMs,
         ...(over.kind === "ended" && over.outcome.kind === "failed" ? { err: error } : {}),
       },
       "utterance ended",

@@ -126,7 +126,10 @@ export class UtteranceRun {
 
   #watchIdle(feed: TextFeed, audio: AudioWriter, start: StartingPoint): () => void {
     return watchIdle({
-      ...{ limitMs: this.#roles.limits.idleTextMs, feed, audio, startChar: start.resume.char },
+      limitMs: this.#roles.limits.idleTextMs,
+      feed,
+      audio,
+      startChar: start.resume.char,
       state: () => this.#status.state,
       attempts: () => this.#attempts,
       park: () => audio.park(this.#textStream, feed.readSeq),
@@ -166,7 +169,9 @@ export class UtteranceRun {
   #openAudio(writer: StreamWriter, feed: TextFeed, start: StartingPoint): AudioWriter {
     const { limits, observer } = this.#roles;
     this.#audio = new AudioWriter({
-      ...{ writer, start, observer },
+      writer,
+      start,
+      observer,
       sampleRateHz: this.#job.speech.sampleRateHz,
       text: () => feed.text,
       readerTimeoutMs: limits.readerTimeoutMs,
@@ -181,7 +186,11 @@ export class UtteranceRun {
     const { speech, enqueuedAtMs: cameAtMs } = this.#job;
     const choices = new Choices(this.#roles, fallbacks, { speech, spokenBy: start.spokenBy });
     this.#attempts = new RunAttempts({
-      ...{ limits, choices, feed, audio, cameAtMs },
+      limits,
+      choices,
+      feed,
+      audio,
+      cameAtMs,
       status: this.#status,
       report: this.#report,
     });

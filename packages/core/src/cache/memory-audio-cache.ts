@@ -115,7 +115,9 @@ function toCachedSpeech({ sampleRateHz, characters, pcm, captions }: Speech): Ca
   const samples = pcm.byteLength / BYTES_PER_SAMPLE;
   const pieces = new SpeechPieces(samples, captions);
   return {
-    ...{ sampleRateHz, samples, characters },
+    sampleRateHz,
+    samples,
+    characters,
     next: async () =>
       pieces.isAtEnd ? undefined : pieces.take(pcm.subarray(pieces.nextSample * BYTES_PER_SAMPLE)),
     close: () => {},

@@ -73,7 +73,11 @@ export function parseFacts(head: Uint8Array, packedCaptions: Uint8Array): Speech
     if (v !== FORMAT_VERSION || captions !== crc32(packedCaptions)) return undefined;
     if (chunks.length !== Math.ceil((samples * BYTES_PER_SAMPLE) / CHUNK_BYTES)) return undefined;
     return {
-      ...{ voice, samples, sampleRateHz: rate, characters: chars, checksums: chunks },
+      voice,
+      samples,
+      sampleRateHz: rate,
+      characters: chars,
+      checksums: chunks,
       captions: unpackCaptions(packedCaptions),
     };
   } catch {

@@ -90,7 +90,8 @@ function connect(options: OpenRedisOptions, address: RedisAddress): RedisConnect
       const connection = new Redis({
         ...nodeOptions(options),
         ...credentialsOf(address),
-        ...{ sentinels: [...sentinels], name },
+        sentinels: [...sentinels],
+        name,
         retryStrategy: reconnectDelayMs,
         sentinelRetryStrategy: reconnectDelayMs,
         sentinelCommandTimeout: COMMAND_TIMEOUT_MS,

@@ -28,8 +28,12 @@ export function followFailover(connection: Redis, options: FollowFailoverOptions
   };
   const listeners = sentinels.map(({ host, port }) => {
     const listener = new Redis({
-      ...{ host, port, retryStrategy: reconnectDelayMs, enableReadyCheck: false },
-      ...{ maxRetriesPerRequest: null, autoResubscribe: false },
+      host,
+      port,
+      retryStrategy: reconnectDelayMs,
+      enableReadyCheck: false,
+      maxRetriesPerRequest: null,
+      autoResubscribe: false,
     });
     // One that is away is asked again; what is to be heard is heard from the others.
     listener.on("error", () => {});

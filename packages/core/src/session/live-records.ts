@@ -29,7 +29,12 @@ export function parseUtteranceFields(fields: RecordFields): UtteranceRecord | un
   if (state !== "queued" && state !== "speaking" && state !== "delivering") return undefined;
   if (voice === undefined || model === undefined) return undefined;
   return {
-    ...{ utteranceId, sessionId, edgeId, state, voice, model },
+    utteranceId,
+    sessionId,
+    edgeId,
+    state,
+    voice,
+    model,
     createdAtMs: Number(fields["createdAtMs"]),
     ...(workerId === undefined ? {} : { workerId }),
     ...(queuedFrames === undefined ? {} : { queuedFrames: Number(queuedFrames) }),

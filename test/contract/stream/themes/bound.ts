@@ -13,14 +13,12 @@ export function bound(open: OpenStores): void {
     beforeAll(async () => {
       stores = await open({
         observer: {
-          ...{
-            appended: () => {},
-            rang: () => {},
-            readInVain: () => {},
-            resent: () => {},
-            mended: () => {},
-            lost: () => {},
-          },
+          appended: () => {},
+          rang: () => {},
+          readInVain: () => {},
+          resent: () => {},
+          mended: () => {},
+          lost: () => {},
           waitedForRoom: () => {
             waits += 1;
           },

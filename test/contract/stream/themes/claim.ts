@@ -85,7 +85,8 @@ export function claiming(open: OpenStores): void {
       const stream = newStream();
       const one = claim.maxBytes - (await freeAfter(stores, entries(1, 1)));
       const writer = await stores.writing.claim(stream, {
-        ...{ ...claim, maxBytes: 2 * one + 1 },
+        ...claim,
+        maxBytes: 2 * one + 1,
         first: entries(1, 2),
       });
       expect(writer.freeBytes).toBe(1);

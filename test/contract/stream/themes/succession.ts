@@ -57,7 +57,8 @@ export function succession(open: OpenStores): void {
       await reader.close();
       const epoch = last.kind === "entries" ? last.epoch : "";
       const late = stores.reading.reader(stream, {
-        ...{ readerId: "edge_2", ttlMs: TTL_MS },
+        readerId: "edge_2",
+        ttlMs: TTL_MS,
         from: { epoch, seq: 6 },
       });
       expect(await late.read(4)).toEqual({ kind: "lost", reason: "trimmed" });

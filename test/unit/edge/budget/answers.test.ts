@@ -23,15 +23,27 @@ const pcmOfFrames = (count: number) =>
   );
 
 const COMPLETE = {
-  ...{ type: "stream_complete", utterance_id: "u", utterance: 1, samples: 0, duration_ms: 0, frames: 0 },
-  ...{ dropped_frames: 0, splices: 0, characters: 9, first_audio_ms: null, latency_ms: {} },
+  type: "stream_complete",
+  utterance_id: "u",
+  utterance: 1,
+  samples: 0,
+  duration_ms: 0,
+  frames: 0,
+  dropped_frames: 0,
+  splices: 0,
+  characters: 9,
+  first_audio_ms: null,
+  latency_ms: {},
 } as unknown as ServerMessageOf<"stream_complete">;
 
 function openJson(budget: ByteBudget) {
   const fake = new FakeExchange();
   const counts = { refused: 0, done: 0 };
   const sink = new JsonSink({
-    ...{ exchange: fake.exchange, sampleRateHz: 24_000, maxBytes: 16 * 1024 * 1024, budget },
+    exchange: fake.exchange,
+    sampleRateHz: 24_000,
+    maxBytes: 16 * 1024 * 1024,
+    budget,
     onRefused: () => counts.refused++,
     onDone: () => counts.done++,
   });

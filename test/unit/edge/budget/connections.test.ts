@@ -7,7 +7,8 @@ function open(maxConnections: number) {
   const reached: string[] = [];
   const logged: unknown[] = [];
   const connections = new Connections({
-    ...{ of: "clients", maxConnections },
+    of: "clients",
+    maxConnections,
     observer: { budgetReached: (budget, action) => reached.push(`${budget} ${action}`) },
     logger: { ...silentLogger, warn: (facts: unknown) => logged.push(facts) },
   });

@@ -7,14 +7,16 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 const UNBOUNDED = { perSecond: 1e9, burst: 1e9 };
 const NO_LIMITS: ConnectionLimits = {
-  ...{ messages: UNBOUNDED, bytes: UNBOUNDED, openings: UNBOUNDED, errors: UNBOUNDED, prewarms: UNBOUNDED },
-  ...{
-    heldMessages: 1e9,
-    heldBytes: 1e9,
-    messagesPerTurn: 1e9,
-    unsettledUtterances: 1e9,
-    unreadAnswers: 1e9,
-  },
+  messages: UNBOUNDED,
+  bytes: UNBOUNDED,
+  openings: UNBOUNDED,
+  errors: UNBOUNDED,
+  prewarms: UNBOUNDED,
+  heldMessages: 1e9,
+  heldBytes: 1e9,
+  messagesPerTurn: 1e9,
+  unsettledUtterances: 1e9,
+  unreadAnswers: 1e9,
 };
 
 function open(limits: Partial<ConnectionLimits>, cost?: (intake: Intake) => void) {

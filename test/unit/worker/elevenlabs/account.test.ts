@@ -30,7 +30,8 @@ describe("what the provider says of a key", () => {
 
   it("a response header counts more than the plan's name", async () => {
     provider.onRequest = () => ({
-      ...{ status: 200, body: { tier: "free" } },
+      status: 200,
+      body: { tier: "free" },
       headers: { "maximum-concurrent-requests": "17" },
     });
     expect(await ask()).toEqual({ slots: 17, from: "a response header" });

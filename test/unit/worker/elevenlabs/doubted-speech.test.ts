@@ -390,7 +390,9 @@ describe("messages that say nothing wrong", () => {
   it("an error that is an object is read for its name and its words", () => {
     const message = { error: { code: "system_busy", message: "Busy." }, audio: null };
     expect(parseProviderMessage(Buffer.from(JSON.stringify(message)), false)).toEqual({
-      ...{ kind: "error", error: "system_busy", text: "Busy." },
+      kind: "error",
+      error: "system_busy",
+      text: "Busy.",
     });
   });
 

@@ -61,8 +61,15 @@ describe("a client that thinks after a flush whose audio has begun meets no dead
 
 describe("the gap deadline", () => {
   const facts: WaitFacts = {
-    ...{ state: "speaking", sinceMs: 0, unused: false, readingSinceMs: 0, pingedAtMs: 0, answered: true },
-    ...{ lastSentAtMs: 0, mayKeepAlive: false, waiting: { kind: "more-audio", sinceMs: 1_000 } },
+    state: "speaking",
+    sinceMs: 0,
+    unused: false,
+    readingSinceMs: 0,
+    pingedAtMs: 0,
+    answered: true,
+    lastSentAtMs: 0,
+    mayKeepAlive: false,
+    waiting: { kind: "more-audio", sinceMs: 1_000 },
   };
 
   it("stands for a flush that was not answered, and once the text has ended: the negative twin", () => {

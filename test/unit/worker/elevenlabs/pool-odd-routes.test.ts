@@ -38,10 +38,18 @@ function fakeSocket(route: Route): SingleUseSocket {
     ended.resolve({ kind: "retired" });
   };
   return {
-    ...{ route, openedAtMs: performance.now(), connectingSinceMs: performance.now() },
-    ...{ opened: Promise.resolve(), ended: ended.promise, closed: ended.promise },
-    ...{ state: { kind: "warm" }, checkOut: () => true, claim: () => true },
-    ...{ retire: finish, abort: finish, bePatient: () => {} },
+    route,
+    openedAtMs: performance.now(),
+    connectingSinceMs: performance.now(),
+    opened: Promise.resolve(),
+    ended: ended.promise,
+    closed: ended.promise,
+    state: { kind: "warm" },
+    checkOut: () => true,
+    claim: () => true,
+    retire: finish,
+    abort: finish,
+    bePatient: () => {},
   } as unknown as SingleUseSocket;
 }
 
@@ -56,8 +64,14 @@ function openPool(options: Partial<PoolOptions> = {}): SocketPool {
 }
 
 const toRoute = (seed: number, inactivityTimeoutS = 180): Route => ({
-  ...{ url: "http://provider", keyId: "test", voice: "v", model: "m", autoMode: false, sampleRateHz: 24_000 },
-  ...{ inactivityTimeoutS, seed },
+  url: "http://provider",
+  keyId: "test",
+  voice: "v",
+  model: "m",
+  autoMode: false,
+  sampleRateHz: 24_000,
+  inactivityTimeoutS,
+  seed,
 });
 const connectionsOf = (seed: number) => opened.filter(({ route }) => route.seed === seed);
 const areLeft = ({ isRetired }: Opened) => !isRetired;

@@ -24,7 +24,9 @@ beforeEach(() => {
 function open(slots: number | undefined) {
   const keys = toProviderKeys({ apiKey: "sk_one", apiKeys: undefined, slots });
   const limits = new KeyLimits({
-    ...{ keys, name: "limits", changed },
+    keys,
+    name: "limits",
+    changed,
     redis: redis as unknown as ConstructorParameters<typeof KeyLimits>[0]["redis"],
     logger: { ...silentLogger, info },
   });

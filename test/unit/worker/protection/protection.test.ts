@@ -45,7 +45,9 @@ it("nobody waits for a slot of a provider that is left alone, and who waits is t
     });
   const expected: number[] = [];
   const slots = new ProviderSlots({
-    ...{ source: { acquire }, health, mostExpected: 15 },
+    source: { acquire },
+    health,
+    mostExpected: 15,
     expect: (_speech, count) => expected.push(count),
   });
   const waiting = expect(slots.acquire(speech, never)).rejects.toMatchObject({

@@ -37,7 +37,10 @@ function heldWriter(freeBytes = 1_000_000) {
 const newAudioWriter = (writer: StreamWriter, readerTimeoutMs = 5_000) => {
   const failures: unknown[] = [];
   const audio = new AudioWriter({
-    ...{ writer, sampleRateHz: 24_000, text: () => "Hello there.", start: START },
+    writer,
+    sampleRateHz: 24_000,
+    text: () => "Hello there.",
+    start: START,
     readerTimeoutMs,
     latency: () => LATENCY,
     onFailure: (error) => failures.push(error),

@@ -166,7 +166,9 @@ describe("an utterance taken over", () => {
   const claim = { owner: "worker_gone", maxBytes: 100_000, ttlMs: 60_000 };
   const begun = (entry: Partial<AudioEntry> = {}) =>
     encodeAudioEntry({
-      ...{ firstSample: 0, pcm: countingSamples(0, 1_000), resume: { char: 5, sample: 900 } },
+      firstSample: 0,
+      pcm: countingSamples(0, 1_000),
+      resume: { char: 5, sample: 900 },
       ...entry,
     });
 

@@ -83,7 +83,9 @@ async function wordsOf(fixture: RunFixture): Promise<Word[]> {
   const stream = { tag: fixture.utteranceId, name: "audio" } as const;
   const reader = new UtteranceReader({
     reader: fixture.streams.reader(stream, { readerId: "r", ttlMs: 60_000 }),
-    ...{ sampleRateHz: 24_000, playedSamples: () => 0, onEntry: () => {} },
+    sampleRateHz: 24_000,
+    playedSamples: () => 0,
+    onEntry: () => {},
   });
   const words: Word[] = [];
   for (;;) {

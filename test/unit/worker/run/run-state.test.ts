@@ -52,14 +52,18 @@ describe("a run's state", () => {
 
   const fault = (code: ErrorCode): RunEvent => ({ kind: "fault", error: new GatewayError(code) });
   const speaking = (attempt: number, progress: Progress): RunState => ({
-    ...{ kind: "speaking", attempt, progress },
+    kind: "speaking",
+    attempt,
+    progress,
     samples: progress.heard ? 1 : 0,
   });
 
   test("again as often as is left, only for what may pass, while nothing was heard", () => {
     const spent = { ...UNHEARD, retriesLeft: 0 };
     expect(nextRunState(speaking(1, UNHEARD), fault("provider.fault"))).toMatchObject({
-      ...{ kind: "waiting-socket", attempt: 2, progress: spent },
+      kind: "waiting-socket",
+      attempt: 2,
+      progress: spent,
       after: { code: "provider.fault" },
     });
     for (const [progress, code] of [
@@ -73,7 +77,9 @@ describe("a run's state", () => {
   test("once something was heard it is continued as often as is left, and only after what may pass", () => {
     const again = nextRunState(speaking(5, HEARD), fault("provider.gap_timeout"));
     expect(again).toMatchObject({
-      ...{ kind: "waiting-socket", attempt: 6, progress: { ...HEARD, continuationsLeft: 1 } },
+      kind: "waiting-socket",
+      attempt: 6,
+      progress: { ...HEARD, continuationsLeft: 1 },
       after: { code: "provider.gap_timeout" },
     });
     const spent = { ...HEARD, continuationsLeft: 0 };
@@ -85,7 +91,8 @@ describe("a run's state", () => {
       expect(nextRunState(speaking(1, progress), fault(code))).toMatchObject({ outcome: { code } });
     }
     expect(nextRunState(again, { kind: "nothing-to-say" })).toEqual({
-      ...{ kind: "ended", outcome: { kind: "completed" } },
+      kind: "ended",
+      outcome: { kind: "completed" },
     });
   });
 
@@ -94,7 +101,8 @@ describe("a run's state", () => {
     const elsewhere = { retries: 4 };
     const next = nextRunState({ kind: "waiting-slot", progress: UNHEARD }, { ...refused, elsewhere });
     expect(next).toMatchObject({
-      ...{ kind: "waiting-slot", progress: { ...UNHEARD, retriesLeft: 4, firstFault: refused.error } },
+      kind: "waiting-slot",
+      progress: { ...UNHEARD, retriesLeft: 4, firstFault: refused.error },
       after: refused.error,
     });
     expect(nextRunState(next, { kind: "slot" })).toMatchObject({ kind: "waiting-socket", attempt: 1 });
@@ -102,7 +110,8 @@ describe("a run's state", () => {
       outcome: { code: "provider.circuit_open" },
     });
     expect(nextRunState(speaking(2, HEARD), { ...refused, elsewhere })).toMatchObject({
-      ...{ kind: "waiting-slot", progress: { heard: true, continuationsLeft: 1 } },
+      kind: "waiting-slot",
+      progress: { heard: true, continuationsLeft: 1 },
     });
     const spent = speaking(2, { ...HEARD, continuationsLeft: 0 });
     expect(nextRunState(spent, { ...refused, elsewhere })).toMatchObject({ kind: "ended" });

@@ -21,7 +21,9 @@ const fails = (code: ErrorCode): ScriptStep => ({ kind: "fail", error: new Gatew
 const refusing = (code: ErrorCode): Slots => ({ acquire: () => Promise.reject(new GatewayError(code)) });
 
 const secondOf = (...scripts: Script[]) => ({
-  ...{ provider: "second", synthesizer: new ScriptedSynthesizer(...scripts), slots: unlimitedSlots },
+  provider: "second",
+  synthesizer: new ScriptedSynthesizer(...scripts),
+  slots: unlimitedSlots,
 });
 
 async function speak(first: readonly Script[], fallbacks: readonly Fallback[], slots?: Slots) {

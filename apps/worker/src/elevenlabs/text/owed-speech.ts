@@ -116,7 +116,8 @@ export class OwedSpeech {
     if (lastAudioAtMs === undefined) {
       if (this.#firstTriggerAtMs !== undefined) {
         return {
-          ...{ kind: "first-audio", sinceMs: this.#firstTriggerAtMs },
+          kind: "first-audio",
+          sinceMs: this.#firstTriggerAtMs,
           ...(this.#endedAtMs === undefined ? {} : { completeSinceMs: this.#endedAtMs }),
         };
       }

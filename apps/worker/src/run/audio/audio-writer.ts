@@ -178,8 +178,12 @@ export class AudioWriter {
   get #farewell(): AudioEntry {
     const { start } = this.#options;
     return {
-      ...{ firstSample: this.#appendedEnd, pcm: NO_PCM, resume: this.#resume ?? start.resume },
-      ...{ ...this.#history, handovers: start.handovers + 1, handedOver: true },
+      firstSample: this.#appendedEnd,
+      pcm: NO_PCM,
+      resume: this.#resume ?? start.resume,
+      ...this.#history,
+      handovers: start.handovers + 1,
+      handedOver: true,
     };
   }
 

@@ -45,7 +45,10 @@ export async function findStart(
   const { handovers = 0, continuations = 0 } = entry;
   const endSample = entry.firstSample + samplesOf(entry);
   return {
-    ...{ resume: entry.resume, endSample, heard: endSample > 0, handovers },
+    resume: entry.resume,
+    endSample,
+    heard: endSample > 0,
+    handovers,
     continuations: Math.max(continuations + (entry.handedOver ? 0 : 1), claims - handovers),
     ...(entry.parked === true ? { wasParked: true } : {}),
     ...(entry.substitute === undefined ? {} : { spokenBy: entry.substitute }),
