@@ -52,6 +52,14 @@ const ofProject = (name: string) => ALONE.filter((path) => path.startsWith(`test
 export default defineConfig({
   test: {
     pool: "forks",
+    // Asked for with --coverage; .run is not part of the repository.
+    coverage: {
+      provider: "v8",
+      include: ["apps/*/src/**/*.ts", "packages/*/src/**/*.ts"],
+      exclude: ["apps/edge/src/page/**"],
+      reporter: ["text-summary", "html"],
+      reportsDirectory: ".run/coverage",
+    },
     projects: [
       {
         test: {

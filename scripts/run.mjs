@@ -16,6 +16,7 @@ import { ensureChromium, ensureRedisServer } from "./bootstrap/servers.mjs";
 /** `redis`: whether a server of its own is started; "unless-given": REDIS_URL does as well. */
 const COMMANDS = {
   start: { redis: "unless-given" },
+  dev: { redis: "unless-given" },
   test: { redis: "always", chromium: true },
   check: {},
   format: {},

@@ -1,6 +1,7 @@
 /**
  * `npm test`: the checks, then all tests; `npm test -- --project unit stream` hands its arguments to vitest
- * and leaves the checks out. The last line is `N passed, N failed, N skipped`, counted in tests.
+ * and leaves the checks out. `npm test -- --watch` runs the unit tests again at each change, `npm test -- --coverage`
+ * says which lines ran (in the tests' own processes). The last line is `N passed, N failed, N skipped`, counted in tests.
  */
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -9,6 +10,8 @@ import { root, runTool } from "./tools.ts";
 
 /** Tests have their own deadlines; this one is for a vitest that hangs. CI allows 90 min in all. */
 const LIMIT_MS = 40 * 60_000;
+/** A day of work. */
+const WATCH_LIMIT_MS = 24 * 3_600_000;
 /** Projects whose files that flood or measure are a project of their own (test/alone.ts). */
 const WITH_ALONE = new Set(["integration", "fault"]);
 
@@ -23,6 +26,13 @@ for (const name of ["REDIS_URL", "ELEVENLABS_API_KEY", "ELEVENLABS_URL", "PORT"]
 const checked = args.length > 0 || (await runNode("check.ts")) === 0;
 if (process.env["CHROMIUM_MISSING"]) {
   console.log(`Browser tests are skipped: ${process.env["CHROMIUM_MISSING"]}.`);
+}
+
+if (args.includes("--watch")) {
+  // Watching ends when its person says so, and its report is the screen. Quick tests alone where none are named.
+  const projects = args.includes("--project") ? [] : ["--project", "unit"];
+  const watched = args.filter((arg) => arg !== "--watch");
+  process.exit(await runTool("vitest", ["watch", ...projects, ...watched], { limitMs: WATCH_LIMIT_MS }));
 }
 
 const reportFile = join(root, ".run", `tests-${process.pid}.json`);

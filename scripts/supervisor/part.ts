@@ -9,6 +9,8 @@ export interface PartOptions {
   /** Its entry file. */
   readonly file: string;
   readonly env: NodeJS.ProcessEnv;
+  /** More flags for Node, such as `--inspect=127.0.0.1:9229`. */
+  readonly nodeFlags?: readonly string[];
   /** What it says, line by line: JSON on standard output, anything on standard error. */
   readonly onLine: (line: string) => void;
 }
@@ -37,11 +39,15 @@ export class Part {
   constructor(options: PartOptions) {
     this.name = options.name;
     // The kernel kills it if we are killed; there would be nobody left to wait for a slower end.
-    this.#child = spawnWithParent(process.execPath, [...NODE_FLAGS, options.file], {
-      env: { ...SMALL_HEAP, ...options.env },
-      signal: "SIGKILL",
-      channel: true,
-    });
+    this.#child = spawnWithParent(
+      process.execPath,
+      [...NODE_FLAGS, ...(options.nodeFlags ?? []), options.file],
+      {
+        env: { ...SMALL_HEAP, ...options.env },
+        signal: "SIGKILL",
+        channel: true,
+      },
+    );
     this.#child.on("message", (message: ProgramMessage) => {
       if (message.kind === "listening") this.#url ??= message.url;
       else this.#reason ??= message.reason;

@@ -67,6 +67,47 @@ it("parts end in reverse of their starting, once, however often one asks", async
   expect(pids.map(lives)).toEqual([false, false]);
 });
 
+it("a part is restarted as it was started, and its successor is ended with the rest", async () => {
+  const supervisor = new Supervisor();
+  const changed = part("changed");
+  await supervisor.start(changed);
+  const former = await changed.pid();
+  changed.lines.length = 0;
+  await supervisor.restart("changed");
+  const successor = await changed.pid();
+  expect([lives(former), lives(successor)]).toEqual([false, true]);
+  expect(supervisor.isStopping).toBe(false);
+  await supervisor.stop();
+  expect(lives(successor)).toBe(false);
+});
+
+it("a part that does not start again says why; the rest runs on, and it may be restarted once more", async () => {
+  const supervisor = new Supervisor();
+  const [sound, changed] = [part("steady"), part("mistaken")];
+  await supervisor.start(sound);
+  await supervisor.start(changed);
+  program("mistaken", "syntax error(");
+  await expect(supervisor.restart("mistaken")).rejects.toThrow("The mistaken could not start (exit code 1).");
+  expect(lives(await sound.pid())).toBe(true);
+  program("mistaken");
+  changed.lines.length = 0;
+  await supervisor.restart("mistaken");
+  expect(lives(await changed.pid())).toBe(true);
+  await supervisor.stop();
+});
+
+it("a restarted part that ends by itself later is named", async () => {
+  const supervisor = new Supervisor();
+  const frail = part("later", 'process.on("SIGUSR2", () => process.exit(7));');
+  await supervisor.start(frail);
+  await frail.pid();
+  frail.lines.length = 0;
+  await supervisor.restart("later");
+  process.kill(await frail.pid(), "SIGUSR2");
+  expect(await supervisor.failed).toBe("The later has ended by itself (exit code 7).");
+  await supervisor.stop();
+});
+
 it("a part that ends by itself is named with its reason, and the rest can be ended", async () => {
   const supervisor = new Supervisor();
   const sound = part("sound");
