@@ -1,7 +1,6 @@
 import { monotonicMs } from "@tts-labs/core/async/lazy-timer";
 import { PullQueue } from "@tts-labs/core/async/pull-queue";
 import { settleable } from "@tts-labs/core/async/settleable";
-import type { Logger } from "@tts-labs/core/logger";
 import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
 import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
 import type { SynthesisAudio } from "../synthesizer.ts";
@@ -12,28 +11,17 @@ import {
   type SocketOutcome,
   type SocketState,
 } from "./connection-state.ts";
-import type { DueKind, ProviderDeadlines } from "./deadlines.ts";
+import type { DueKind } from "./deadlines.ts";
 import { toDeadlineError, toProviderError } from "./errors/provider-error.ts";
 import { withoutSecret } from "./errors/provider-reason.ts";
-import { type IntakeLimits, SpeechIntake } from "./intake/speech-intake.ts";
+import { SpeechIntake } from "./intake/speech-intake.ts";
 import { Journal } from "./journal.ts";
 import type { ProviderMessage } from "./messages.ts";
-import type { ProviderObserver } from "./observer.ts";
 import { openingMessage, type Route } from "./route.ts";
+import type { SocketOptions } from "./socket-options.ts";
 import type { Waiting } from "./text/owed-speech.ts";
 import { SpokenText } from "./text/spoken-text.ts";
 import { type OwnerFacts, Watch } from "./watch.ts";
-
-export interface SocketOptions {
-  readonly apiKey: string | undefined;
-  readonly deadlines: ProviderDeadlines;
-  /** At this many bytes of audio that nobody has pulled, the socket is no longer read, until half are gone. */
-  readonly highWaterBytes: number;
-  /** How much speech the text may bring; default `DEFAULT_INTAKE`. */
-  readonly intake?: IntakeLimits;
-  readonly logger: Logger;
-  readonly observer: ProviderObserver;
-}
 
 /**
  * One provider socket for one utterance, from connecting to closed: the owner of the states in

@@ -1,4 +1,4 @@
-import { type ResumePoint, WordTracker } from "@tts-labs/core/audio/word-tracker";
+import type { ResumePoint } from "@tts-labs/core/audio/word-tracker";
 import {
   type AudioEntry,
   encodeAudioEntry,
@@ -7,18 +7,17 @@ import {
   samplesOf,
 } from "@tts-labs/core/session/entries";
 import type { StreamRef, StreamWriter } from "@tts-labs/core/stream/stream";
-import { BYTES_PER_SAMPLE, samplesToMs } from "@tts-labs/protocol/audio/pcm";
+import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
 import { GatewayError } from "@tts-labs/protocol/errors";
-import { MAX_ENTRY_BYTES, MAX_ENTRY_CHARACTERS } from "@tts-labs/protocol/limits";
+import { MAX_ENTRY_BYTES } from "@tts-labs/protocol/limits";
 import type { SynthesisAudio } from "../../synthesizer.ts";
+import { PendingAudio, type PendingEntry } from "./pending-audio.ts";
 import type { StartingPoint } from "./takeover.ts";
-import { TimedCharacters, untimedMarks } from "./timed-characters.ts";
+import { untimedMarks } from "./timed-characters.ts";
 
 /** Most that one append carries: some 1.4 s of speech at 24 kHz. */
 const MAX_APPEND_BYTES = 64 * 1024;
 const NO_PCM: Uint8Array = new Uint8Array(0);
-/** A character with its two times, as JSON. */
-const BYTES_PER_CHARACTER = 16;
 
 export interface AudioWriterObserver {
   appended(samples: number): void;
@@ -38,15 +37,6 @@ export interface AudioWriterOptions {
   /** Told at once: `write` and `finish` would say so only when they are called next. */
   readonly onFailure: (error: unknown) => void;
   readonly observer: AudioWriterObserver;
-}
-
-interface Pending {
-  readonly firstSample: number;
-  readonly pcm: Uint8Array[];
-  bytes: number;
-  /** On the utterance's clock. */
-  readonly timed: TimedCharacters;
-  readonly splice: boolean;
 }
 
 /** What one provider socket speaks: its place in the utterance, and how often that has been continued by then. */
@@ -70,17 +60,10 @@ export interface SpokenPart {
  */
 export class AudioWriter {
   readonly #options: AudioWriterOptions;
-  readonly #pending: Pending[] = [];
+  readonly #pending: PendingAudio;
   #part: SpokenPart;
-  #words: WordTracker;
-  /** Sample after the last one taken over. */
-  #acceptedEnd = 0;
   #appendedEnd: number;
   #resume: ResumePoint | undefined;
-  /** The next entry is the first of its part, and replaces what is there. */
-  #splices = false;
-  /** Marks of the word before this part that nothing has given times: a caption would lack them. */
-  #marks = "";
   #pumping: Promise<void> | undefined;
   #lastAudioAtMs = performance.now();
   /** Of the run. */
@@ -91,7 +74,7 @@ export class AudioWriter {
     const { endSample, resume: from, continuations, spokenBy: substitute } = options.start;
     this.#appendedEnd = endSample;
     this.#part = { from, splice: false, continuations, substitute };
-    this.#words = this.#trackWords();
+    this.#pending = new PendingAudio(options, from);
   }
 
   /** Samples known to be stored, as the utterance's clock counts them: without those that were replaced. */
@@ -108,18 +91,14 @@ export class AudioWriter {
   begin(part: SpokenPart): void {
     this.#lastAudioAtMs = performance.now();
     this.#part = part;
-    this.#acceptedEnd = part.from.sample;
-    this.#splices = part.splice;
-    this.#marks = part.splice ? untimedMarks(this.#options.text(), part.from) : "";
-    this.#words = this.#trackWords();
+    this.#pending.begin(part.from, part.splice);
   }
 
   /** All has been spoken before the last mark was given its time. @throws as `write` does */
   async complete(from: ResumePoint, signal: AbortSignal): Promise<void> {
     const marks = untimedMarks(this.#options.text(), from);
     if (marks === "") return;
-    this.#acceptedEnd = this.#appendedEnd;
-    this.#openEntry(0).timed.addMarks(marks, samplesToMs(from.sample, this.#options.sampleRateHz));
+    this.#pending.addMarks(marks, from, this.#appendedEnd);
     await this.finish(signal);
   }
 
@@ -127,9 +106,9 @@ export class AudioWriter {
   async write(audio: SynthesisAudio, signal: AbortSignal): Promise<void> {
     this.#signal = signal;
     this.#lastAudioAtMs = performance.now();
-    this.#accept(audio);
+    this.#pending.accept(audio);
     this.#pump(signal);
-    while (this.#pendingBytes() >= MAX_ENTRY_BYTES && this.#pumping !== undefined) await this.#pumping;
+    while (this.#pending.bytes >= MAX_ENTRY_BYTES && this.#pumping !== undefined) await this.#pumping;
   }
 
   /** Everything taken over is stored. @throws as `write` does */
@@ -140,13 +119,13 @@ export class AudioWriter {
 
   /** Waits for an append in flight, whatever becomes of it, and drops the rest. */
   async discard(): Promise<void> {
-    this.#pending.length = 0;
+    this.#pending.clear();
     await this.#pumping?.catch(() => {});
   }
 
   /** Since audio last came, was stored, or was asked for. */
   get quietMs(): number {
-    const isBusy = this.#pumping !== undefined || this.#pending.length > 0;
+    const isBusy = this.#pumping !== undefined || !this.#pending.isEmpty;
     return isBusy ? 0 : performance.now() - this.#lastAudioAtMs;
   }
 
@@ -187,70 +166,8 @@ export class AudioWriter {
     };
   }
 
-  #accept(audio: SynthesisAudio): void {
-    this.#acceptTimes(audio);
-    let rest: Uint8Array = audio.pcm;
-    while (rest.byteLength > 0) {
-      const last = this.#openEntry(rest.byteLength);
-      const piece = rest.subarray(0, MAX_ENTRY_BYTES - last.bytes);
-      last.pcm.push(piece);
-      last.bytes += piece.byteLength;
-      this.#acceptedEnd += piece.byteLength / BYTES_PER_SAMPLE;
-      rest = rest.subarray(piece.byteLength);
-    }
-  }
-
-  /** Times go before the samples that they came with, in as many entries as they need. */
-  #acceptTimes({ pcm, alignment }: SynthesisAudio): void {
-    const partMs = samplesToMs(this.#part.from.sample, this.#options.sampleRateHz);
-    if (this.#marks !== "") this.#openEntry(pcm.byteLength).timed.addMarks(this.#marks, partMs);
-    this.#marks = "";
-    if (alignment === undefined) return;
-    const endMs = samplesToMs(
-      this.#acceptedEnd + pcm.byteLength / BYTES_PER_SAMPLE,
-      this.#options.sampleRateHz,
-    );
-    const onClock = new TimedCharacters();
-    onClock.add(alignment, 0, alignment.chars.length, partMs);
-    this.#words.hear(onClock.within(endMs));
-    for (let at = 0; at < alignment.chars.length; ) {
-      const left = alignment.chars.length - at;
-      // The last of them goes with the samples.
-      const entry = this.#openEntry(left <= MAX_ENTRY_CHARACTERS ? pcm.byteLength : 0);
-      const to = at + Math.min(left, MAX_ENTRY_CHARACTERS - entry.timed.count);
-      entry.timed.add(alignment, at, to, partMs);
-      at = to;
-    }
-  }
-
-  /** The last pending entry if `bytes` more fit into it whole, and more characters; else a new one. */
-  #openEntry(bytes: number): Pending {
-    const last = this.#pending.at(-1);
-    const hasRoom = last !== undefined && last.timed.count < MAX_ENTRY_CHARACTERS;
-    if (hasRoom && (last.bytes + bytes <= MAX_ENTRY_BYTES || last.bytes === 0)) return last;
-    const entry: Pending = {
-      firstSample: this.#acceptedEnd,
-      pcm: [],
-      bytes: 0,
-      timed: new TimedCharacters(),
-      splice: this.#splices,
-    };
-    this.#splices = false;
-    this.#pending.push(entry);
-    return entry;
-  }
-
-  #trackWords(): WordTracker {
-    const { text, sampleRateHz } = this.#options;
-    return new WordTracker({ text, sampleRateHz, from: this.#part.from });
-  }
-
-  #pendingBytes(): number {
-    return this.#pending.reduce((sum, entry) => sum + sizeOf(entry), 0);
-  }
-
   #pump(signal: AbortSignal): void {
-    if (this.#pumping !== undefined || this.#pending.length === 0) return;
+    if (this.#pumping !== undefined || this.#pending.isEmpty) return;
     this.#pumping = this.#appendAll(signal);
     // A failure stays, for whoever calls next: nothing may follow what was not stored.
     this.#pumping.then(() => {
@@ -260,8 +177,9 @@ export class AudioWriter {
   }
 
   async #appendAll(signal: AbortSignal): Promise<void> {
-    while (this.#pending.length > 0) {
-      const batch = this.#takeBatch();
+    while (!this.#pending.isEmpty) {
+      const room = Math.min(MAX_APPEND_BYTES, this.#options.writer.freeBytes);
+      const batch = this.#pending.take(room).map((entry) => this.#toEntry(entry));
       await this.#append(batch, signal);
       const last = batch.at(-1);
       this.#appendedEnd = last === undefined ? this.#appendedEnd : last.firstSample + samplesOf(last);
@@ -287,20 +205,6 @@ export class AudioWriter {
     }
   }
 
-  /** The oldest entries, as many as go without waiting: at least one, at most `MAX_APPEND_BYTES`. */
-  #takeBatch(): AudioEntry[] {
-    const room = Math.min(MAX_APPEND_BYTES, this.#options.writer.freeBytes);
-    const batch: AudioEntry[] = [];
-    let bytes = 0;
-    for (let next = this.#pending[0]; next !== undefined; next = this.#pending[0]) {
-      bytes += sizeOf(next);
-      if (batch.length > 0 && bytes > room) break;
-      this.#pending.shift();
-      batch.push(this.#toEntry(next));
-    }
-    return batch;
-  }
-
   /** What whoever goes on has to know besides the place. */
   get #history(): Pick<AudioEntry, "continuations" | "handovers" | "substitute"> {
     const { continuations, substitute } = this.#part;
@@ -312,13 +216,13 @@ export class AudioWriter {
     };
   }
 
-  #toEntry({ firstSample, pcm, timed, bytes, splice }: Pending): AudioEntry {
+  #toEntry({ firstSample, pcm, timed, bytes, splice }: PendingEntry): AudioEntry {
     const [only] = pcm;
     const { alignment } = timed;
     return {
       firstSample,
       pcm: pcm.length === 1 && only !== undefined ? only : Buffer.concat(pcm, bytes),
-      resume: this.#words.at(firstSample + bytes / BYTES_PER_SAMPLE),
+      resume: this.#pending.resumeAt(firstSample + bytes / BYTES_PER_SAMPLE),
       ...(splice ? { splice } : {}),
       ...this.#history,
       ...(alignment === undefined ? {} : { alignment }),
@@ -326,6 +230,3 @@ export class AudioWriter {
     };
   }
 }
-
-/** About what it takes in the stream. */
-const sizeOf = ({ bytes, timed }: Pending): number => bytes + timed.count * BYTES_PER_CHARACTER;
