@@ -12,8 +12,7 @@ import {
   type SocketState,
 } from "./connection-state.ts";
 import type { DueKind } from "./deadlines.ts";
-import { toDeadlineError, toProviderError } from "./errors/provider-error.ts";
-import { withoutSecret } from "./errors/provider-reason.ts";
+import { toDeadlineError, toMessageError } from "./errors/provider-error.ts";
 import { SpeechIntake } from "./intake/speech-intake.ts";
 import { Journal } from "./journal.ts";
 import type { ProviderMessage } from "./messages.ts";
@@ -197,17 +196,13 @@ export class SingleUseSocket {
     if (this.#state.kind === "ended") return;
     try {
       const message = this.#intake.parse(data, binary);
-      if (message.kind === "error") this.#apply({ kind: "failed", error: this.#toError(message) });
+      if (message.kind === "error")
+        this.#apply({ kind: "failed", error: toMessageError(message, this.#options.apiKey) });
       else if (message.kind === "speech") this.#onSpeech(message);
       this.#watch.heard();
     } catch (error) {
       this.#apply({ kind: "failed", error: toGatewayError(error) });
     }
-  }
-
-  #toError({ error, text }: Extract<ProviderMessage, { kind: "error" }>): GatewayError {
-    const { apiKey } = this.#options;
-    return toProviderError(withoutSecret(error, apiKey), withoutSecret(text, apiKey));
   }
 
   #onSpeech(message: Extract<ProviderMessage, { kind: "speech" }>): void {

@@ -2,7 +2,7 @@ import { ProviderError, verdictOnCode } from "@tts-labs/core/breaker/faults";
 import { ERROR_CATALOGUE, type ErrorCode, GatewayError } from "@tts-labs/protocol/errors";
 import { findErrorName, isErrorName, type NamedError, UNKNOWN_NAME } from "./error-names.ts";
 import { limitIn } from "./provider-limit.ts";
-import { toSafeReason } from "./provider-reason.ts";
+import { toSafeReason, withoutSecret } from "./provider-reason.ts";
 
 /**
  * The provider's errors in our words. They are judged in this order: HTTP 429 and 5xx by their status; everything
@@ -57,6 +57,14 @@ export function toProviderError(
 ): GatewayError {
   const said = toSaid(error, text);
   return toError(judged(said, unknown) ?? withoutName(said.words), said, {});
+}
+
+/** An error message on the socket, without the API key that it may quote. */
+export function toMessageError(
+  { error, text }: { readonly error: string; readonly text: string },
+  apiKey: string | undefined,
+): GatewayError {
+  return toProviderError(withoutSecret(error, apiKey), withoutSecret(text, apiKey));
 }
 
 /**
