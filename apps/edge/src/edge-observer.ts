@@ -1,9 +1,9 @@
 import type { SessionRecord } from "@tts-labs/core/session/live-registry";
+import type { CacheUse } from "@tts-labs/core/session/utterance-end";
 import type { ErrorCode } from "@tts-labs/protocol/errors";
 import type { AdmissionObserver } from "./admission.ts";
 import type { BudgetObserver } from "./budget/budget-observer.ts";
 import type { OutboundObserver } from "./delivery/outbound.ts";
-import type { CacheUse } from "./shared-speech/cache-use.ts";
 
 export type Dialect = SessionRecord["dialect"];
 

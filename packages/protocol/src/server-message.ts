@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { toErrorBody } from "./error-body.ts";
 import { ERROR_CODES, type ErrorCode, type GatewayError } from "./errors.ts";
 
 /**
@@ -211,13 +212,5 @@ export function toErrorMessage(
   error: GatewayError,
   utterance?: { readonly utterance_id: string; readonly utterance?: number },
 ): ServerMessageOf<"error"> {
-  return {
-    type: "error",
-    code: error.code,
-    message: error.message,
-    retryable: error.retryable,
-    ...(error.retryAfterMs === undefined ? {} : { retry_after_ms: error.retryAfterMs }),
-    ...(Object.keys(error.facts).length === 0 ? {} : { facts: { ...error.facts } }),
-    ...utterance,
-  };
+  return { type: "error", ...toErrorBody(error), ...utterance };
 }

@@ -4,7 +4,12 @@ import { silentLogger } from "@tts-labs/core/logger";
 import { closeRedis, isCluster, openRedis, type RedisConnection } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
 import { openSessionStore } from "@tts-labs/core/session/redis-session-store";
-import type { NewSession, SessionStore, StoredUtterance } from "@tts-labs/core/session/session-store";
+import type {
+  NewSession,
+  SessionStore,
+  StoredEnd,
+  StoredUtterance,
+} from "@tts-labs/core/session/session-store";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test, vi } from "vitest";
 import { startPrivateCluster } from "../../../scripts/private-cluster.ts";
 
@@ -29,7 +34,19 @@ const utterance = (number: number, end?: StoredUtterance["end"]): StoredUtteranc
   createdAtMs: 2_000 + number,
   ...(end === undefined ? {} : { end }),
 });
-const ENDED = { samples: 7, message: { type: "stream_complete" }, isTextOpen: false };
+const ENDED: StoredEnd = {
+  samples: 7,
+  isTextOpen: false,
+  end: {
+    kind: "cancelled",
+    sentSamples: 7,
+    playedSamples: 3,
+    heardMs: 0.125,
+    textHeard: "Hello",
+    textLeft: " there.",
+    estimated: false,
+  },
+};
 const never = () => expect.unreachable("was told to be superseded");
 
 describe.each([

@@ -12,7 +12,7 @@ const frame = (number: number): Frame => ({
   last: false,
   splice: false,
   seq: number + 1,
-  message: new Uint8Array(FRAME_BYTES),
+  pcm: new Uint8Array(FRAME_BYTES),
 });
 
 function open(maxFrames: number) {
@@ -21,7 +21,7 @@ function open(maxFrames: number) {
     writable: true,
     batch: (send: () => void) => send(),
     sendFrame: () => {},
-    sendMessage: () => {},
+    tell: () => {},
     ask: (payload: string) => void asked.push(payload),
   };
   const sink = new ConfirmedSink(socket, maxFrames * FRAME_BYTES);

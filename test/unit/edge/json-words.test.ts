@@ -1,14 +1,13 @@
 import { ByteBudget } from "@tts-labs/core/async/byte-budget";
-import { toWordsMessage } from "@tts-labs/edge/delivery/captions";
+import type { WordsEvent } from "@tts-labs/edge/delivery/speech-event";
 import { JsonSink } from "@tts-labs/edge/dialects/synthesize/json-sink";
-import type { ServerMessageOf } from "@tts-labs/protocol/server-message";
 import { expect, test } from "vitest";
 import { FakeExchange } from "../../harness/fake-exchange.ts";
 
 type JsonWords = readonly { readonly text: string; readonly start_ms: number; readonly end_ms: number }[];
 
 /** The words of the answer when these batches are told before its end. */
-function wordsOf(...messages: readonly ServerMessageOf<"words">[]): string {
+function wordsOf(...events: readonly WordsEvent[]): string {
   const fake = new FakeExchange();
   const sink = new JsonSink({
     exchange: fake.exchange,
@@ -18,30 +17,35 @@ function wordsOf(...messages: readonly ServerMessageOf<"words">[]): string {
     onRefused: () => {},
     onDone: () => {},
   });
-  for (const message of messages) sink.sendMessage(message);
-  sink.sendMessage({
-    type: "stream_complete",
-    utterance_id: "u",
-    utterance: 1,
-    samples: 0,
-    duration_ms: 0,
-    frames: 0,
-    dropped_frames: 0,
-    splices: 0,
-    characters: 9,
-    first_audio_ms: null,
-    latency_ms: {},
-  } as unknown as ServerMessageOf<"stream_complete">);
+  for (const event of events) sink.tell(event);
+  sink.tell({
+    kind: "ended",
+    end: {
+      kind: "completed",
+      endedAt: "2026-11-27T12:00:00.000Z",
+      samples: 0,
+      durationMs: 0,
+      frames: 0,
+      droppedFrames: 0,
+      splices: 0,
+      replacedSamples: 0,
+      characters: 9,
+      firstAudioMs: null,
+      latencyMs: {},
+    },
+  });
   const { words } = JSON.parse(fake.body) as { readonly words: JsonWords };
   return words.map(({ text, start_ms }) => `${text}@${start_ms}`).join(" ");
 }
 
-const batch = (words: readonly (readonly [string, number, number])[], replacesFromMs?: number) =>
-  toWordsMessage(
-    "u",
-    words.map(([text, startMs, endMs]) => ({ text, startMs, endMs })),
-    replacesFromMs,
-  );
+const batch = (
+  words: readonly (readonly [string, number, number])[],
+  replacesFromMs?: number,
+): WordsEvent => ({
+  kind: "words",
+  words: words.map(([text, startMs, endMs]) => ({ text, startMs, endMs })),
+  ...(replacesFromMs === undefined ? {} : { replacesFromMs }),
+});
 
 test("words whose times overlap at a batch's edge are all in the answer", () => {
   expect(

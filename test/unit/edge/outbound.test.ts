@@ -1,12 +1,12 @@
+import type { UtteranceEnd } from "@tts-labs/core/session/utterance-end";
 import type { Frame } from "@tts-labs/edge/delivery/frame";
 import { FrameCutter } from "@tts-labs/edge/delivery/frame-cutter";
 import { Outbound, type Overflow } from "@tts-labs/edge/delivery/outbound";
 import { Pacer } from "@tts-labs/edge/delivery/pacing";
 import type { Sink } from "@tts-labs/edge/delivery/sink";
+import type { SpeechEvent } from "@tts-labs/edge/delivery/speech-event";
 import { type DeliveryTally, newTally } from "@tts-labs/edge/delivery/tally";
-import { parseAudioFrame } from "@tts-labs/protocol/audio-frame";
-import type { GatewayError } from "@tts-labs/protocol/errors";
-import type { ServerMessage } from "@tts-labs/protocol/server-message";
+import { GatewayError } from "@tts-labs/protocol/errors";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 class MemorySink implements Sink {
@@ -22,16 +22,20 @@ class MemorySink implements Sink {
     this.batches++;
     send();
   }
-  sendFrame(frame: Frame): void {
+  sendFrame(frame: Frame, of: DeliveryTally): void {
     this.takes--;
-    const { utterance, firstSample } = parseAudioFrame(frame.message);
-    this.sent.push(`${utterance}:${firstSample / 10}${frame.last ? "!" : ""}`);
+    this.sent.push(`${of.number}:${frame.firstSample / 10}${frame.last ? "!" : ""}`);
   }
-  sendMessage(message: ServerMessage): void {
+  tell(event: SpeechEvent): void {
     this.takes--;
-    const detail = message.type === "frames_dropped" ? ` ${message.frames}/${message.samples}` : "";
-    this.sent.push(`${message.type}${detail}`);
+    const detail = event.kind === "dropped" ? ` ${event.frames}/${event.samples}` : "";
+    this.sent.push(`${event.kind}${detail}`);
   }
+  /** What a dialect sends past the lane. */
+  readonly pong = (): void => {
+    this.takes--;
+    this.sent.push("pong");
+  };
 }
 
 let sink: MemorySink;
@@ -61,19 +65,16 @@ function open(overflow: Overflow = "wait", pacer?: Pacer): Outbound {
 }
 
 /** `count` frames of 10 samples each. */
-function framesOf(count: number, of: DeliveryTally): Frame[] {
-  const cutter = new FrameCutter(of.number, { samples: 10 });
+function framesOf(count: number): Frame[] {
+  const cutter = new FrameCutter({ samples: 10 });
   const frames = [...cutter.push(new Uint8Array(count * 20), 1)];
   const last = cutter.finish();
   return last === undefined ? frames : [...frames, last];
 }
 
 const tick = () => new Promise<void>((resolve) => setImmediate(resolve));
-const words = (of: DeliveryTally): ServerMessage => ({
-  type: "words",
-  utterance_id: of.utteranceId,
-  words: [],
-});
+const WORDS: SpeechEvent = { kind: "words", words: [] };
+const FAILED = (): UtteranceEnd => ({ kind: "failed", error: new GatewayError("provider.silent") });
 
 async function fill(outbound: Outbound, frames: readonly Frame[], of: DeliveryTally): Promise<void> {
   for (const frame of frames) {
@@ -93,12 +94,12 @@ describe("the outbound", () => {
   test("sends all that is ready in one tick as one batch, in order", async () => {
     const outbound = open();
     const of = newTally("utt", 1);
-    outbound.caption(words(of), of);
-    for (const frame of framesOf(3, of)) outbound.frame(frame, of);
-    outbound.end(of, () => ({ type: "pong" }));
-    outbound.now({ type: "pong", t: 1 });
+    outbound.caption(WORDS, of);
+    for (const frame of framesOf(3)) outbound.frame(frame, of);
+    outbound.end(of, FAILED);
+    outbound.now(sink.pong);
     await tick();
-    expect(sink.sent).toEqual(["pong", "words", "1:0", "1:1", "1:2!", "pong"]);
+    expect(sink.sent).toEqual(["pong", "words", "1:0", "1:1", "1:2!", "ended"]);
     expect(sink.batches).toBe(1);
     expect(of).toMatchObject({ sentFrames: 3, sentSamples: 30, droppedFrames: 0 });
   });
@@ -107,7 +108,7 @@ describe("the outbound", () => {
     sink.takes = 2;
     const outbound = open();
     const of = newTally("utt", 1);
-    const filled = fill(outbound, framesOf(50, of), of);
+    const filled = fill(outbound, framesOf(50), of);
     await tick();
     expect(sink.sent.length).toBe(2);
     expect(outbound.queuedFrames).toBe(20);
@@ -127,7 +128,7 @@ describe("the outbound", () => {
     sink.takes = 0;
     const outbound = open();
     const of = newTally("utt", 1);
-    for (const frame of framesOf(12, of)) outbound.frame(frame, of);
+    for (const frame of framesOf(12)) outbound.frame(frame, of);
     let hasRoom = false;
     const room = outbound.room(9, never).then(() => {
       hasRoom = true;
@@ -144,18 +145,18 @@ describe("the outbound", () => {
     sink.takes = 1;
     const outbound = open("drop-oldest");
     const of = newTally("utt", 1);
-    const frames = framesOf(31, of);
+    const frames = framesOf(31);
     for (const [i, frame] of frames.entries()) {
       await outbound.room(1, never);
-      if (i === 3) outbound.caption(words(of), of);
+      if (i === 3) outbound.caption(WORDS, of);
       outbound.frame(frame, of);
       await tick();
     }
-    outbound.end(of, () => ({ type: "pong" }));
+    outbound.end(of, FAILED);
     sink.takes = 100;
     outbound.resume();
     const kept = Array.from({ length: 19 }, (_, i) => `1:${i + 11}`);
-    expect(sink.sent).toEqual(["1:0", "frames_dropped 10/100", ...kept, "1:30!", "pong"]);
+    expect(sink.sent).toEqual(["1:0", "dropped 10/100", ...kept, "1:30!", "ended"]);
     expect(of).toMatchObject({ droppedFrames: 10, sentFrames: 21, sentSamples: 210 });
     expect(dropped).toBe(10);
     expect(queued).toBe(0);
@@ -164,7 +165,7 @@ describe("the outbound", () => {
   test("a paced lane that is full because of its clock does not drop", async () => {
     const outbound = open("drop-oldest", new Pacer({ sampleRateHz: 24_000, frameSize: { samples: 10 } }));
     const of = newTally("utt", 1);
-    await fill(outbound, framesOf(100, of), of);
+    await fill(outbound, framesOf(100), of);
     await expect.poll(() => of.sentFrames).toBe(100);
     expect(dropped).toBe(0);
   });
@@ -173,9 +174,9 @@ describe("the outbound", () => {
     sink.takes = 1;
     const outbound = open();
     const [one, two] = [newTally("utt1", 1), newTally("utt2", 2)];
-    for (const frame of framesOf(3, one)) outbound.frame(frame, one);
-    outbound.end(one, () => ({ type: "pong" }));
-    for (const frame of framesOf(2, two)) outbound.frame(frame, two);
+    for (const frame of framesOf(3)) outbound.frame(frame, one);
+    outbound.end(one, FAILED);
+    for (const frame of framesOf(2)) outbound.frame(frame, two);
     await tick();
     outbound.discard(one);
     sink.takes = 100;
@@ -187,10 +188,10 @@ describe("the outbound", () => {
   test("a client that never reads messages is cut off at a bound", async () => {
     sink.takes = 0;
     const outbound = open();
-    for (let i = 0; i < 256; i++) outbound.now({ type: "pong" });
+    for (let i = 0; i < 256; i++) outbound.now(sink.pong);
     await tick();
     expect(overflows).toEqual([]);
-    outbound.now({ type: "pong" });
+    outbound.now(sink.pong);
     expect(overflows.map((it) => it.code)).toEqual(["capacity.slow_client"]);
   });
 
@@ -198,7 +199,7 @@ describe("the outbound", () => {
     sink.takes = 0;
     const outbound = open();
     const of = newTally("utt", 1);
-    for (const frame of framesOf(20, of)) outbound.frame(frame, of);
+    for (const frame of framesOf(20)) outbound.frame(frame, of);
     const abort = new AbortController();
     const aborted = outbound.room(1, abort.signal);
     abort.abort(new Error("cancelled"));
@@ -218,7 +219,7 @@ describe("a paced outbound", () => {
   test("sends in real time after a lead of at most 20 frames", async () => {
     const outbound = open("wait", new Pacer({ sampleRateHz: 1_000, frameSize: { samples: 10 } }));
     const of = newTally("utt", 1);
-    const filled = fill(outbound, framesOf(80, of), of);
+    const filled = fill(outbound, framesOf(80), of);
     await tick();
     expect(of.sentFrames).toBeGreaterThan(3);
     expect(of.sentFrames).toBeLessThanOrEqual(20);
@@ -237,7 +238,7 @@ describe("a paced outbound", () => {
   test("leaves no timer when it closes", async () => {
     const outbound = open("wait", new Pacer({ sampleRateHz: 1_000, frameSize: { samples: 10 } }));
     const of = newTally("utt", 1);
-    for (const frame of framesOf(20, of)) outbound.frame(frame, of);
+    for (const frame of framesOf(20)) outbound.frame(frame, of);
     await tick();
     outbound.resume();
     outbound.close();

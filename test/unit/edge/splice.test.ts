@@ -7,6 +7,7 @@ import { FrameCutter } from "@tts-labs/edge/delivery/frame-cutter";
 import { Outbound } from "@tts-labs/edge/delivery/outbound";
 import type { Sink } from "@tts-labs/edge/delivery/sink";
 import { newTally } from "@tts-labs/edge/delivery/tally";
+import { encodeFrame } from "@tts-labs/edge/dialects/native/encode-event";
 import type { ClientPosition, UtteranceEvent } from "@tts-labs/edge/speech/reader/audio-reader";
 import { UtteranceReader } from "@tts-labs/edge/speech/reader/audio-reader";
 import { parseAudioFrame } from "@tts-labs/protocol/audio-frame";
@@ -21,8 +22,8 @@ const samplesOf = (count: number, value: number): Uint8Array =>
 function play(frames: readonly Frame[]): { readonly values: number[]; readonly splices: number[] } {
   const values: number[] = [];
   const splices: number[] = [];
-  for (const { message } of frames) {
-    const { firstSample, splice, payload } = parseAudioFrame(message);
+  for (const frame of frames) {
+    const { firstSample, splice, payload } = parseAudioFrame(encodeFrame(frame, 1));
     if (splice) splices.push(firstSample);
     if (splice ? firstSample > values.length : firstSample !== values.length) {
       throw new Error(`sample ${firstSample} came where ${values.length} was due`);
@@ -41,7 +42,7 @@ const parts = fc.array(fc.record({ back: fc.nat(150), samples: fc.integer({ min:
 test("whatever is spliced in wherever, a player holds the newest of every sample, and is told of no other", () => {
   fc.assert(
     fc.property(parts, fc.integer({ min: 1, max: 130 }), (spoken, frameSamples) => {
-      const cutter = new FrameCutter(1, { samples: frameSamples });
+      const cutter = new FrameCutter({ samples: frameSamples });
       const frames: Frame[] = [];
       const due: number[] = [];
       const at: number[] = [];
@@ -85,7 +86,7 @@ describe("a splice in the outbound", () => {
       takes--;
       sent.push(frame);
     },
-    sendMessage: () => {},
+    tell: () => {},
   };
   const open = (overflow: "wait" | "drop-oldest") => {
     sent.length = 0;
@@ -102,7 +103,7 @@ describe("a splice in the outbound", () => {
   test("takes back what has not been sent, and the tally counts by the final clock", async () => {
     const outbound = open("wait");
     const of = newTally("utt", 1);
-    const cutter = new FrameCutter(1, { samples: 100 });
+    const cutter = new FrameCutter({ samples: 100 });
     takes = 5;
     for (const frame of cutter.push(samplesOf(1_050, 1), 1)) outbound.frame(frame, of);
     await tick();
@@ -123,7 +124,7 @@ describe("a splice in the outbound", () => {
   test("is not dropped where old frames are: it says what it replaces", async () => {
     const outbound = open("drop-oldest");
     const of = newTally("utt", 1);
-    const cutter = new FrameCutter(1, { samples: 10 });
+    const cutter = new FrameCutter({ samples: 10 });
     takes = 0;
     for (const frame of cutter.push(samplesOf(45, 1), 1)) outbound.frame(frame, of);
     const rest = cutter.splice(44);

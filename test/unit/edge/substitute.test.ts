@@ -42,9 +42,9 @@ async function deliver(
     },
     batch: (send) => send(),
     sendFrame: ({ firstSample }) => sent.push(firstSample),
-    sendMessage: (message) => {
-      const { type } = message;
-      sent.push(type === "substituted" ? [message.voice, message.provider].join(" ").trim() : type);
+    tell: (event) => {
+      if (event.kind !== "substituted") sent.push(event.kind);
+      else sent.push([event.substitute.voice, event.substitute.provider].join(" ").trim());
     },
   };
   const noted = () => {};
@@ -98,9 +98,6 @@ test("a client that comes back within it is told again, one that comes back behi
 
 test("it is told even where the frames it is about were dropped", async () => {
   const sent = await deliver({ overflow: "drop-oldest" });
-  expect(sent.filter((it) => typeof it === "string" && it !== "frames_dropped")).toEqual([
-    "henry",
-    "emil second",
-  ]);
-  expect(sent).toContain("frames_dropped");
+  expect(sent.filter((it) => typeof it === "string" && it !== "dropped")).toEqual(["henry", "emil second"]);
+  expect(sent).toContain("dropped");
 });

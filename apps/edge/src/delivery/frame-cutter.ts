@@ -1,19 +1,17 @@
 import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
-import { AUDIO_FRAME_HEADER_BYTES, writeAudioFrameHeader } from "@tts-labs/protocol/audio-frame";
-import type { Frame } from "./frame.ts";
+import { FRAME_HEADROOM_BYTES, type Frame } from "./frame.ts";
 import type { FrameSize } from "./frame-size.ts";
 
 /**
  * Cuts an utterance's chunks into frames of exactly `frameSize.samples`, as it stands when a frame is begun, the
  * remainder carried over; the last one is as short as it comes. A full frame is held back until more is known to follow, so that the true last
- * frame can say so. Before a splice a frame ends where that begins, whatever its length. Samples are copied once, out of the reader's buffer into the message that is sent.
+ * frame can say so. Before a splice a frame ends where that begins, whatever its length. Samples are copied once, out of the reader's buffer into the one that is sent.
  */
 export class FrameCutter {
-  readonly #utterance: number;
   readonly #frameSize: FrameSize;
   /** Of the frame being filled. */
   #frameBytes: number;
-  #message: Uint8Array<ArrayBuffer>;
+  #buffer: Uint8Array<ArrayBuffer>;
   #filledBytes = 0;
   /** Stream entry of the last sample filled in. */
   #seq = 0;
@@ -22,12 +20,11 @@ export class FrameCutter {
   /** The frame being filled begins at a splice. */
   #isSplice = false;
 
-  constructor(utterance: number, frameSize: FrameSize, firstSample = 0) {
+  constructor(frameSize: FrameSize, firstSample = 0) {
     this.#cutSamples = firstSample;
-    this.#utterance = utterance;
     this.#frameSize = frameSize;
     this.#frameBytes = frameSize.samples * BYTES_PER_SAMPLE;
-    this.#message = this.#blank();
+    this.#buffer = this.#blank();
   }
 
   /** Samples taken in so far, cut or carried. */
@@ -40,7 +37,7 @@ export class FrameCutter {
     for (let at = 0; at < pcm.byteLength; ) {
       if (this.#filledBytes === this.#frameBytes) yield this.#cut(false);
       const part = pcm.subarray(at, at + this.#frameBytes - this.#filledBytes);
-      this.#message.set(part, AUDIO_FRAME_HEADER_BYTES + this.#filledBytes);
+      this.#buffer.set(part, FRAME_HEADROOM_BYTES + this.#filledBytes);
       this.#filledBytes += part.byteLength;
       this.#seq = seq;
       at += part.byteLength;
@@ -66,27 +63,19 @@ export class FrameCutter {
   }
 
   #cut(last: boolean): Frame {
-    const message = this.#message.subarray(0, AUDIO_FRAME_HEADER_BYTES + this.#filledBytes);
+    const pcm = this.#buffer.subarray(FRAME_HEADROOM_BYTES, FRAME_HEADROOM_BYTES + this.#filledBytes);
     const firstSample = this.#cutSamples;
     const samples = this.#filledBytes / BYTES_PER_SAMPLE;
     const splice = this.#isSplice;
     this.#isSplice = false;
-    writeAudioFrameHeader(message, {
-      utterance: this.#utterance,
-      firstSample,
-      seq: this.#seq,
-      last,
-      deflated: false,
-      splice,
-    });
     this.#cutSamples += samples;
     this.#filledBytes = 0;
     this.#frameBytes = this.#frameSize.samples * BYTES_PER_SAMPLE;
-    this.#message = this.#blank();
-    return { firstSample, samples, seq: this.#seq, last, splice, message };
+    this.#buffer = this.#blank();
+    return { firstSample, samples, seq: this.#seq, last, splice, pcm };
   }
 
   #blank(): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(AUDIO_FRAME_HEADER_BYTES + this.#frameBytes);
+    return new Uint8Array(FRAME_HEADROOM_BYTES + this.#frameBytes);
   }
 }

@@ -1,6 +1,7 @@
-import { AUDIO_FRAME_HEADER_BYTES } from "@tts-labs/protocol/audio-frame";
+/** Bytes that are free in front of a frame's samples, so that a dialect writes its header there and copies nothing. */
+export const FRAME_HEADROOM_BYTES = 16;
 
-/** One message of audio, cut and with its header in place: the sink of a socket sends it as it is. */
+/** A run of an utterance's samples that goes to the client as one. */
 export interface Frame {
   readonly firstSample: number;
   readonly samples: number;
@@ -9,9 +10,6 @@ export interface Frame {
   readonly last: boolean;
   /** What was sent from `firstSample` on is replaced. */
   readonly splice: boolean;
-  /** Header and samples; owned by the frame. */
-  readonly message: Uint8Array<ArrayBuffer>;
+  /** The samples, behind `FRAME_HEADROOM_BYTES` in a buffer that the frame owns. */
+  readonly pcm: Uint8Array<ArrayBuffer>;
 }
-
-/** The samples alone, for sinks without headers; a view. */
-export const pcmOf = (frame: Frame): Uint8Array => frame.message.subarray(AUDIO_FRAME_HEADER_BYTES);

@@ -1,15 +1,16 @@
-import type { ServerMessage } from "@tts-labs/protocol/server-message";
+import type { UtteranceEnd } from "@tts-labs/core/session/utterance-end";
 import type { Frame } from "./frame.ts";
+import type { SpeechEvent } from "./speech-event.ts";
 import type { DeliveryTally } from "./tally.ts";
 
 export type LaneItem =
   | { readonly kind: "frame"; readonly frame: Frame; readonly of: DeliveryTally }
-  | { readonly kind: "caption"; readonly message: ServerMessage; readonly of: DeliveryTally }
-  | { readonly kind: "notice"; readonly message: ServerMessage; readonly of: DeliveryTally }
+  | { readonly kind: "caption"; readonly event: SpeechEvent; readonly of: DeliveryTally }
+  | { readonly kind: "notice"; readonly event: SpeechEvent; readonly of: DeliveryTally }
   /** Made when it is sent: only then are the totals known. */
   | {
       readonly kind: "end";
-      readonly toMessage: () => ServerMessage;
+      readonly toEnd: () => UtteranceEnd;
       readonly of: DeliveryTally;
       readonly onConfirmed?: () => void;
     };

@@ -1,10 +1,11 @@
+import type { UtteranceEnd } from "@tts-labs/core/session/utterance-end";
 import { GatewayError } from "@tts-labs/protocol/errors";
-import type { ServerMessage } from "@tts-labs/protocol/server-message";
 import type { Frame } from "./frame.ts";
 import { Lane, type LaneItem } from "./lane.ts";
 import type { Pacer } from "./pacing.ts";
 import type { Sink } from "./sink.ts";
 import { type SlowClientLimits, SlowClientWatch } from "./slow-client.ts";
+import type { SpeechEvent } from "./speech-event.ts";
 import type { DeliveryTally } from "./tally.ts";
 
 /** Captions and ends that may wait among the frames; a reader waits beyond it. */
@@ -55,7 +56,8 @@ interface Waiter {
 export class Outbound {
   readonly #options: OutboundOptions;
   readonly #lane: Lane;
-  readonly #messages: ServerMessage[] = [];
+  /** What the dialect has to send past the lane, in order. */
+  readonly #messages: (() => void)[] = [];
   #waiter: Waiter | undefined;
   #flushScheduled = false;
   #pacingTimer: NodeJS.Timeout | undefined;
@@ -126,29 +128,30 @@ export class Outbound {
   }
 
   /** Words and alignment: in order before the frames they belong to, dropped with them. */
-  caption(message: ServerMessage, of: DeliveryTally): void {
-    this.#push({ kind: "caption", message, of });
+  caption(event: SpeechEvent, of: DeliveryTally): void {
+    this.#push({ kind: "caption", event, of });
   }
 
   /** In order before the frames it is about, and told even where those are dropped. */
-  notice(message: ServerMessage, of: DeliveryTally): void {
-    this.#push({ kind: "notice", message, of });
+  notice(event: SpeechEvent, of: DeliveryTally): void {
+    this.#push({ kind: "notice", event, of });
   }
 
   /**
-   * The last message of an utterance, after all of its frames.
+   * How an utterance ended, after all of its frames.
+   * @param toEnd asked when it is sent
    * @param onConfirmed called once the client is known to have it all; never where the connection ends before
    */
-  end(of: DeliveryTally, toMessage: () => ServerMessage, onConfirmed?: () => void): void {
-    this.#push({ kind: "end", toMessage, of, ...(onConfirmed === undefined ? {} : { onConfirmed }) });
+  end(of: DeliveryTally, toEnd: () => UtteranceEnd, onConfirmed?: () => void): void {
+    this.#push({ kind: "end", toEnd, of, ...(onConfirmed === undefined ? {} : { onConfirmed }) });
   }
 
-  /** At once, past all that waits. */
-  now(message: ServerMessage): void {
+  /** Calls `send` as soon as the sink takes more, past all that waits in the lane. */
+  now(send: () => void): void {
     if (this.#closed) return;
     if (this.#messages.length >= MAX_WAITING_MESSAGES) this.#overflow();
     else {
-      this.#messages.push(message);
+      this.#messages.push(send);
       this.#scheduleFlush();
     }
   }
@@ -198,9 +201,8 @@ export class Outbound {
   /** Goes to a sink that takes no more, which has room for this one message and gives it out when it is read again. */
   #tellSlow(waitedMs: number, leftMs: number): void {
     const { sink, observer } = this.#options;
-    const ms = { waited_ms: Math.round(waitedMs), cut_off_in_ms: Math.round(leftMs) };
     observer.slowClientTold();
-    sink.batch(() => sink.sendMessage({ type: "slow_client", queued_frames: this.queuedFrames, ...ms }));
+    sink.batch(() => sink.tellSlow?.({ waitedMs, cutOffInMs: leftMs, queuedFrames: this.queuedFrames }));
   }
 
   #releaseWaiter(): void {
@@ -223,9 +225,9 @@ export class Outbound {
     if (sink.writable && (this.#messages.length > 0 || this.#lane.length > 0)) {
       sink.batch(() => {
         while (sink.writable) {
-          const message = this.#messages.shift();
-          if (message === undefined) break;
-          sink.sendMessage(message);
+          const send = this.#messages.shift();
+          if (send === undefined) break;
+          send();
         }
         while (sink.writable && this.#sendNextItem());
       });
@@ -241,12 +243,12 @@ export class Outbound {
     if (item.kind === "frame" && !this.#isDue()) return false;
     this.#lane.shift();
     const { sink } = this.#options;
-    if (item.kind === "caption" || item.kind === "notice") sink.sendMessage(item.message);
+    if (item.kind === "caption" || item.kind === "notice") sink.tell(item.event, item.of);
     else {
       this.#tellDrops(item.of);
       if (item.kind === "frame") this.#sendFrame(item.frame, item.of);
       else {
-        sink.sendMessage(item.toMessage());
+        sink.tell({ kind: "ended", end: item.toEnd() }, item.of);
         this.#awaitConfirmation(item.onConfirmed);
       }
     }
@@ -270,7 +272,7 @@ export class Outbound {
     of.sentSamples += frame.samples;
     of.sentUpTo = frame.firstSample + frame.samples;
     this.#options.sink.sendFrame(frame, of);
-    this.#options.observer.framesSent(1, frame.message.byteLength);
+    this.#options.observer.framesSent(1, frame.pcm.byteLength);
   }
 
   #awaitConfirmation(act: (() => void) | undefined): void {
@@ -291,6 +293,6 @@ export class Outbound {
   #tellDrops(of: DeliveryTally): void {
     const drops = this.#lane.takeDrops(of);
     if (drops === undefined) return;
-    this.#options.sink.sendMessage({ type: "frames_dropped", utterance_id: of.utteranceId, ...drops });
+    this.#options.sink.tell({ kind: "dropped", ...drops }, of);
   }
 }

@@ -1,16 +1,19 @@
-import type { ServerMessage } from "@tts-labs/protocol/server-message";
 import type { Frame } from "./frame.ts";
+import type { SlowClientNotice, SpeechEvent } from "./speech-event.ts";
 import type { DeliveryTally } from "./tally.ts";
 
-/** Where an outbound ends: a WebSocket, or the response of an HTTP request. */
+/** Where an outbound ends: a WebSocket, or the response of an HTTP request. A dialect's sink encodes what it is given. */
 export interface Sink {
   /** Takes more now. After it was false, whoever owns the sink calls `Outbound.resume` once it is true again. */
   readonly writable: boolean;
   /** Runs `send`, so that all it sends leaves together. */
   batch(send: () => void): void;
-  /** @param of told what of it the client is known to have, where the sink can know that */
+  /** @param of the frame's utterance; told what of it the client is known to have, where the sink can know that */
   sendFrame(frame: Frame, of: DeliveryTally): void;
-  sendMessage(message: ServerMessage): void;
+  /** @param of the event's utterance */
+  tell(event: SpeechEvent, of: DeliveryTally): void;
+  /** Absent where the client has no way to hear of it. */
+  tellSlow?(notice: SlowClientNotice): void;
   /**
    * Calls `act` once the client is known to have everything sent until now. Absent where nobody can come back for what
    * was sent: it counts as received.

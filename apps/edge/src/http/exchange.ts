@@ -4,8 +4,8 @@ import type { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import type { Door } from "@tts-labs/core/http/door";
 import { SECURITY_HEADERS } from "@tts-labs/core/http/security-headers";
 import { newRequestId, REQUEST_ID_PATTERN } from "@tts-labs/core/ids";
+import { toErrorBody } from "@tts-labs/protocol/error-body";
 import { GatewayError, toHttpStatus } from "@tts-labs/protocol/errors";
-import { toErrorMessage } from "@tts-labs/protocol/server-message";
 
 /** Bytes of a request's address that are told back in an error. */
 const MAX_SHOWN_PATH = 100;
@@ -105,12 +105,11 @@ export class HttpExchange {
 
   /** The typed error as JSON, with the status that belongs to it. */
   answerError(error: GatewayError, headers: Readonly<Record<string, string>> = {}): void {
-    const { type: _, ...told } = toErrorMessage(error);
     const retry: Record<string, string> =
       error.retryAfterMs === undefined ? {} : { "retry-after": String(Math.ceil(error.retryAfterMs / 1000)) };
     this.answerJson(
       toHttpStatus(error),
-      { error: told, request_id: this.requestId },
+      { error: toErrorBody(error), request_id: this.requestId },
       { ...retry, ...headers },
     );
   }

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import type { SessionRecord } from "@tts-labs/core/session/live-registry";
 import type { SessionHold } from "@tts-labs/core/session/session-store";
+import type { CancelledSpeech } from "@tts-labs/core/session/utterance-end";
 import { GatewayError, toCloseCode } from "@tts-labs/protocol/errors";
-import type { ServerMessageOf } from "@tts-labs/protocol/server-message";
 import { type RequestedOptions, toSpeechOptions } from "@tts-labs/protocol/speech-options";
 import type { FrameSize } from "../delivery/frame-size.ts";
 import type { Outbound } from "../delivery/outbound.ts";
@@ -29,6 +29,8 @@ export interface SessionOptions {
   readonly settings: SessionSettings;
   /** Ends the connection that carries the session, telling the client why. */
   readonly disconnect: (reason: GatewayError) => void;
+  /** Tells the client to come back in so long; absent where it can't be told. */
+  readonly tellDraining?: (reconnectInMs: number) => void;
   /** Its utterances are made sentence by sentence. */
   readonly sentenceCache: boolean;
   /** Where it outlives its connection. */
@@ -37,6 +39,11 @@ export interface SessionOptions {
   readonly restored?: RestoredSession;
   /** `detached`: what is left of it may be resumed. */
   readonly onClosed: (detached?: Detached) => void;
+}
+
+export interface CancelledUtterance {
+  readonly utterance: Utterance;
+  readonly heard: CancelledSpeech;
 }
 
 /**
@@ -143,8 +150,8 @@ export class Session {
     }
   }
 
-  /** @returns what to tell of those cancelled, in order @throws GatewayError `protocol.wrong_state` */
-  cancel(utteranceId: string | undefined): readonly ServerMessageOf<"cancelled">[] {
+  /** @returns those cancelled, in order, and what was heard of them @throws GatewayError `protocol.wrong_state` */
+  cancel(utteranceId: string | undefined): readonly CancelledUtterance[] {
     const all = this.utterances;
     const meant = utteranceId === undefined ? all : all.filter((it) => it.utteranceId === utteranceId);
     const open = this.#openText;
@@ -158,7 +165,7 @@ export class Session {
       throw new GatewayError("protocol.wrong_state", message);
     }
     if (meant.some((it) => it === open)) this.#openText = "none";
-    return meant.map((utterance) => utterance.cancelByClient());
+    return meant.map((utterance) => ({ utterance, heard: utterance.cancelByClient() }));
   }
 
   /** @throws GatewayError `protocol.wrong_state` */
@@ -194,7 +201,7 @@ export class Session {
 
   /** Tells the client to come back in so long: this edge is going away. */
   announceDraining(reconnectInMs: number): void {
-    this.#options.outbound.now({ type: "draining", reconnect_in_ms: reconnectInMs });
+    this.#options.tellDraining?.(reconnectInMs);
   }
 
   /** Ends the connection. The session stays where the client may come back to it. May be called twice. */

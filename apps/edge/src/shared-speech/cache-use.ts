@@ -1,9 +1,6 @@
 import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
 import type { HeldSource } from "./speech-source.ts";
 
-/** What the cache had to do with an utterance, as clients are told. */
-export type CacheUse = "hit" | "miss" | "joined" | "off";
-
 /** Whoever is given a source closes it, read or unread. */
 export type Found =
   /** Not asked, or nothing to be had: the utterance goes its own way. */

@@ -1,6 +1,7 @@
+import type { CacheUse } from "@tts-labs/core/session/utterance-end";
 import type { GatewayError } from "@tts-labs/protocol/errors";
 import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
-import { type CacheUse, type Found, NOT_CACHED, type SpeechRequest } from "./cache-use.ts";
+import { type Found, NOT_CACHED, type SpeechRequest } from "./cache-use.ts";
 import type { SpeechCache } from "./speech-cache.ts";
 import type { SpeechSource } from "./speech-source.ts";
 

@@ -1,5 +1,5 @@
+import type { CacheUse } from "@tts-labs/core/session/utterance-end";
 import type { StreamReader } from "@tts-labs/core/stream/stream";
-import type { CacheUse } from "../shared-speech/cache-use.ts";
 import type { ClientPosition } from "./reader/audio-reader.ts";
 
 /**

@@ -1,8 +1,8 @@
 import type { UtteranceJob } from "@tts-labs/core/queue/utterance-job";
+import type { CacheUse } from "@tts-labs/core/session/utterance-end";
 import { GatewayError } from "@tts-labs/protocol/errors";
 import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
 import type { SessionServices, SessionSettings } from "../services.ts";
-import type { CacheUse } from "../shared-speech/cache-use.ts";
 import { FoundSpeech } from "../shared-speech/found-speech.ts";
 import { TextPause } from "../shared-speech/text-pause.ts";
 import { DueText } from "./due-text.ts";

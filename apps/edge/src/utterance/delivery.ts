@@ -2,7 +2,6 @@ import type { Substitute } from "@tts-labs/core/session/entries";
 import type { UtteranceResult } from "@tts-labs/core/session/utterance-result";
 import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
 import { MAX_ENTRY_BYTES } from "@tts-labs/protocol/limits";
-import { toAlignmentMessage, toSubstitutedMessage, toWordsMessage } from "../delivery/captions.ts";
 import { FrameCutter } from "../delivery/frame-cutter.ts";
 import type { FrameSize } from "../delivery/frame-size.ts";
 import type { Outbound } from "../delivery/outbound.ts";
@@ -39,7 +38,7 @@ export async function deliverUtterance(
   const firstSample = options.reader.from?.sample ?? 0;
   const reader = new UtteranceReader(options.reader);
   tally.onConfirmed = (seq) => reader.confirmed(seq);
-  const cutter = new FrameCutter(tally.number, frameSize, firstSample);
+  const cutter = new FrameCutter(frameSize, firstSample);
   let isBegun = false;
   const entryFrames = () => Math.ceil(MAX_ENTRY_BYTES / BYTES_PER_SAMPLE / frameSize.samples) + 1;
   let told: Substitute | undefined;
@@ -59,7 +58,7 @@ export async function deliverUtterance(
         if (rest !== undefined) outbound.frame(rest, tally);
       }
       if (event.substitute !== undefined && !isSame(event.substitute, told)) {
-        outbound.notice(toSubstitutedMessage(tally.utteranceId, event.substitute), tally);
+        outbound.notice({ kind: "substituted", substitute: event.substitute }, tally);
       }
       told = event.substitute;
       for (const frame of cutter.push(event.pcm, event.seq)) {
@@ -102,10 +101,14 @@ async function finish(
 /** In order before the frames they belong to. */
 function caption(event: UtteranceEvent, outbound: Outbound, tally: DeliveryTally): void {
   if (event.kind === "chunk" && event.alignment !== undefined) {
-    outbound.caption(toAlignmentMessage(tally.utteranceId, event.alignment), tally);
+    outbound.caption({ kind: "alignment", alignment: event.alignment }, tally);
   }
-  if (event.words.length === 0) return;
-  outbound.caption(toWordsMessage(tally.utteranceId, event.words, event.replacesFromMs), tally);
+  const { words, replacesFromMs } = event;
+  if (words.length === 0) return;
+  outbound.caption(
+    { kind: "words", words, ...(replacesFromMs === undefined ? {} : { replacesFromMs }) },
+    tally,
+  );
 }
 
 const isSame = (a: Substitute, b: Substitute | undefined): boolean =>

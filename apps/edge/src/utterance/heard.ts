@@ -3,9 +3,9 @@ import type { DeliveryTally } from "../delivery/tally.ts";
 import type { HeardText } from "./heard-text.ts";
 
 export interface Heard {
-  readonly heard_ms: number;
-  readonly text_heard: string;
-  readonly text_left: string;
+  readonly heardMs: number;
+  readonly textHeard: string;
+  readonly textLeft: string;
   readonly estimated: boolean;
 }
 
@@ -35,5 +35,5 @@ export function toHeard(of: {
   const totalMs = totalSamples === undefined ? undefined : samplesToMs(totalSamples, sampleRateHz);
   const { textHeard, textLeft, isTimed } = words.cut(text, heardMs, totalMs);
   const isGuess = heardMs > 0 && (playedSamples === undefined || !isTimed);
-  return { heard_ms: heardMs, text_heard: textHeard, text_left: textLeft, estimated: isGuess };
+  return { heardMs, textHeard, textLeft, estimated: isGuess };
 }

@@ -1,8 +1,8 @@
 import type { LatencyParts } from "@tts-labs/core/session/entries";
+import type { CancelledSpeech, UtteranceEnd } from "@tts-labs/core/session/utterance-end";
 import type { UtteranceResult } from "@tts-labs/core/session/utterance-result";
 import { samplesToMs } from "@tts-labs/protocol/audio/pcm";
 import type { GatewayError } from "@tts-labs/protocol/errors";
-import { type ServerMessage, type ServerMessageOf, toErrorMessage } from "@tts-labs/protocol/server-message";
 import type { DeliveryTally } from "../delivery/tally.ts";
 import type { UtteranceSummary } from "../edge-observer.ts";
 import type { SpeechMaking } from "../speech/speech-making.ts";
@@ -53,38 +53,37 @@ export class UtteranceReport {
     return this.#result?.samples ?? this.#options.tally.sentSamples;
   }
 
-  /** Its last message: what became of it. */
-  toEndMessage(error: GatewayError | undefined): ServerMessage {
-    const { utteranceId, tally, making, sampleRateHz } = this.#options;
-    const name = { utterance_id: utteranceId, utterance: tally.number };
-    if (error !== undefined) return toErrorMessage(error, name);
+  /** What became of it. */
+  toEnd(error: GatewayError | undefined): UtteranceEnd {
+    if (error !== undefined) return { kind: "failed", error };
+    const { tally, making, sampleRateHz } = this.#options;
     const { characters, samples } = this.#result ?? { characters: 0, samples: 0 };
     const { totalMs, parts } = this.#firstAudio();
     return {
-      type: "stream_complete",
-      time: new Date().toISOString(),
-      ...name,
-      ...{ characters, samples, frames: tally.sentFrames, dropped_frames: tally.droppedFrames },
-      ...{ splices: tally.splices, replaced_samples: tally.replacedSamples },
-      duration_ms: samplesToMs(samples, sampleRateHz),
-      first_audio_ms: totalMs,
-      latency_ms: { ...parts },
+      kind: "completed",
+      endedAt: new Date().toISOString(),
+      characters,
+      samples,
+      frames: tally.sentFrames,
+      droppedFrames: tally.droppedFrames,
+      splices: tally.splices,
+      replacedSamples: tally.replacedSamples,
+      durationMs: samplesToMs(samples, sampleRateHz),
+      firstAudioMs: totalMs,
+      latencyMs: { ...parts },
       cache: making.cacheUse,
       ...(making.sentences && { sentences: making.sentences }),
     };
   }
 
   /** The same where the client wants no more of it: what was heard until now. */
-  toCancelled(words: HeardText): ServerMessageOf<"cancelled"> {
-    const { utteranceId, tally, making, sampleRateHz, samplesBefore } = this.#options;
+  toCancelled(words: HeardText): CancelledSpeech {
+    const { tally, making, sampleRateHz, samplesBefore } = this.#options;
     const heard = toHeard({
       ...{ tally, text: making.given, words, sampleRateHz, samplesBefore },
       ...{ totalSamples: this.#result?.samples, nowMs: performance.now() },
     });
-    return {
-      ...{ type: "cancelled", utterance_id: utteranceId, utterance: tally.number },
-      ...{ sent_samples: tally.sentSamples, played_samples: tally.playedSamples ?? 0, ...heard },
-    };
+    return { sentSamples: tally.sentSamples, playedSamples: tally.playedSamples ?? 0, ...heard };
   }
 
   toSummary(outcome: UtteranceSummary["outcome"], error: GatewayError | undefined): UtteranceSummary {

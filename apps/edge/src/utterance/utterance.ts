@@ -2,16 +2,15 @@ import { firstAudioVerdict } from "@tts-labs/core/audio/first-audio-verdict";
 import type { AudioEntry, LatencyParts } from "@tts-labs/core/session/entries";
 import type { UtteranceRecord } from "@tts-labs/core/session/live-registry";
 import type { SessionHold } from "@tts-labs/core/session/session-store";
+import type { CacheUse, CancelledSpeech } from "@tts-labs/core/session/utterance-end";
 import { toOutcomeError, type UtteranceResult } from "@tts-labs/core/session/utterance-result";
 import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
-import type { ServerMessage, ServerMessageOf } from "@tts-labs/protocol/server-message";
 import type { RequestedOptions, SpeechOptions } from "@tts-labs/protocol/speech-options";
 import type { FrameSize } from "../delivery/frame-size.ts";
 import type { Outbound } from "../delivery/outbound.ts";
 import { type DeliveryTally, newTally } from "../delivery/tally.ts";
 import type { UtteranceSummary } from "../edge-observer.ts";
 import type { SessionServices, SessionSettings } from "../services.ts";
-import type { CacheUse } from "../shared-speech/cache-use.ts";
 import { openMaking } from "../speech/open-making.ts";
 import type { RestoredUtterance } from "../speech/resume.ts";
 import type { SpeechMaking } from "../speech/speech-making.ts";
@@ -205,11 +204,11 @@ export class Utterance {
   }
 
   /** The client wants no more of it. @returns what was heard of it, to be told; nothing of it is sent after that */
-  cancelByClient(): ServerMessageOf<"cancelled"> {
-    const message = this.#report.toCancelled(this.#heard);
-    this.#note.ended({ samples: 0, message, isTextOpen: false });
+  cancelByClient(): CancelledSpeech {
+    const cancelled = this.#report.toCancelled(this.#heard);
+    this.#note.ended({ samples: 0, end: { kind: "cancelled", ...cancelled }, isTextOpen: false });
     this.cancel(new GatewayError("cancelled.by_client"));
-    return message;
+    return cancelled;
   }
 
   /**
@@ -307,29 +306,29 @@ export class Utterance {
   #tellEnd(error: GatewayError | undefined): void {
     const { outbound, services } = this.#options;
     if (error !== undefined) services.observer.errorTold(error.code);
-    const toMessage = () => {
-      const message = this.#report.toEndMessage(error);
-      this.#note.ended({ samples: this.#report.samples, message, isTextOpen: this.#making.isTextOpen });
+    const toEnd = () => {
+      const end = this.#report.toEnd(error);
+      this.#note.ended({ samples: this.#report.samples, end, isTextOpen: this.#making.isTextOpen });
       this.#end(error === undefined ? "completed" : "failed", error);
-      return message;
+      return end;
     };
-    outbound.end(this.tally, toMessage, () => this.#confirmed());
+    outbound.end(this.tally, toEnd, () => this.#confirmed());
   }
 
   /** How it ended was told before, over a connection that may have lost it. */
   #tellAgain(): void {
     const { outbound, restored, services } = this.#options;
-    if (!this.isReading || restored?.stored.end === undefined) return;
+    const told = restored?.stored.end?.end;
+    if (!this.isReading || told === undefined) return;
     this.#state = "delivering";
-    const message = restored.stored.end.message as ServerMessage;
-    const toMessage = () => {
+    const toEnd = () => {
       this.#state = "ended";
       services.observer.utteranceLeft();
       services.background.add("utterance unlisted", this.#listing.remove());
       this.#options.onEnded();
-      return message;
+      return told;
     };
-    outbound.end(this.tally, toMessage, () => this.#confirmed());
+    outbound.end(this.tally, toEnd, () => this.#confirmed());
     this.#options.onRead();
   }
 

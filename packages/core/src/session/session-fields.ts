@@ -1,5 +1,6 @@
 import { GatewayError } from "@tts-labs/protocol/errors";
 import type { NewSession, SessionDelivery, StoredSession, StoredUtterance } from "./session-store.ts";
+import { encodeUtteranceEnd, parseFormerEnd, parseUtteranceEnd } from "./utterance-end.ts";
 
 /** A held session as a Redis hash: `about`, one `u:<number>` per utterance, and what the scripts keep for themselves. */
 export type SessionFields = Map<string, string>;
@@ -17,7 +18,11 @@ export const toSessionFields = ({ createdAtMs, settings }: NewSession): SessionF
 
 export const toUtteranceField = (utterance: StoredUtterance): readonly [string, string] => [
   utteranceField(utterance.number),
-  JSON.stringify(utterance),
+  JSON.stringify(
+    utterance.end === undefined
+      ? utterance
+      : { ...utterance, end: { ...utterance.end, end: encodeUtteranceEnd(utterance.end.end) } },
+  ),
 ];
 
 export const utteranceField = (number: number): string => `${UTTERANCE}${number}`;
@@ -32,6 +37,24 @@ export function parseFields(flat: readonly string[]): SessionFields {
   return fields;
 }
 
+/** How it ended stands there as it is, or as the message that an edge of the release before had sent. */
+function parseUtterance(value: string): StoredUtterance {
+  const { end: stored, ...utterance } = JSON.parse(value) as FoundUtterance;
+  if (stored === undefined) return utterance;
+  const { samples, isTextOpen } = stored;
+  const end = stored.end === undefined ? parseFormerEnd(stored.message) : parseUtteranceEnd(stored.end);
+  return { ...utterance, end: { samples, isTextOpen, end } };
+}
+
+type FoundUtterance = Omit<StoredUtterance, "end"> & {
+  readonly end?: {
+    readonly samples: number;
+    readonly isTextOpen: boolean;
+    readonly end?: unknown;
+    readonly message?: unknown;
+  };
+};
+
 /** @throws GatewayError `session.unknown` where what is stored can't be read */
 export function parseSession(sessionId: string, fields: SessionFields): StoredSession {
   try {
@@ -40,7 +63,7 @@ export function parseSession(sessionId: string, fields: SessionFields): StoredSe
     const settings = { ...stored, sentenceCache: stored.sentenceCache ?? false };
     const utterances = [...fields]
       .filter(([name]) => name.startsWith(UTTERANCE))
-      .map(([, value]) => JSON.parse(value) as StoredUtterance)
+      .map(([, value]) => parseUtterance(value))
       .sort((a, b) => a.number - b.number);
     return { sessionId, createdAtMs, settings, utterances };
   } catch (cause) {

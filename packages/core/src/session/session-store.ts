@@ -1,4 +1,5 @@
 import type { RequestedOptions } from "@tts-labs/protocol/speech-options";
+import type { UtteranceEnd } from "./utterance-end.ts";
 
 /**
  * What must outlive a session's connection, and the edge that holds it: who it is, how it was set up, and
@@ -85,8 +86,7 @@ export interface PassedParts {
 export interface StoredEnd {
   /** Samples of it that went before the end; none where what is missing of them is not to be sent any more. */
   readonly samples: number;
-  /** The last message of the utterance, as it was sent. */
-  readonly message: Readonly<Record<string, unknown>>;
+  readonly end: UtteranceEnd;
   /** The client had not ended its text: what still comes of it belongs to no other utterance. */
   readonly isTextOpen: boolean;
 }

@@ -1,9 +1,8 @@
 import { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import type { Frame } from "@tts-labs/edge/delivery/frame";
+import type { SpeechEvent } from "@tts-labs/edge/delivery/speech-event";
 import { JsonSink } from "@tts-labs/edge/dialects/synthesize/json-sink";
 import { ResponseSink } from "@tts-labs/edge/dialects/synthesize/response-sink";
-import { AUDIO_FRAME_HEADER_BYTES } from "@tts-labs/protocol/audio-frame";
-import type { ServerMessageOf } from "@tts-labs/protocol/server-message";
 import { describe, expect, test } from "vitest";
 import { FakeExchange } from "../../../harness/fake-exchange.ts";
 
@@ -11,30 +10,29 @@ const FRAME_SAMPLES = 1_000;
 const FRAME_BYTES = 2 * FRAME_SAMPLES;
 
 function frameAt(index: number): Frame {
-  const message = new Uint8Array(AUDIO_FRAME_HEADER_BYTES + FRAME_BYTES);
-  message.fill(index % 251, AUDIO_FRAME_HEADER_BYTES);
+  const pcm = new Uint8Array(FRAME_BYTES).fill(index % 251);
   const firstSample = index * FRAME_SAMPLES;
-  return { firstSample, samples: FRAME_SAMPLES, seq: index, last: false, splice: false, message };
+  return { firstSample, samples: FRAME_SAMPLES, seq: index, last: false, splice: false, pcm };
 }
 
-const pcmOfFrames = (count: number) =>
-  Buffer.concat(
-    Array.from({ length: count }, (_, i) => frameAt(i).message.subarray(AUDIO_FRAME_HEADER_BYTES)),
-  );
+const pcmOfFrames = (count: number) => Buffer.concat(Array.from({ length: count }, (_, i) => frameAt(i).pcm));
 
-const COMPLETE = {
-  type: "stream_complete",
-  utterance_id: "u",
-  utterance: 1,
-  samples: 0,
-  duration_ms: 0,
-  frames: 0,
-  dropped_frames: 0,
-  splices: 0,
-  characters: 9,
-  first_audio_ms: null,
-  latency_ms: {},
-} as unknown as ServerMessageOf<"stream_complete">;
+const COMPLETE: SpeechEvent = {
+  kind: "ended",
+  end: {
+    kind: "completed",
+    endedAt: "2026-11-27T12:00:00.000Z",
+    samples: 0,
+    durationMs: 0,
+    frames: 0,
+    droppedFrames: 0,
+    splices: 0,
+    replacedSamples: 0,
+    characters: 9,
+    firstAudioMs: null,
+    latencyMs: {},
+  },
+};
 
 function openJson(budget: ByteBudget) {
   const fake = new FakeExchange();
@@ -62,7 +60,7 @@ describe("an answer in JSON", () => {
     const { fake, sink, counts, gather } = openJson(budget);
     gather(frames);
     fake.takes = false;
-    sink.sendMessage(COMPLETE);
+    sink.tell(COMPLETE);
     while (!fake.isEnded) fake.drain(false);
     await nextTurn();
     expect(audioOf(fake.body).equals(pcmOfFrames(frames))).toBe(true);
@@ -76,7 +74,7 @@ describe("an answer in JSON", () => {
     gather(1_000);
     expect(budget.takenBytes).toBe(1_000 * FRAME_BYTES);
     fake.takes = false;
-    sink.sendMessage(COMPLETE);
+    sink.tell(COMPLETE);
     expect(fake.body.length).toBeLessThan(70_000);
     expect(budget.takenBytes).toBe(1_000 * FRAME_BYTES);
     fake.drain(false);
@@ -92,7 +90,7 @@ describe("an answer in JSON", () => {
     const answering = openJson(budget);
     answering.gather(1_000);
     answering.fake.takes = false;
-    answering.sink.sendMessage(COMPLETE);
+    answering.sink.tell(COMPLETE);
     answering.fake.leave();
     expect(budget.takenBytes).toBe(0);
   });
@@ -106,7 +104,7 @@ describe("an answer in JSON", () => {
     expect(second.fake.errors).toEqual([expect.stringMatching(/^capacity\.overloaded: .*audio\/wav/)]);
     expect(second.counts).toEqual({ refused: 1, done: 1 });
     expect(budget.takenBytes).toBe(100 * FRAME_BYTES);
-    first.sink.sendMessage(COMPLETE);
+    first.sink.tell(COMPLETE);
     expect(audioOf(first.fake.body).equals(pcmOfFrames(100))).toBe(true);
   });
 
@@ -140,7 +138,7 @@ describe("a streamed response", () => {
     fake.takes = false;
     sink.batch(() => sink.sendFrame(frameAt(0)));
     expect(unread.takenBytes).toBe(FRAME_BYTES);
-    sink.sendMessage(COMPLETE);
+    sink.tell(COMPLETE);
     expect([fake.isEnded, counts.done]).toEqual([false, 0]);
     fake.drain(true);
     expect([fake.isEnded, counts.done, unread.takenBytes]).toEqual([true, 1, 0]);

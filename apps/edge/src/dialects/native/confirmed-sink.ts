@@ -1,7 +1,7 @@
 import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
-import type { ServerMessage } from "@tts-labs/protocol/server-message";
 import type { Frame } from "../../delivery/frame.ts";
 import type { Sink } from "../../delivery/sink.ts";
+import type { SlowClientNotice, SpeechEvent } from "../../delivery/speech-event.ts";
 import type { DeliveryTally } from "../../delivery/tally.ts";
 
 /** Tells our pings from those that measure the round trip, which are numbers alone. */
@@ -66,8 +66,12 @@ export class ConfirmedSink implements Sink {
     this.#ask(() => of.onConfirmed?.(frame.seq - 1));
   }
 
-  sendMessage(message: ServerMessage): void {
-    this.#sink.sendMessage(message);
+  tell(event: SpeechEvent, of: DeliveryTally): void {
+    this.#sink.tell(event, of);
+  }
+
+  tellSlow(notice: SlowClientNotice): void {
+    this.#sink.tellSlow?.(notice);
   }
 
   whenConfirmed(act: () => void): void {

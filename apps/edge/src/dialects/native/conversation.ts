@@ -2,11 +2,11 @@ import type { Logger } from "@tts-labs/core/logger";
 import { type ClientMessage, parseClientMessage } from "@tts-labs/protocol/client-message";
 import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
 import { MAX_CLIENT_MESSAGE_BYTES, MAX_PROTOCOL_ERRORS } from "@tts-labs/protocol/limits";
-import { toErrorMessage } from "@tts-labs/protocol/server-message";
+import { type ServerMessage, toErrorMessage } from "@tts-labs/protocol/server-message";
 import type { Intake } from "../../budget/intake.ts";
-import type { Outbound } from "../../delivery/outbound.ts";
 import type { EdgeObserver } from "../../edge-observer.ts";
 import type { Session } from "../../session/session.ts";
+import { encodeCancelled } from "./encode-event.ts";
 
 /** What a client got wrong, as against what it could not know: only these are counted against it. */
 const MALFORMED: ReadonlySet<string> = new Set([
@@ -20,7 +20,8 @@ const MALFORMED: ReadonlySet<string> = new Set([
 
 export interface NativeConversationOptions {
   readonly session: Session;
-  readonly outbound: Outbound;
+  /** Past the speech that waits. */
+  readonly send: (message: ServerMessage) => void;
   /** Charged for what a message turns out to ask for. */
   readonly intake: Pick<Intake, "opened" | "failed" | "assertPrewarm">;
   readonly requestId: string;
@@ -50,14 +51,14 @@ export class NativeConversation {
   }
 
   #obey(message: ClientMessage): void {
-    const { session, outbound, intake } = this.#options;
+    const { session, send, intake } = this.#options;
     switch (message.type) {
       case "text": {
         const { type: _, text, end, ...requested } = message;
         const opened = session.text(text, requested, end);
         if (opened === undefined) return;
         intake.opened();
-        outbound.now({
+        send({
           ...{ type: "utterance_started", utterance_id: opened.utteranceId, utterance: opened.tally.number },
           ...{ voice: opened.speech.voice, model: opened.speech.model },
         });
@@ -70,7 +71,9 @@ export class NativeConversation {
         session.endText();
         return;
       case "cancel":
-        for (const cancelled of session.cancel(message.utterance_id)) outbound.now(cancelled);
+        for (const { utterance, heard } of session.cancel(message.utterance_id)) {
+          send(encodeCancelled({ utterance: utterance.tally, heard }));
+        }
         return;
       case "played":
         session.played(message.utterance_id, message.samples);
@@ -82,7 +85,7 @@ export class NativeConversation {
         return;
       }
       case "ping":
-        outbound.now({ type: "pong", ...(message.t === undefined ? {} : { t: message.t }) });
+        send({ type: "pong", ...(message.t === undefined ? {} : { t: message.t }) });
         return;
       case "resume":
         throw new GatewayError(
@@ -93,11 +96,11 @@ export class NativeConversation {
   }
 
   #tell(error: GatewayError): void {
-    const { session, outbound, intake, observer, logger, requestId } = this.#options;
+    const { session, send, intake, observer, logger, requestId } = this.#options;
     intake.failed();
     observer.errorTold(error.code);
     if (error.code === "internal") logger.error({ err: error.cause, requestId }, "a message failed");
-    outbound.now(toErrorMessage(error));
+    send(toErrorMessage(error));
     if (!MALFORMED.has(error.code)) return;
     this.#malformed++;
     if (this.#malformed < MAX_PROTOCOL_ERRORS) return;

@@ -2,6 +2,7 @@ import type { Logger } from "@tts-labs/core/logger";
 import type { SessionDelivery, SessionHold } from "@tts-labs/core/session/session-store";
 import type { ResumeMessage } from "@tts-labs/protocol/client-message";
 import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
+import type { ServerMessage } from "@tts-labs/protocol/server-message";
 import type { SpeechDefaults } from "@tts-labs/protocol/speech-options";
 import { Intake, type IntakeRoles, type Obstacle } from "../../budget/intake.ts";
 import { AdaptiveFrameSize, type FrameSize } from "../../delivery/frame-size.ts";
@@ -19,6 +20,7 @@ import { RoundTrip } from "./round-trip.ts";
 
 /** A sink that is a connection of its own. */
 export interface ConnectionSink extends AskingSink {
+  sendMessage(message: ServerMessage): void;
   /** Asks the client for a pong with the same payload. */
   ping(payload: string): void;
   /** Tells why, past all that waits, and closes with the code that belongs to the error. May be called twice. */
@@ -185,19 +187,21 @@ export class NativeConnection {
     const { sampleRateHz, model, voice } = settings.defaults;
     const frameSize = new AdaptiveFrameSize(how.frameSamples);
     const outbound = this.#openOutbound(how, frameSize);
+    const send = (message: ServerMessage) => outbound.now(() => sink.sendMessage(message));
     const session: Session = registry.open({
       ...{ sessionId, requestId, dialect: "native", frameSize, outbound, sentenceCache: how.sentenceCache },
       hold,
       ...(restored === undefined ? {} : { restored }),
       disconnect: (reason) => this.#disconnect(reason),
+      tellDraining: (reconnectInMs) => send({ type: "draining", reconnect_in_ms: reconnectInMs }),
     });
     this.#session = session;
     const conversation = new NativeConversation({
       ...this.#options,
-      ...{ session, outbound, intake: this.#intake },
+      ...{ session, send, intake: this.#intake },
     });
     this.#stage = { kind: "open", conversation, outbound };
-    outbound.now({
+    send({
       ...{ type: "connected", protocol: 1, session_id: sessionId },
       ...{ resume_token: resumeToken, provider: settings.provider, model, voice },
       ...{ time: new Date().toISOString(), encoding: "pcm_s16le" },

@@ -3,6 +3,8 @@ import { type GatewayError, toCloseCode } from "@tts-labs/protocol/errors";
 import { encodeServerMessage, type ServerMessage, toErrorMessage } from "@tts-labs/protocol/server-message";
 import type { Frame } from "../../delivery/frame.ts";
 import type { Sink } from "../../delivery/sink.ts";
+import type { SlowClientNotice, SpeechEvent } from "../../delivery/speech-event.ts";
+import { encodeEvent, encodeFrame, encodeSlowClient, type NamedUtterance } from "./encode-event.ts";
 
 /** uWebSockets.js returns this from `send` when it has dropped the message (docs/ground.md, uWebSockets.js). */
 const DROPPED = 2;
@@ -40,8 +42,16 @@ export class SocketSink<UserData> implements Sink {
     if (this.#state === "open") this.#socket.cork(send);
   }
 
-  sendFrame(frame: Frame): void {
-    this.#send(frame.message, true);
+  sendFrame(frame: Frame, of: NamedUtterance): void {
+    this.#send(encodeFrame(frame, of.number), true);
+  }
+
+  tell(event: SpeechEvent, of: NamedUtterance): void {
+    this.sendMessage(encodeEvent(event, of));
+  }
+
+  tellSlow(notice: SlowClientNotice): void {
+    this.sendMessage(encodeSlowClient(notice));
   }
 
   sendMessage(message: ServerMessage): void {
@@ -61,7 +71,7 @@ export class SocketSink<UserData> implements Sink {
   /**
    * Ends the connection with a close frame, behind what is buffered: a client that reads again learns why. Who
    * never does is let go by the idle timeout. Near uWS' own bound without one, since there uWS would drop the
-   * frame and half-close (reference 4.6, 34). May be called twice.
+   * frame and half-close (docs/ground.md, uWebSockets.js). May be called twice.
    */
   close(code: number, reason: string): void {
     if (this.#state === "closed") return;

@@ -1,14 +1,16 @@
 import type { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import type { Word } from "@tts-labs/core/audio/alignment";
+import type { Substitute } from "@tts-labs/core/session/entries";
+import type { CompletedSpeech } from "@tts-labs/core/session/utterance-end";
 import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
 import { GatewayError } from "@tts-labs/protocol/errors";
-import type { ServerMessage, ServerMessageOf } from "@tts-labs/protocol/server-message";
 import { firstReplaced } from "@tts-labs/protocol/words/replaced-words";
-import { type Frame, pcmOf } from "../../delivery/frame.ts";
+import type { Frame } from "../../delivery/frame.ts";
 import type { Sink } from "../../delivery/sink.ts";
+import type { SpeechEvent, WordsEvent } from "../../delivery/speech-event.ts";
 import type { HttpExchange } from "../../http/exchange.ts";
 import { JsonAnswer } from "./json-answer.ts";
-import { fromErrorMessage, toSubstitutedHeader } from "./response-sink.ts";
+import { toSubstitutedHeader } from "./response-sink.ts";
 
 /** About what a word takes in memory and in the answer. */
 const WORD_BYTES = 100;
@@ -40,7 +42,7 @@ export class JsonSink implements Sink {
   /** Of the shared budget. */
   #takenBytes = 0;
   readonly #words: Word[] = [];
-  #substituted: ServerMessageOf<"substituted"> | undefined;
+  #substituted: Substitute | undefined;
 
   constructor(options: JsonSinkOptions) {
     this.#options = options;
@@ -54,7 +56,7 @@ export class JsonSink implements Sink {
   sendFrame(frame: Frame): void {
     if (this.#state !== "gathering") return;
     const { maxBytes } = this.#options;
-    const pcm = pcmOf(frame);
+    const { pcm } = frame;
     if (frame.splice) this.#keep(frame.firstSample * BYTES_PER_SAMPLE);
     this.#bytes += pcm.byteLength;
     if (this.#bytes > maxBytes) {
@@ -63,12 +65,12 @@ export class JsonSink implements Sink {
     } else if (this.#take(pcm.byteLength)) this.#parts.push(pcm);
   }
 
-  sendMessage(message: ServerMessage): void {
+  tell(event: SpeechEvent): void {
     if (this.#state !== "gathering") return;
-    if (message.type === "words") this.#addWords(message);
-    else if (message.type === "substituted") this.#substituted = message;
-    else if (message.type === "error") this.fail(fromErrorMessage(message));
-    else if (message.type === "stream_complete") this.#complete(message);
+    if (event.kind === "words") this.#addWords(event);
+    else if (event.kind === "substituted") this.#substituted = event.substitute;
+    else if (event.kind === "ended" && event.end.kind === "failed") this.fail(event.end.error);
+    else if (event.kind === "ended" && event.end.kind === "completed") this.#complete(event.end);
   }
 
   fail(error: GatewayError): void {
@@ -115,32 +117,31 @@ export class JsonSink implements Sink {
     this.#bytes = bytes;
   }
 
-  #addWords({ words, replaces_from_ms }: ServerMessageOf<"words">): void {
+  #addWords({ words, replacesFromMs }: WordsEvent): void {
     if (!this.#take(words.length * WORD_BYTES)) return;
-    const told = words.map(({ text, start_ms: startMs, end_ms: endMs }) => ({ text, startMs, endMs }));
-    const [first] = told;
+    const [first] = words;
     if (first === undefined) return;
-    this.#words.length = firstReplaced(this.#words, first, replaces_from_ms);
-    for (const word of told) this.#words.push(word);
+    this.#words.length = firstReplaced(this.#words, first, replacesFromMs);
+    for (const word of words) this.#words.push(word);
   }
 
-  #complete({ samples, duration_ms, cache }: ServerMessageOf<"stream_complete">): void {
+  #complete({ samples, durationMs, cache }: CompletedSpeech): void {
     const { exchange, sampleRateHz, onDone } = this.#options;
     if (!exchange.isOpen) return;
     this.#state = "answering";
-    const { type: _, utterance_id, ...substituted } = this.#substituted ?? {};
+    const substituted = this.#substituted;
     const answer = new JsonAnswer({
       exchange,
-      headers: { "x-cache": cache ?? "off", ...toSubstitutedHeader(this.#substituted) },
+      headers: { "x-cache": cache ?? "off", ...toSubstitutedHeader(substituted) },
       pcm: this.#parts,
       rest: {
         encoding: "pcm_s16le",
         sample_rate: sampleRateHz,
         samples,
-        duration_ms,
+        duration_ms: durationMs,
         words: this.#words.map(({ text, startMs, endMs }) => ({ text, start_ms: startMs, end_ms: endMs })),
         cache: cache ?? "off",
-        ...(this.#substituted === undefined ? {} : { substituted }),
+        ...(substituted === undefined ? {} : { substituted }),
         request_id: exchange.requestId,
       },
       onTaken: (pcmBytes) => this.#giveBack(pcmBytes),

@@ -1,9 +1,10 @@
 import type { ByteBudget } from "@tts-labs/core/async/byte-budget";
+import type { Substitute } from "@tts-labs/core/session/entries";
 import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
 import { GatewayError } from "@tts-labs/protocol/errors";
-import type { ServerMessage, ServerMessageOf } from "@tts-labs/protocol/server-message";
-import { type Frame, pcmOf } from "../../delivery/frame.ts";
+import type { Frame } from "../../delivery/frame.ts";
 import type { Sink } from "../../delivery/sink.ts";
+import type { SpeechEvent } from "../../delivery/speech-event.ts";
 import type { HttpExchange } from "../../http/exchange.ts";
 
 export interface ResponseFormat {
@@ -13,21 +14,10 @@ export interface ResponseFormat {
   readonly preamble: Uint8Array;
 }
 
-/** What an error message said, as the error it was. */
-export function fromErrorMessage(message: ServerMessageOf<"error">): GatewayError {
-  return new GatewayError(message.code, message.message, {
-    retryable: message.retryable,
-    ...(message.retry_after_ms === undefined ? {} : { retryAfterMs: message.retry_after_ms }),
-    ...(message.facts === undefined ? {} : { facts: message.facts }),
-  });
-}
-
 /** Who spoke instead, as a header; nothing where the first choice did. */
-export function toSubstitutedHeader(
-  message: ServerMessageOf<"substituted"> | undefined,
-): Readonly<Record<string, string>> {
-  if (message === undefined) return {};
-  const { voice, model, provider, reason } = message;
+export function toSubstitutedHeader(substitute: Substitute | undefined): Readonly<Record<string, string>> {
+  if (substitute === undefined) return {};
+  const { voice, model, provider, reason } = substitute;
   const said = provider === undefined ? { voice, model, reason } : { voice, model, provider, reason };
   return { "x-substituted": new URLSearchParams(said).toString() };
 }
@@ -55,7 +45,7 @@ export class ResponseSink implements Sink {
   /** Number of the sample after the last one gathered. */
   #nextSample = 0;
   #hasBegun = false;
-  #substituted: ServerMessageOf<"substituted"> | undefined;
+  #substituted: Substitute | undefined;
   #accepts = true;
   /** Of the shared budget. */
   #unreadBytes = 0;
@@ -105,13 +95,15 @@ export class ResponseSink implements Sink {
   sendFrame(frame: Frame): void {
     const written = Math.max(0, this.#nextSample - frame.firstSample);
     this.#nextSample += Math.max(0, frame.samples - written);
-    this.#parts.push(pcmOf(frame).subarray(written * BYTES_PER_SAMPLE));
+    this.#parts.push(frame.pcm.subarray(written * BYTES_PER_SAMPLE));
   }
 
-  sendMessage(message: ServerMessage): void {
-    if (message.type === "error") this.fail(fromErrorMessage(message));
-    else if (message.type === "substituted") this.#substituted = message;
-    else if (message.type === "stream_complete") this.#complete();
+  tell(event: SpeechEvent): void {
+    if (event.kind === "substituted") this.#substituted = event.substitute;
+    if (event.kind !== "ended") return;
+    const { end } = event;
+    if (end.kind === "failed") this.fail(end.error);
+    else if (end.kind === "completed") this.#complete();
   }
 
   fail(error: GatewayError): void {

@@ -1,5 +1,6 @@
 import { newSessionId } from "@tts-labs/core/ids";
 import type { Logger } from "@tts-labs/core/logger";
+import type { CacheUse } from "@tts-labs/core/session/utterance-end";
 import { validate } from "@tts-labs/protocol/client-message";
 import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
 import { parseJsonObject } from "@tts-labs/protocol/json-object";
@@ -16,7 +17,6 @@ import type { EdgeObserver } from "../../edge-observer.ts";
 import type { HttpExchange } from "../../http/exchange.ts";
 import type { SessionRegistry } from "../../session/registry.ts";
 import type { Session } from "../../session/session.ts";
-import type { CacheUse } from "../../shared-speech/cache-use.ts";
 import { type AudioFormat, parseAccept } from "../accept.ts";
 import { JsonSink } from "./json-sink.ts";
 import { ResponseSink } from "./response-sink.ts";

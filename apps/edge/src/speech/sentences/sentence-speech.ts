@@ -1,7 +1,7 @@
 import type { PassedParts } from "@tts-labs/core/session/session-store";
+import type { CacheUse } from "@tts-labs/core/session/utterance-end";
 import { GatewayError } from "@tts-labs/protocol/errors";
 import { SENTENCE_PAUSE_MS } from "@tts-labs/protocol/text/sentence-scanner";
-import type { CacheUse } from "../../shared-speech/cache-use.ts";
 import { openText } from "../open-text.ts";
 import type { ClientPosition } from "../reader/audio-reader.ts";
 import type { SentenceCounts, SpeechMaking, SpeechReading } from "../speech-making.ts";
