@@ -59,6 +59,21 @@ describe("what was spoken once", () => {
     expect(spoken()).toBe(0);
   });
 
+  test("comes as a WAV with its true lengths, which speech that is still being made can't have", async () => {
+    const text = fresh("A strict reader believes the lengths in a header");
+    const before = await stored();
+    const made = await post(text, 0, {}, "audio/wav");
+    await expect.poll(() => stored()).toBe(before + 1);
+    const kept = await post(text, 1, {}, "audio/wav");
+    expect([made.cache, kept.cache]).toEqual(["miss", "hit"]);
+    expect(made.body.readUInt32LE(40)).toBe(0xffff_ffff);
+    expect([kept.body.readUInt32LE(4), kept.body.readUInt32LE(40)]).toEqual([
+      kept.body.length - 8,
+      kept.body.length - 44,
+    ]);
+    expect(kept.body.subarray(44).equals(made.body.subarray(44))).toBe(true);
+  });
+
   test("comes with the same words and alignment, as messages and as JSON", async () => {
     const text = fresh("A quiet river runs behind the old mill, where children fish");
     const captioned: unknown[] = [];

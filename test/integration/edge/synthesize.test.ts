@@ -70,6 +70,32 @@ describe("POST /api/v1/synthesize", () => {
     expect(wav.subarray(44).equals(fakeSpeechOf(TEXT))).toBe(true);
   });
 
+  test("gives a whole WAV, with its true lengths, to a client that asks for it", async () => {
+    const response = await post({ text: TEXT, whole: true }, { accept: "audio/wav" });
+    expect(response.headers.get("content-type")).toBe("audio/wav");
+    const wav = Buffer.from(await response.arrayBuffer());
+    const speech = fakeSpeechOf(TEXT);
+    expect([wav.readUInt32LE(4), wav.readUInt32LE(40)]).toEqual([36 + speech.length, speech.length]);
+    expect(wav.subarray(44).equals(speech)).toBe(true);
+    const raw = await post({ text: TEXT, whole: true }, { accept: "audio/pcm" });
+    expect(Buffer.from(await raw.arrayBuffer()).equals(speech)).toBe(true);
+  });
+
+  test("gives a whole answer that fails its own status, also after audio has come", async () => {
+    const response = await post({ text: TEXT, voice: "fails", whole: true }, { accept: "audio/wav" });
+    expect(response.status).toBe(422);
+    expect(await response.json()).toMatchObject({ error: { code: "provider.voice_not_found" } });
+  });
+
+  test("refuses a whole answer that is too long to be held, and says that it can be streamed", async () => {
+    const text = "This is far too much for that. ".repeat(60);
+    const response = await post({ text, whole: true }, { accept: "audio/wav" });
+    expect(response.status).toBe(406);
+    expect(await response.json()).toMatchObject({
+      error: { code: "protocol.not_acceptable", message: expect.stringContaining('without "whole"') },
+    });
+  });
+
   test.each(["audio/pcm", "application/octet-stream"])("streams raw samples as %s", async (accept) => {
     const response = await post({ text: TEXT }, { accept });
     expect(response.headers.get("x-sample-rate")).toBe("24000");

@@ -1,6 +1,6 @@
 import { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import type { WordsEvent } from "@tts-labs/edge/delivery/speech-event";
-import { JsonSink } from "@tts-labs/edge/dialects/synthesize/json-sink";
+import { GatheredSink } from "@tts-labs/edge/dialects/synthesize/gathered-sink";
 import { expect, test } from "vitest";
 import { FakeExchange } from "../../harness/fake-exchange.ts";
 
@@ -9,8 +9,9 @@ type JsonWords = readonly { readonly text: string; readonly start_ms: number; re
 /** The words of the answer when these batches are told before its end. */
 function wordsOf(...events: readonly WordsEvent[]): string {
   const fake = new FakeExchange();
-  const sink = new JsonSink({
+  const sink = new GatheredSink({
     exchange: fake.exchange,
+    format: "json",
     sampleRateHz: 24_000,
     maxBytes: 1_000_000,
     budget: new ByteBudget(1e9),

@@ -5,7 +5,7 @@ import type { HeldSource } from "./speech-source.ts";
 export type Found =
   /** Not asked, or nothing to be had: the utterance goes its own way. */
   | { readonly use: "off" }
-  | { readonly use: "hit"; readonly source: HeldSource }
+  | { readonly use: "hit"; readonly source: HeldSource; readonly samples: number }
   /** Another utterance is just saying the same. */
   | { readonly use: "joined"; readonly source: HeldSource; readonly leaderId: string }
   /** It is spoken for this utterance; others may join. */

@@ -40,6 +40,11 @@ export class FoundSpeech {
     return this.#found.use;
   }
 
+  /** Of all of it, where the cache has it. */
+  get knownSamples(): number | undefined {
+    return this.#found.use === "hit" ? this.#found.samples : undefined;
+  }
+
   /**
    * Runs `act` once nobody here reads what is spoken for it: at once, where nobody else can.
    * @param act told whether others have joined elsewhere, and may still be reading

@@ -106,7 +106,7 @@ export class SpeechCache {
       const isFlying = local?.shared.isJoinable && local.shared.utteranceId !== request.replacing;
       if (isFlying) return this.#join(local);
       const cached = await this.#options.cache.lookup(key);
-      if (cached !== undefined) return { use: "hit", source: cachedSource(cached) };
+      if (cached !== undefined) return { use: "hit", source: cachedSource(cached), samples: cached.samples };
       // One boards for all who ask here at once; the others then look again.
       const boarding = this.#boardings.get(key);
       if (boarding === undefined) return await this.#boardForAll(key, request);
@@ -145,7 +145,7 @@ export class SpeechCache {
     const cached = await cache.lookup(key);
     if (cached !== undefined) {
       await flights.land(key, utteranceId);
-      return { use: "hit", source: cachedSource(cached) };
+      return { use: "hit", source: cachedSource(cached), samples: cached.samples };
     }
     const flight = this.#fly(key, utteranceId, readerId, speech);
     flight.renewal = setInterval(() => this.#renew(flight), RENEW_MS);

@@ -17,6 +17,8 @@ export interface SpeechMaking {
   readonly isTextOpen: boolean;
   /** What the cache had to do with it; `off` until it was asked. */
   readonly cacheUse: CacheUse;
+  /** Samples of all of it, where they are known before it is read. */
+  readonly knownSamples?: number | undefined;
   /** Where it is made sentence by sentence: how many so far, by what the cache had to do with them. */
   readonly sentences?: SentenceCounts;
   /** Of all utterances that workers may be making for it. */

@@ -94,6 +94,10 @@ export class WholeSpeech implements SpeechMaking {
     return this.#found.use;
   }
 
+  get knownSamples(): number | undefined {
+    return this.#found.knownSamples;
+  }
+
   get streamIds(): readonly string[] {
     return [this.#options.utteranceId];
   }

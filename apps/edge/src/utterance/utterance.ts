@@ -108,6 +108,11 @@ export class Utterance {
     return this.#making.cacheUse;
   }
 
+  /** Samples of all of it, where they are known before it is read. */
+  get knownSamples(): number | undefined {
+    return this.#making.knownSamples;
+  }
+
   get utteranceId(): string {
     return this.#options.utteranceId;
   }

@@ -1,7 +1,7 @@
 import { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import type { Frame } from "@tts-labs/edge/delivery/frame";
 import type { SpeechEvent } from "@tts-labs/edge/delivery/speech-event";
-import { JsonSink } from "@tts-labs/edge/dialects/synthesize/json-sink";
+import { GatheredSink } from "@tts-labs/edge/dialects/synthesize/gathered-sink";
 import { ResponseSink } from "@tts-labs/edge/dialects/synthesize/response-sink";
 import { describe, expect, test } from "vitest";
 import { FakeExchange } from "../../../harness/fake-exchange.ts";
@@ -37,8 +37,9 @@ const COMPLETE: SpeechEvent = {
 function openJson(budget: ByteBudget) {
   const fake = new FakeExchange();
   const counts = { refused: 0, done: 0 };
-  const sink = new JsonSink({
+  const sink = new GatheredSink({
     exchange: fake.exchange,
+    format: "json",
     sampleRateHz: 24_000,
     maxBytes: 16 * 1024 * 1024,
     budget,
@@ -122,7 +123,7 @@ function openWav(unread: ByteBudget) {
   const counts = { unread: 0, done: 0 };
   const sink = new ResponseSink({
     exchange: fake.exchange,
-    format: { headers: () => ({}), preamble: new Uint8Array(0) },
+    format: { headers: () => ({}), preamble: () => new Uint8Array(0) },
     onWritable: () => {},
     unread,
     onUnread: () => counts.unread++,

@@ -6,13 +6,30 @@ import type { Frame } from "../../delivery/frame.ts";
 import type { Sink } from "../../delivery/sink.ts";
 import type { SpeechEvent } from "../../delivery/speech-event.ts";
 import type { HttpExchange } from "../../http/exchange.ts";
+import type { AudioFormat } from "../accept.ts";
 
 export interface ResponseFormat {
   /** Asked when the first frame is there. */
   readonly headers: () => Readonly<Record<string, string>>;
-  /** Bytes before the first sample. */
-  readonly preamble: Uint8Array;
+  /** Bytes before the first sample; asked then, too. */
+  readonly preamble: () => Uint8Array;
 }
+
+const CONTENT_TYPES: Readonly<Record<AudioFormat, string>> = {
+  json: "application/json",
+  pcm: "audio/pcm",
+  wav: "audio/wav",
+};
+
+/** Headers that say what the answer is. */
+export const audioHeaders = (format: AudioFormat, sampleRateHz: number): Readonly<Record<string, string>> =>
+  format === "json"
+    ? { "content-type": CONTENT_TYPES.json }
+    : {
+        "content-type": CONTENT_TYPES[format],
+        "x-sample-rate": String(sampleRateHz),
+        "cache-control": "no-store",
+      };
 
 /** Who spoke instead, as a header; nothing where the first choice did. */
 export function toSubstitutedHeader(substitute: Substitute | undefined): Readonly<Record<string, string>> {
@@ -157,6 +174,7 @@ export class ResponseSink implements Sink {
       ...this.#format.headers(),
       ...toSubstitutedHeader(this.#substituted),
     });
-    if (this.#format.preamble.byteLength > 0) this.#exchange.response.write(this.#format.preamble);
+    const preamble = this.#format.preamble();
+    if (preamble.byteLength > 0) this.#exchange.response.write(preamble);
   }
 }

@@ -1,6 +1,7 @@
 import { newSessionId } from "@tts-labs/core/ids";
 import type { Logger } from "@tts-labs/core/logger";
 import type { CacheUse } from "@tts-labs/core/session/utterance-end";
+import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
 import { validate } from "@tts-labs/protocol/client-message";
 import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
 import { parseJsonObject } from "@tts-labs/protocol/json-object";
@@ -18,10 +19,10 @@ import type { HttpExchange } from "../../http/exchange.ts";
 import type { SessionRegistry } from "../../session/registry.ts";
 import type { Session } from "../../session/session.ts";
 import { type AudioFormat, parseAccept } from "../accept.ts";
-import { JsonSink } from "./json-sink.ts";
-import { ResponseSink } from "./response-sink.ts";
+import { GatheredSink } from "./gathered-sink.ts";
+import { audioHeaders, ResponseSink } from "./response-sink.ts";
 import { ESTIMATE_SLACK, estimateSpeechBytes } from "./speech-estimate.ts";
-import { streamingWavHeader } from "./wav-header.ts";
+import { wavHeader } from "./wav-header.ts";
 
 /** The body of `POST /api/v1/synthesize`. */
 export const synthesizeBodySchema = z.strictObject({
@@ -30,6 +31,12 @@ export const synthesizeBodySchema = z.strictObject({
     .max(MAX_UTTERANCE_CHARACTERS)
     .regex(/\S/, "must hold something to say")
     .describe("What to say, complete."),
+  whole: z
+    .boolean()
+    .optional()
+    .describe(
+      "With `Accept: audio/wav` or `audio/pcm`: answer once the speech is complete, so that a WAV states its true length; else it is streamed as it is made. JSON always is whole.",
+    ),
   ...speechOptionsShape,
 });
 
@@ -53,7 +60,15 @@ export interface SynthesizeServices {
   readonly logger: Logger;
 }
 
-type AnswerSink = JsonSink | ResponseSink;
+type AnswerSink = GatheredSink | ResponseSink;
+
+interface Answer {
+  readonly format: AudioFormat;
+  /** It is sent once it is complete, and not as it is made. */
+  readonly isGathered: boolean;
+}
+
+const NOTHING: Uint8Array = new Uint8Array(0);
 
 /**
  * `POST /api/v1/synthesize`: one request is one session with one utterance. Answers in every case; must be
@@ -70,9 +85,14 @@ export async function synthesize(exchange: HttpExchange, services: SynthesizeSer
     await budget.unsettled.mayBegin();
     if (!exchange.isOpen) return;
     await budget.turns.run(() => {
-      const { text, ...requested } = validate(synthesizeBodySchema, parseJsonObject(bytes, BODY), "the body");
-      if (format === "json") assertFitsJson(text, requested, services.settings);
-      speak(openSession(exchange, format, services), text, requested);
+      const {
+        text,
+        whole = false,
+        ...requested
+      } = validate(synthesizeBodySchema, parseJsonObject(bytes, BODY), "the body");
+      const isGathered = whole || format === "json";
+      if (isGathered) assertFits(text, requested, format, services.settings);
+      speak(openSession(exchange, { format, isGathered }, services), text, requested);
     });
   } catch (thrown) {
     const error = toGatewayError(thrown);
@@ -99,13 +119,20 @@ function speak(session: Session, text: string, requested: RequestedOptions): voi
  * Before anything is asked of the provider: what has been spoken is paid for.
  * @throws GatewayError `protocol.not_acceptable`
  */
-function assertFitsJson(text: string, requested: RequestedOptions, settings: SynthesizeSettings): void {
+function assertFits(
+  text: string,
+  requested: RequestedOptions,
+  format: AudioFormat,
+  settings: SynthesizeSettings,
+): void {
   const { maxJsonAudioBytes: limit, defaults } = settings;
   const estimatedBytes = estimateSpeechBytes(text, defaults.sampleRateHz, requested.voice_settings?.speed);
   if (estimatedBytes <= limit) return;
+  const [what, otherwise] =
+    format === "json" ? ["JSON", 'with "Accept: audio/wav"'] : ["a whole answer", 'without "whole"'];
   throw new GatewayError(
     "protocol.not_acceptable",
-    `Text of ${text.length} characters makes more speech than the ${limit} bytes that JSON may carry: ask with "Accept: audio/wav".`,
+    `Text of ${text.length} characters makes more speech than the ${limit} bytes that ${what} may carry: ask ${otherwise}.`,
     { facts: { limit, characters: text.length, estimatedBytes } },
   );
 }
@@ -135,14 +162,16 @@ const shown = (header: string): string => `"${header.slice(0, MAX_SHOWN_HEADER)}
 const unsupported = (message: string) => new GatewayError("protocol.unsupported_media_type", message);
 
 /** @throws GatewayError `capacity.too_many_sessions`, `draining` */
-function openSession(exchange: HttpExchange, format: AudioFormat, services: SynthesizeServices): Session {
+function openSession(exchange: HttpExchange, answer: Answer, services: SynthesizeServices): Session {
   const { registry, settings, observer } = services;
   const onDone = () => queueMicrotask(() => session.close(new GatewayError("cancelled.client_gone")));
   const cacheUse = () => session.utterances[0]?.cacheUse ?? "off";
-  const sink = openSink(exchange, format, services, {
+  const knownSamples = () => session.utterances[0]?.knownSamples;
+  const sink = openSink(exchange, answer, services, {
     onWritable: () => outbound.resume(),
     onDone,
     cacheUse,
+    knownSamples,
   });
   const outbound: Outbound = new Outbound({
     ...{ sink, observer, maxFrames: settings.outboundFrames, overflow: "wait" },
@@ -161,35 +190,35 @@ function openSession(exchange: HttpExchange, format: AudioFormat, services: Synt
 
 function openSink(
   exchange: HttpExchange,
-  format: AudioFormat,
+  { format, isGathered }: Answer,
   { settings, budget, observer }: SynthesizeServices,
   calls: {
     readonly onWritable: () => void;
     readonly onDone: () => void;
     /** Known when the first frame is there. */
     readonly cacheUse: () => CacheUse;
+    /** Of the whole speech, where the cache has it. */
+    readonly knownSamples: () => number | undefined;
   },
 ): AnswerSink {
   const { sampleRateHz } = settings.defaults;
-  if (format === "json") {
-    return new JsonSink({
-      ...{
-        exchange,
-        sampleRateHz,
-        maxBytes: settings.maxJsonAudioBytes * ESTIMATE_SLACK,
-        onDone: calls.onDone,
-      },
+  if (isGathered) {
+    return new GatheredSink({
+      exchange,
+      format,
+      sampleRateHz,
+      maxBytes: settings.maxJsonAudioBytes * ESTIMATE_SLACK,
+      onDone: calls.onDone,
       budget: budget.jsonAnswers,
       onRefused: () => observer.budgetReached("json-answers", "refused"),
     });
   }
-  const headers = () => ({
-    "content-type": format === "wav" ? "audio/wav" : "audio/pcm",
-    "x-sample-rate": String(sampleRateHz),
-    "cache-control": "no-store",
-    "x-cache": calls.cacheUse(),
-  });
-  const preamble = format === "wav" ? streamingWavHeader(sampleRateHz) : new Uint8Array(0);
+  const headers = () => ({ ...audioHeaders(format, sampleRateHz), "x-cache": calls.cacheUse() });
+  const preamble = () => {
+    const samples = calls.knownSamples();
+    if (format !== "wav") return NOTHING;
+    return wavHeader(sampleRateHz, samples === undefined ? undefined : samples * BYTES_PER_SAMPLE);
+  };
   return new ResponseSink({
     ...{ exchange, format: { headers, preamble }, ...calls },
     unread: budget.unreadResponses,

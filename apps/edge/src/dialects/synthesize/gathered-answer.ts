@@ -6,13 +6,20 @@ const WRITE_BYTES = 48 * 1_024;
 const PIECES_PER_TURN = 16;
 const NOTHING: Uint8Array = new Uint8Array(0);
 
-export interface JsonAnswerOptions {
+/** What surrounds the audio, and how the audio itself is written. */
+export interface AnswerEnvelope {
+  readonly before: string | Uint8Array;
+  readonly encode: (pcm: Buffer) => string | Uint8Array;
+  /** Empty where nothing follows. */
+  readonly after: string;
+}
+
+export interface GatheredAnswerOptions {
   readonly exchange: HttpExchange;
   readonly headers: Readonly<Record<string, string>>;
   /** Belongs to the answer from now on. */
   readonly pcm: Uint8Array[];
-  /** What follows the audio. */
-  readonly rest: object;
+  readonly envelope: AnswerEnvelope;
   /** So many bytes of PCM are needed no more. */
   readonly onTaken: (bytes: number) => void;
   /** All of it has been taken by the client's socket. */
@@ -20,12 +27,12 @@ export interface JsonAnswerOptions {
 }
 
 /**
- * Writes `{"audio":"<base64>", …rest}` piece by piece, the next when the client's socket has taken the one before: no
+ * Writes speech that has been gathered piece by piece, the next when the client's socket has taken the one before: no
  * answer is ever in memory as one string, and what a client has taken is free at once. A client that takes nothing for
  * 10 s is cut by uWebSockets.js.
  */
-export class JsonAnswer {
-  readonly #options: JsonAnswerOptions;
+export class GatheredAnswer {
+  readonly #options: GatheredAnswerOptions;
   readonly #pcm: Uint8Array[];
   /** Where the next byte is: the part, and the place in it. */
   #part = 0;
@@ -34,7 +41,7 @@ export class JsonAnswer {
   #inFlightBytes = 0;
   #progress: "new" | "begun" | "written" = "new";
 
-  constructor(options: JsonAnswerOptions) {
+  constructor(options: GatheredAnswerOptions) {
     this.#options = options;
     this.#pcm = options.pcm;
   }
@@ -58,7 +65,8 @@ export class JsonAnswer {
     response.cork(() => {
       for (let piece = 0; this.#progress !== "written"; piece++) {
         if (piece === PIECES_PER_TURN) return void setImmediate(() => this.#writeOn());
-        if (!response.write(this.#nextPiece())) return;
+        const next = this.#nextPiece();
+        if (next.length > 0 && !response.write(next)) return;
       }
       exchange.markAnswered();
       response.end();
@@ -66,20 +74,19 @@ export class JsonAnswer {
     if (!exchange.isOpen) onDone();
   }
 
-  #nextPiece(): string {
-    const { exchange, headers, rest, onTaken } = this.#options;
-    let begin = "";
-    if (this.#progress === "new") {
-      exchange.writeHead(200, { "content-type": "application/json", ...headers });
-      begin = '{"audio":"';
+  #nextPiece(): string | Uint8Array {
+    const { exchange, headers, envelope, onTaken } = this.#options;
+    const isFirst = this.#progress === "new";
+    if (isFirst) {
+      exchange.writeHead(200, headers);
       this.#progress = "begun";
     }
     onTaken(this.#inFlightBytes);
     const pcm = this.#nextPcm();
     this.#inFlightBytes = pcm.byteLength;
-    if (pcm.byteLength > 0) return begin + pcm.toString("base64");
-    this.#progress = "written";
-    return `${begin}",${JSON.stringify(rest).slice(1)}`;
+    if (pcm.byteLength === 0) this.#progress = "written";
+    const piece = pcm.byteLength > 0 ? envelope.encode(pcm) : envelope.after;
+    return isFirst ? joined(envelope.before, piece) : piece;
   }
 
   /** The next bytes, in whole groups unless they are the last; none at the end. */
@@ -103,3 +110,9 @@ export class JsonAnswer {
     return piece.subarray(0, length);
   }
 }
+
+/** Both in one write. Envelopes are text throughout, or bytes. */
+const joined = (before: string | Uint8Array, piece: string | Uint8Array): string | Uint8Array =>
+  typeof before === "string" && typeof piece === "string"
+    ? before + piece
+    : Buffer.concat([Buffer.from(before as Uint8Array), Buffer.from(piece as Uint8Array)]);

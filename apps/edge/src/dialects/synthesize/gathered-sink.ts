@@ -9,15 +9,18 @@ import type { Frame } from "../../delivery/frame.ts";
 import type { Sink } from "../../delivery/sink.ts";
 import type { SpeechEvent, WordsEvent } from "../../delivery/speech-event.ts";
 import type { HttpExchange } from "../../http/exchange.ts";
-import { JsonAnswer } from "./json-answer.ts";
-import { toSubstitutedHeader } from "./response-sink.ts";
+import type { AudioFormat } from "../accept.ts";
+import { type AnswerEnvelope, GatheredAnswer } from "./gathered-answer.ts";
+import { audioHeaders, toSubstitutedHeader } from "./response-sink.ts";
+import { wavHeader } from "./wav-header.ts";
 
 /** About what a word takes in memory and in the answer. */
 const WORD_BYTES = 100;
 const RETRY_AFTER_MS = 1_000;
 
-export interface JsonSinkOptions {
+export interface GatheredSinkOptions {
   readonly exchange: HttpExchange;
+  readonly format: AudioFormat;
   readonly sampleRateHz: number;
   /** Of one answer's PCM. */
   readonly maxBytes: number;
@@ -30,12 +33,12 @@ export interface JsonSinkOptions {
 }
 
 /**
- * Gathers a whole utterance for an answer in JSON, up to a bound in bytes for one answer and another for all: what is
+ * Gathers a whole utterance for an answer in JSON, or for one whose length is to be known, up to a bound in bytes for one answer and another for all: what is
  * longer, or has no room, has to be asked for as a stream. What was gathered counts until the client has taken it.
  */
-export class JsonSink implements Sink {
+export class GatheredSink implements Sink {
   readonly writable = true;
-  readonly #options: JsonSinkOptions;
+  readonly #options: GatheredSinkOptions;
   #state: "gathering" | "answering" | "over" = "gathering";
   #parts: Uint8Array[] = [];
   #bytes = 0;
@@ -44,7 +47,7 @@ export class JsonSink implements Sink {
   readonly #words: Word[] = [];
   #substituted: Substitute | undefined;
 
-  constructor(options: JsonSinkOptions) {
+  constructor(options: GatheredSinkOptions) {
     this.#options = options;
     options.exchange.onGone(() => this.#letGo());
   }
@@ -60,7 +63,7 @@ export class JsonSink implements Sink {
     if (frame.splice) this.#keep(frame.firstSample * BYTES_PER_SAMPLE);
     this.#bytes += pcm.byteLength;
     if (this.#bytes > maxBytes) {
-      const message = `The speech is longer than the ${maxBytes} bytes that JSON may carry: ask with "Accept: audio/wav".`;
+      const message = `The speech is longer than the ${maxBytes} bytes that ${this.#what} may carry: ${this.#otherwise}.`;
       this.fail(new GatewayError("protocol.not_acceptable", message, { facts: { limit: maxBytes } }));
     } else if (this.#take(pcm.byteLength)) this.#parts.push(pcm);
   }
@@ -82,6 +85,16 @@ export class JsonSink implements Sink {
     onDone();
   }
 
+  get #what(): string {
+    return this.#options.format === "json" ? "JSON" : "a whole answer";
+  }
+
+  get #otherwise(): string {
+    return this.#options.format === "json"
+      ? 'ask with "Accept: audio/wav", which is streamed'
+      : 'ask without "whole", and it is streamed';
+  }
+
   /** @returns whether there was room; else the answer has failed */
   #take(bytes: number): boolean {
     const { budget, onRefused } = this.#options;
@@ -90,8 +103,7 @@ export class JsonSink implements Sink {
       return true;
     }
     onRefused();
-    const message =
-      'Answers in JSON hold as much memory as they may: ask with "Accept: audio/wav", which is streamed, or try again.';
+    const message = `Answers that are sent whole hold as much memory as they may: ${this.#otherwise}, or try again.`;
     const facts = { budget: "json-answers" };
     this.fail(new GatewayError("capacity.overloaded", message, { facts, retryAfterMs: RETRY_AFTER_MS }));
     return false;
@@ -125,25 +137,19 @@ export class JsonSink implements Sink {
     for (const word of words) this.#words.push(word);
   }
 
-  #complete({ samples, durationMs, cache }: CompletedSpeech): void {
-    const { exchange, sampleRateHz, onDone } = this.#options;
+  #complete(completed: CompletedSpeech): void {
+    const { exchange, format, sampleRateHz, onDone } = this.#options;
     if (!exchange.isOpen) return;
     this.#state = "answering";
-    const substituted = this.#substituted;
-    const answer = new JsonAnswer({
+    const answer = new GatheredAnswer({
       exchange,
-      headers: { "x-cache": cache ?? "off", ...toSubstitutedHeader(substituted) },
-      pcm: this.#parts,
-      rest: {
-        encoding: "pcm_s16le",
-        sample_rate: sampleRateHz,
-        samples,
-        duration_ms: durationMs,
-        words: this.#words.map(({ text, startMs, endMs }) => ({ text, start_ms: startMs, end_ms: endMs })),
-        cache: cache ?? "off",
-        ...(substituted === undefined ? {} : { substituted }),
-        request_id: exchange.requestId,
+      headers: {
+        ...audioHeaders(format, sampleRateHz),
+        "x-cache": completed.cache ?? "off",
+        ...toSubstitutedHeader(this.#substituted),
       },
+      pcm: this.#parts,
+      envelope: this.#envelope(completed),
       onTaken: (pcmBytes) => this.#giveBack(pcmBytes),
       onDone: () => {
         this.#letGo();
@@ -152,5 +158,29 @@ export class JsonSink implements Sink {
     });
     this.#parts = [];
     answer.write();
+  }
+
+  #envelope({ samples, durationMs, cache }: CompletedSpeech): AnswerEnvelope {
+    const { exchange, format, sampleRateHz } = this.#options;
+    if (format === "pcm") return { before: "", encode: (pcm) => pcm, after: "" };
+    if (format === "wav") {
+      const before = wavHeader(sampleRateHz, this.#bytes);
+      return { before, encode: (pcm) => pcm, after: "" };
+    }
+    const rest = JSON.stringify({
+      encoding: "pcm_s16le",
+      sample_rate: sampleRateHz,
+      samples,
+      duration_ms: durationMs,
+      words: this.#words.map(({ text, startMs, endMs }) => ({ text, start_ms: startMs, end_ms: endMs })),
+      cache: cache ?? "off",
+      ...(this.#substituted === undefined ? {} : { substituted: this.#substituted }),
+      request_id: exchange.requestId,
+    });
+    return {
+      before: '{"audio":"',
+      encode: (pcm) => pcm.toString("base64"),
+      after: `",${rest.slice(1)}`,
+    };
   }
 }
