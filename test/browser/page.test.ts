@@ -1,5 +1,5 @@
 import { openPageRoutes } from "@tts-labs/edge/http/page-routes";
-import type { Browser } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { findChromium, launchChromium } from "../harness/chromium.ts";
 import { FakeEdge, type FakeEdgeOptions } from "../harness/fake-edge.ts";
@@ -15,6 +15,37 @@ if (chromiumPath === undefined) {
 }
 
 const SENTENCE = "Der Zug nach Hamburg fährt heute von Gleis sieben.";
+
+/** Texts whose contrast is below 4.5:1, or 3:1 where they are large; disabled controls may be. */
+const unreadable = (page: Page): Promise<string[]> =>
+  page.evaluate(() => {
+    const channels = (color: string) => (color.match(/[\d.]+/g) ?? []).map(Number);
+    const luminance = (rgb: readonly number[]) => {
+      const [r = 0, g = 0, b = 0] = rgb.slice(0, 3).map((value) => {
+        const share = value / 255;
+        return share <= 0.040_45 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+      });
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const backdrop = (element: Element | null): number[] => {
+      if (element === null) return [255, 255, 255];
+      const color = channels(getComputedStyle(element).backgroundColor);
+      return (color[3] ?? 1) >= 1 && color.length >= 3 ? color : backdrop(element.parentElement);
+    };
+    const found: string[] = [];
+    for (const element of document.querySelectorAll("body *")) {
+      const own = [...element.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE);
+      const text = own.map((node) => node.textContent?.trim()).join("");
+      if (text === "" || element.closest(":disabled, .visually-hidden, [hidden], .tag")) continue;
+      const { color, fontSize, opacity } = getComputedStyle(element);
+      const [one, two] = [luminance(channels(color)), luminance(backdrop(element))];
+      const contrast = (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05);
+      const least = Number.parseFloat(fontSize) >= 24 ? 3 : 4.5;
+      const isFaint = Number(opacity) < 1 && element.getAnimations().length === 0;
+      if (contrast < least || isFaint) found.push(`${text.slice(0, 30)} ${contrast.toFixed(2)}`);
+    }
+    return found;
+  });
 
 describe.skipIf(chromiumPath === undefined)("the page, with an edge that hums", () => {
   let browser: Browser;
@@ -171,6 +202,50 @@ describe.skipIf(chromiumPath === undefined)("the page, with an edge that hums", 
     await person.until("the page is connected again", ({ link }) => link === "open");
     await person.speak("Hallo");
     await person.until("it has been heard", ({ outcome }) => outcome === "completed");
+  });
+
+  it("speaks what was asked for while the server is away, on a page that has just been loaded, once it is back", async () => {
+    const { edge, visit: person } = await visit();
+    const { port } = new URL(edge.url);
+    await person.page.waitForLoadState("networkidle");
+    await edge.close();
+    await person.until("it looks for the server", ({ link }) => link === "reconnecting");
+    await person.speak("Hallo");
+    const alert = person.page.locator("#message");
+    expect(await alert.textContent()).not.toContain("can't play audio");
+    edges.push(await FakeEdge.start({ page: await openPageRoutes() }, Number(port)));
+    const end = await person.until("it has been heard", ({ outcome }) => outcome === "completed", 30_000);
+    expect(end.figures.playedSamples).toBe(humOf("Hallo").pcm.length);
+    expect(await alert.isVisible()).toBe(false);
+  });
+
+  it("keeps Speak and Stop within reach on a phone, however long the text", async () => {
+    const edge = await FakeEdge.start({ page: await openPageRoutes() });
+    edges.push(edge);
+    const person = await PageVisit.open(browser, edge.url, { width: 390, height: 664 });
+    await person.page.getByLabel("Text to speak").fill(`${SENTENCE} `.repeat(90));
+    for (const scroll of [0, 200, 10_000]) {
+      await person.page.evaluate((top) => scrollTo({ top }), scroll);
+      for (const name of [/Speak/, /Stop/]) {
+        const box = await person.page.getByRole("button", { name }).boundingBox();
+        expect(box?.y).toBeGreaterThanOrEqual(0);
+        expect((box?.y ?? 0) + (box?.height ?? 0)).toBeLessThanOrEqual(664);
+      }
+    }
+  });
+
+  it.each([false, true])("has text that can be read, AA: dark %s", async (dark) => {
+    const edge = await FakeEdge.start({ page: await openPageRoutes() });
+    edges.push(edge);
+    const person = await PageVisit.open(browser, edge.url, { dark });
+    const atRest = await unreadable(person.page);
+    await person.page.getByRole("switch", { name: "Type like an LLM" }).check({ force: true });
+    await person.speak(SENTENCE);
+    await person.until("words wait to be spoken", ({ words }) => words.length >= 3);
+    const speaking = await unreadable(person.page);
+    await person.page.keyboard.press("Escape");
+    await person.until("it is over", ({ outcome }) => outcome !== undefined);
+    expect([...atRest, ...speaking, ...(await unreadable(person.page))]).toEqual([]);
   });
 
   it("plays to the end without a gap when the connection is cut in the middle: each sample once", async () => {

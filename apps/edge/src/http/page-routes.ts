@@ -25,6 +25,8 @@ interface Asset {
   readonly contentType: string;
   readonly body: Uint8Array;
   readonly etag: string;
+  /** Its address changes with its contents. */
+  readonly isImmutable?: boolean;
 }
 
 const PAGE_PATH = "/fastrtc";
@@ -54,11 +56,16 @@ export async function openPageRoutes(): Promise<PageRoutes> {
     readFile(new URL("../page/favicon.svg", import.meta.url)),
   ]);
   const icon = asset("image/svg+xml", favicon);
+  const worklet = asset("text/javascript; charset=utf-8", scripts.get(WORKLET) ?? NOTHING);
+  // Under an address of its own for each of its versions it is kept by browsers, and is there when the edge is away.
+  const workletPath = `${PAGE_PATH}/player-worklet-${worklet.etag.replaceAll('"', "")}.js`;
+  const page = html.toString("utf8").replace("<body>", `<body data-worklet="${workletPath}">`);
   const assets = new Map<string, Asset>([
-    [PAGE_PATH, asset("text/html; charset=utf-8", html)],
+    [PAGE_PATH, asset("text/html; charset=utf-8", Buffer.from(page))],
     [`${PAGE_PATH}/page.css`, asset("text/css; charset=utf-8", css)],
     [`${PAGE_PATH}/favicon.svg`, icon],
     ["/favicon.ico", icon],
+    [workletPath, { ...worklet, isImmutable: true }],
     ...[...scripts].map(([name, body]): [string, Asset] => [
       `${PAGE_PATH}/${name}`,
       asset("text/javascript; charset=utf-8", body),
@@ -75,10 +82,13 @@ export async function openPageRoutes(): Promise<PageRoutes> {
   };
 }
 
-function answerWith({ contentType, body, etag }: Asset, ifNoneMatch: string | undefined): PageAnswer {
+function answerWith(
+  { contentType, body, etag, isImmutable }: Asset,
+  ifNoneMatch: string | undefined,
+): PageAnswer {
   const headers = {
     etag,
-    "cache-control": "no-cache",
+    "cache-control": isImmutable === true ? "public, max-age=31536000, immutable" : "no-cache",
     "content-security-policy": CONTENT_SECURITY_POLICY,
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -93,6 +103,8 @@ function asset(contentType: string, body: Uint8Array): Asset {
   return { contentType, body, etag };
 }
 
+/** What the audio thread loads. */
+const WORKLET = "player-worklet.js";
 let bundled: Promise<ReadonlyMap<string, Uint8Array>> | undefined;
 
 /**

@@ -20,6 +20,8 @@ let analyser: AnalyserNode | undefined;
 let speech: Speech | undefined;
 /** Counts presses of Speak: a press that was overtaken while its player opened gives way. */
 let press = 0;
+/** Speak was pressed while the server was away: it is done when the server is back. */
+let isWanted = false;
 let figures = NO_FIGURES;
 let outcome: string | undefined;
 let drawing = false;
@@ -34,6 +36,11 @@ window.ttsLabs = {
   }),
 };
 
+const workletUrl = document.body.dataset["worklet"] ?? "/fastrtc/player-worklet.js";
+// Into the browser's cache now: the server may be away when it is needed.
+void fetch(workletUrl)
+  .then((response) => response.arrayBuffer())
+  .catch(() => {});
 // A browser allows sound after the first touch or key; by the time of the click the player is ready.
 for (const gesture of ["pointerdown", "keydown"]) {
   document.addEventListener(gesture, () => void openPlayer().catch(() => {}), { once: true });
@@ -50,7 +57,7 @@ function activity(): Activity {
 function openPlayer(): Promise<Player> {
   if (player === undefined) {
     player = Player.open({
-      workletUrl: "/fastrtc/player-worklet.js",
+      workletUrl,
       sampleRateHz: link.client?.session.sample_rate ?? 24_000,
     });
     player.then(
@@ -72,11 +79,15 @@ async function speak(): Promise<void> {
     onFailed: (error: SpeechError) => view.showError(error),
     onSubstituted: (told: UtteranceEvents["substituted"]) => view.showSubstitute(told),
   };
-  if (link.client === undefined) return;
   if (request.text === "") {
     view.focusText();
     return;
   }
+  if (link.client === undefined) {
+    waitForServer();
+    return;
+  }
+  isWanted = false;
   const mine = ++press;
   speech?.stop();
   view.showError(undefined);
@@ -86,7 +97,11 @@ async function speak(): Promise<void> {
     const opened = await openPlayer();
     // The player may have taken its time: is this still wanted, and is there still a server?
     const client = link.client;
-    if (mine !== press || client === undefined) return;
+    if (mine !== press) return;
+    if (client === undefined) {
+      waitForServer();
+      return;
+    }
     const begun = new Speech(client, opened, caption, request);
     speech = begun;
     outcome = undefined;
@@ -98,8 +113,23 @@ async function speak(): Promise<void> {
   }
 }
 
+/** Speaks once the server is there. A server that does not let us in is not waited for. */
+function waitForServer(): void {
+  if (link.state.kind === "refused") return;
+  isWanted = true;
+  view.showError("The server is away. This is spoken as soon as it is back.");
+  showActivity();
+}
+
+function showActivity(): void {
+  view.showActivity(activity(), { canSpeak: link.state.kind !== "refused", canStop: isWanted });
+}
+
 function stop(): void {
   press++;
+  if (isWanted) view.showError(undefined);
+  isWanted = false;
+  showActivity();
   speech?.stop();
 }
 
@@ -133,14 +163,33 @@ function onDone(ended: Speech, end: UtteranceTotals | SpeechError): void {
   }
   caption.end(stopped?.textHeard);
   view.showFigures(figures);
-  view.showActivity(activity(), link.client !== undefined);
+  showActivity();
+  // Nothing of it was heard, and nothing of it was wrong: it is spoken when the server is back.
+  if (
+    end instanceof SpeechError &&
+    LINK_LOST.has(end.code) &&
+    figures.firstAudioMs === null &&
+    stopped === undefined
+  ) {
+    waitForServer();
+  }
 }
+
+/** The session is gone with its connection, or with its server; the page opens another. */
+const LINK_LOST: ReadonlySet<string> = new Set([
+  "client.resume_timeout",
+  "client.disconnected",
+  "client.connect_failed",
+  "session.unknown",
+  "session.position_gone",
+]);
 
 function onLink(state: LinkState): void {
   view.showLink(state, performance.now());
-  view.showActivity(activity(), link.client !== undefined);
+  showActivity();
   if (state.kind === "refused") view.showError(state.reason);
   if (state.kind !== "open") return;
+  if (isWanted) void speak();
   if (state.resumed) {
     view.announce("Connected again.");
     return;
@@ -164,7 +213,7 @@ function draw(): void {
       figures = speech.figures;
       caption.light(figures.heardMs);
       view.showFigures(figures);
-      view.showActivity(activity(), link.client !== undefined);
+      showActivity();
     }
     waveform.update(nowMs, analyser);
     drawing = speech !== undefined || waveform.moving;

@@ -96,10 +96,10 @@ export class View {
     }
   }
 
-  showActivity(activity: Activity, connected: boolean): void {
+  showActivity(activity: Activity, can: { readonly canSpeak: boolean; readonly canStop: boolean }): void {
     document.body.dataset["activity"] = activity;
-    this.#speak.disabled = !connected;
-    this.#stop.disabled = activity === "offline" || activity === "idle";
+    this.#speak.disabled = !can.canSpeak;
+    this.#stop.disabled = !can.canStop && (activity === "offline" || activity === "idle");
   }
 
   showFigures(figures: SpeechFigures): void {
@@ -119,9 +119,10 @@ export class View {
     show("announcement", text);
   }
 
-  showError(error: SpeechError | undefined): void {
+  /** @param error or a sentence of the page's own */
+  showError(error: SpeechError | string | undefined): void {
     this.#message.hidden = error === undefined;
-    this.#message.textContent = error === undefined ? "" : describeError(error);
+    this.#message.textContent = error instanceof SpeechError ? describeError(error) : (error ?? "");
   }
 
   /** Who speaks instead of the voice that was chosen, and why. */

@@ -33,7 +33,7 @@ export class Player {
   #takes = 0;
   #current: Playback | undefined;
 
-  /** @throws SpeechError `client.player_failed` */
+  /** @throws SpeechError `client.player_failed`; `client.connect_failed` where the worklet can't be fetched */
   static async open(options: PlayerOptions): Promise<Player> {
     const { sampleRateHz = 24_000, maxBufferedMs = 600_000, startMs = 40 } = options;
     const samples = (ms: number) => Math.round((ms * sampleRateHz) / 1000);
@@ -50,7 +50,13 @@ export class Player {
       });
     } catch (cause) {
       await context?.close().catch(() => {});
-      throw new SpeechError("client.player_failed", undefined, { cause });
+      // A worklet that could not be fetched says nothing about what the browser can do.
+      const isUnreachable = cause instanceof DOMException && cause.name === "AbortError";
+      throw isUnreachable
+        ? new SpeechError("client.connect_failed", "The player could not be loaded from the server.", {
+            cause,
+          })
+        : new SpeechError("client.player_failed", undefined, { cause });
     }
   }
 
