@@ -271,8 +271,9 @@ export class Outbound {
     if (frame.splice) this.#countSplice(frame, of);
     of.sentSamples += frame.samples;
     of.sentUpTo = frame.firstSample + frame.samples;
-    this.#options.sink.sendFrame(frame, of);
-    this.#options.observer.framesSent(1, frame.pcm.byteLength);
+    const { sink, observer } = this.#options;
+    sink.sendFrame(frame, of);
+    observer.framesSent(1, (sink.frameHeaderBytes ?? 0) + frame.pcm.byteLength);
   }
 
   #awaitConfirmation(act: (() => void) | undefined): void {

@@ -6,6 +6,8 @@ import type { DeliveryTally } from "./tally.ts";
 export interface Sink {
   /** Takes more now. After it was false, whoever owns the sink calls `Outbound.resume` once it is true again. */
   readonly writable: boolean;
+  /** Bytes that it sends in front of each frame's samples; absent: none. */
+  readonly frameHeaderBytes?: number;
   /** Runs `send`, so that all it sends leaves together. */
   batch(send: () => void): void;
   /** @param of the frame's utterance; told what of it the client is known to have, where the sink can know that */

@@ -133,7 +133,7 @@ export class Session {
   flush(): void {
     const open = this.#openUtterance();
     if (open === "none") throw nothingOpen("flush");
-    if (open !== "refused") open.flush();
+    if (open !== "refused") open.input.flush();
   }
 
   /** @throws GatewayError `protocol.wrong_state` */
@@ -144,9 +144,9 @@ export class Session {
     this.#openText = "none";
     if (open === "refused") return;
     try {
-      if (rest !== "") open.speak(rest);
+      if (rest !== "") open.input.speak(rest);
     } finally {
-      open.endText();
+      open.input.endText();
     }
   }
 
@@ -257,7 +257,7 @@ export class Session {
       return opened;
     }
     this.#assertSameOptions(open, requested);
-    open.speak(text);
+    open.input.speak(text);
     return undefined;
   }
 

@@ -5,7 +5,8 @@ import { type RequestedOptions, toSpeechOptions } from "@tts-labs/protocol/speec
 import type { BackgroundWork } from "../background-work.ts";
 import type { RestoredUtterance } from "../speech/resume.ts";
 import type { Detached } from "./detached.ts";
-import { Utterance, type UtteranceOptions } from "./utterance.ts";
+import { Utterance } from "./utterance.ts";
+import type { UtteranceOptions } from "./utterance-options.ts";
 
 /** Ended utterances whose ids are still known, for reports that come late. */
 const MAX_REMEMBERED_UTTERANCES = 32;
@@ -77,7 +78,7 @@ export class UtteranceLine {
     }
     this.#options.services.unsettled.assertRoom();
     const utterance = this.#newUtterance(newUtteranceId(), this.#nextNumber, requested);
-    utterance.speak(text);
+    utterance.input.speak(text);
     this.#nextNumber++;
     this.#append(utterance);
     utterance.open();
@@ -98,7 +99,7 @@ export class UtteranceLine {
   /** @throws GatewayError `protocol.wrong_state` */
   played(utteranceId: string, samples: number): void {
     const utterance = this.#unfinished.find((it) => it.utteranceId === utteranceId);
-    if (utterance !== undefined) utterance.playedSamples = samples;
+    if (utterance !== undefined) utterance.tally.playedSamples = samples;
     else if (this.#ended.has(utteranceId)) this.#ended.set(utteranceId, samples);
     else throw new GatewayError("protocol.wrong_state", `This session has no utterance "${utteranceId}".`);
   }
@@ -164,7 +165,7 @@ export class UtteranceLine {
   #onEnded(utterance: Utterance): void {
     this.#unfinished = this.#unfinished.filter((it) => it !== utterance);
     if (utterance.isHeld) this.#held.add(utterance);
-    this.#ended.set(utterance.utteranceId, utterance.playedSamples);
+    this.#ended.set(utterance.utteranceId, utterance.tally.playedSamples ?? 0);
     const [oldest] = this.#ended.keys();
     if (this.#ended.size > MAX_REMEMBERED_UTTERANCES && oldest !== undefined) this.#ended.delete(oldest);
   }

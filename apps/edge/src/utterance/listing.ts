@@ -1,11 +1,14 @@
-import type { LiveRegistry, UtteranceRecord } from "@tts-labs/core/session/live-registry";
-import type { BackgroundWork } from "../background-work.ts";
+import type { UtteranceRecord } from "@tts-labs/core/session/live-registry";
+import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
+import type { SessionServices, SessionSettings } from "../services.ts";
 
 export interface UtteranceListingOptions {
-  readonly registry: LiveRegistry;
-  readonly background: BackgroundWork;
   readonly utteranceId: string;
-  readonly ttlMs: number;
+  readonly sessionId: string;
+  readonly speech: Pick<SpeechOptions, "voice" | "model">;
+  readonly createdAtMs: number;
+  readonly services: Pick<SessionServices, "registry" | "background" | "nodeId">;
+  readonly settings: Pick<SessionSettings, "liveTtlMs">;
 }
 
 /** An utterance's place in the live view, once it is worth one. */
@@ -17,23 +20,40 @@ export class UtteranceListing {
     this.#options = options;
   }
 
+  toRecord(state: UtteranceRecord["state"], queuedFrames: number): UtteranceRecord {
+    const { utteranceId, sessionId, speech, createdAtMs, services } = this.#options;
+    const { voice, model } = speech;
+    return {
+      utteranceId,
+      sessionId,
+      voice,
+      model,
+      edgeId: services.nodeId,
+      state,
+      createdAtMs,
+      queuedFrames,
+    };
+  }
+
   /** Lists it, or keeps it there. */
   put(record: UtteranceRecord): void {
-    const { registry, background, ttlMs } = this.#options;
-    this.#listed = registry.putUtterance(record, ttlMs);
-    background.add("utterance listed", this.#listed);
+    const { services, settings } = this.#options;
+    this.#listed = services.registry.putUtterance(record, settings.liveTtlMs);
+    services.background.add("utterance listed", this.#listed);
   }
 
   show(state: UtteranceRecord["state"]): void {
-    const { registry, background, utteranceId } = this.#options;
+    const { services, utteranceId } = this.#options;
     if (this.#listed === undefined) return;
-    background.add("utterance's state shown", registry.updateUtterance(utteranceId, { state }));
+    const shown = services.registry.updateUtterance(utteranceId, { state });
+    services.background.add("utterance's state shown", shown);
   }
 
   /** Not before it is listed, or the listing would outlive it. @throws GatewayError `storage.*` */
   async remove(): Promise<void> {
     if (this.#listed === undefined) return;
     await this.#listed.catch(() => undefined);
-    await this.#options.registry.removeUtterance(this.#options.utteranceId);
+    const { services, utteranceId } = this.#options;
+    await services.registry.removeUtterance(utteranceId);
   }
 }

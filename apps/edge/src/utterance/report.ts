@@ -1,3 +1,4 @@
+import { firstAudioVerdict } from "@tts-labs/core/audio/first-audio-verdict";
 import type { LatencyParts } from "@tts-labs/core/session/entries";
 import type { CancelledSpeech, UtteranceEnd } from "@tts-labs/core/session/utterance-end";
 import type { UtteranceResult } from "@tts-labs/core/session/utterance-result";
@@ -5,6 +6,7 @@ import { samplesToMs } from "@tts-labs/protocol/audio/pcm";
 import type { GatewayError } from "@tts-labs/protocol/errors";
 import type { DeliveryTally } from "../delivery/tally.ts";
 import type { UtteranceSummary } from "../edge-observer.ts";
+import type { SessionServices } from "../services.ts";
 import type { SpeechMaking } from "../speech/speech-making.ts";
 import { type FirstAudio, toFirstAudio } from "./first-audio.ts";
 import { toHeard } from "./heard.ts";
@@ -19,6 +21,7 @@ export interface UtteranceReportOptions {
   readonly making: SpeechMaking;
   /** Samples that the client had heard over an earlier connection. */
   readonly samplesBefore: number;
+  readonly services: Pick<SessionServices, "observer" | "logger">;
 }
 
 /** What is said of an utterance when it is over: to its client, to metrics, and in the log. */
@@ -86,11 +89,25 @@ export class UtteranceReport {
     return { sentSamples: tally.sentSamples, playedSamples: tally.playedSamples ?? 0, ...heard };
   }
 
-  toSummary(outcome: UtteranceSummary["outcome"], error: GatewayError | undefined): UtteranceSummary {
+  /** Tells metrics and the log how it ended. */
+  ended(outcome: UtteranceSummary["outcome"], error: GatewayError | undefined): void {
+    const { observer, logger } = this.#options.services;
+    const summary = this.#toSummary(outcome, error);
+    observer.utteranceEnded(summary);
+    const { firstAudioMs } = summary;
+    const verdict = firstAudioMs === null ? {} : { firstAudio: firstAudioVerdict(firstAudioMs) };
+    const cause = error?.cause ? { err: error.cause } : {};
+    logger.info({ ...summary, ...verdict, ...cause }, "utterance ended");
+  }
+
+  #toSummary(outcome: UtteranceSummary["outcome"], error: GatewayError | undefined): UtteranceSummary {
     const { utteranceId, sessionId, requestId, tally, making } = this.#options;
     const { totalMs, parts } = this.#firstAudio();
     return {
-      ...{ utteranceId, sessionId, requestId, outcome },
+      utteranceId,
+      sessionId,
+      requestId,
+      outcome,
       ...(error === undefined ? {} : { code: error.code }),
       characters: making.characters,
       samples: tally.sentSamples,

@@ -50,6 +50,10 @@ export class ConfirmedSink implements Sink {
     this.#askBytes = Math.min(maxUnconfirmedBytes / ASKS_PER_BOUND, MAX_ASK_BYTES);
   }
 
+  get frameHeaderBytes(): number {
+    return this.#sink.frameHeaderBytes ?? 0;
+  }
+
   get writable(): boolean {
     return this.#sink.writable && this.#sentBytes - this.#confirmedBytes < this.#maxUnconfirmedBytes;
   }

@@ -1,4 +1,5 @@
 import type { WebSocket } from "uWebSockets.js";
+import { AUDIO_FRAME_HEADER_BYTES } from "@tts-labs/protocol/audio-frame";
 import { type GatewayError, toCloseCode } from "@tts-labs/protocol/errors";
 import { encodeServerMessage, type ServerMessage, toErrorMessage } from "@tts-labs/protocol/server-message";
 import type { Frame } from "../../delivery/frame.ts";
@@ -14,6 +15,7 @@ const DROPPED = 2;
  * be a gap that nobody tells: it ends the connection, and the client may come back.
  */
 export class SocketSink<UserData> implements Sink {
+  readonly frameHeaderBytes = AUDIO_FRAME_HEADER_BYTES;
   readonly #socket: WebSocket<UserData>;
   readonly #highWaterBytes: number;
   readonly #closeFrameBytes: number;
