@@ -5,7 +5,8 @@ import { closeRedis, openRedis, type RedisConnection } from "@tts-labs/core/redi
 import { Keys } from "@tts-labs/core/redis/keys";
 import { openRedisStreams } from "@tts-labs/core/stream/redis-stream";
 import { defaultEdgeConfig, type EdgeConfig } from "@tts-labs/edge/config";
-import { type Edge, startEdge } from "@tts-labs/edge/main";
+import type { Edge } from "@tts-labs/edge/edge";
+import { startEdge } from "@tts-labs/edge/main";
 import { FakeWorker, type FakeWorkerOptions } from "./fake-worker.ts";
 import { WITHOUT_ADMISSION } from "./system.ts";
 

@@ -1,6 +1,7 @@
 import { silentLogger } from "@tts-labs/core/logger";
 import { defaultEdgeConfig, type EdgeConfig } from "@tts-labs/edge/config";
-import { type Edge, startEdge } from "@tts-labs/edge/main";
+import type { Edge } from "@tts-labs/edge/edge";
+import { startEdge } from "@tts-labs/edge/main";
 import { type EdgeAlone, type EdgeAloneOptions, startEdgeAlone } from "./edge-alone.ts";
 
 /** Two edges over one Redis, with a fake worker behind them. */

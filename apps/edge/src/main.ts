@@ -1,7 +1,6 @@
 import { ByteBudget } from "@tts-labs/core/async/byte-budget";
-import type { AudioCache, CacheObserver } from "@tts-labs/core/cache/audio-cache";
+import type { CacheObserver } from "@tts-labs/core/cache/audio-cache";
 import { toProviderIdentity } from "@tts-labs/core/cache/cache-key";
-import type { Flights } from "@tts-labs/core/cache/flights";
 import { openRedisAudioCache } from "@tts-labs/core/cache/redis-audio-cache";
 import { RedisFlights } from "@tts-labs/core/cache/redis-flights";
 import { newNodeId } from "@tts-labs/core/ids";
@@ -12,37 +11,33 @@ import { openLogger } from "@tts-labs/core/process/logger";
 import { logUncaught, tellParent, tellStartFailure } from "@tts-labs/core/process/program";
 import { secretsIn } from "@tts-labs/core/process/secrets";
 import { openUtteranceQueue } from "@tts-labs/core/queue/bullmq";
-import type { UtteranceQueue } from "@tts-labs/core/queue/utterance-job";
 import { closeRedis, openRedis } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
 import { RedisClock } from "@tts-labs/core/redis/shared-clock";
 import { awaitRedis } from "@tts-labs/core/redis/start-check";
 import { StorageCheck } from "@tts-labs/core/redis/storage-check";
-import type { LiveRegistry } from "@tts-labs/core/session/live-registry";
 import { openLiveRegistry } from "@tts-labs/core/session/redis-live-registry";
 import { openSessionStore } from "@tts-labs/core/session/redis-session-store";
-import { openVoiceList, type Voice } from "@tts-labs/core/session/redis-voice-list";
-import type { SessionStore } from "@tts-labs/core/session/session-store";
+import { openVoiceList } from "@tts-labs/core/session/redis-voice-list";
 import { openRedisStreams } from "@tts-labs/core/stream/redis-stream";
 import type { StreamStore } from "@tts-labs/core/stream/stream";
-import type { GatewayError } from "@tts-labs/protocol/errors";
 import type { SpeechDefaults } from "@tts-labs/protocol/speech-options";
 import { Admission } from "./admission.ts";
 import { BackgroundWork } from "./background-work.ts";
-import { type BudgetLimits, DEFAULT_LIMITS, EdgeBudget } from "./budget/edge-budget.ts";
+import { DEFAULT_LIMITS, EdgeBudget } from "./budget/edge-budget.ts";
 import { boundConnections, readOpenFiles } from "./budget/open-files.ts";
 import { type EdgeConfig, edgeEnvironment, parseEdgeConfig } from "./config.ts";
 import { DefaultVoice } from "./default-voice.ts";
 import { Drain } from "./drain.ts";
+import type { Edge, EdgeGround, EdgeSeams } from "./edge.ts";
 import { listenForOps } from "./http/ops-port.ts";
 import type { OpsServices } from "./http/ops-routes.ts";
-import { openPageRoutes, type PageRoutes } from "./http/page-routes.ts";
+import { openPageRoutes } from "./http/page-routes.ts";
 import { openMetrics } from "./metrics.ts";
 import { listen } from "./server.ts";
-import type { WantedRoutes } from "./services.ts";
 import { SessionRegistry } from "./session/registry.ts";
 import { toCompleteSpeech } from "./shared-speech/complete-speech.ts";
-import { type Keeps, SpeechCache } from "./shared-speech/speech-cache.ts";
+import { SpeechCache } from "./shared-speech/speech-cache.ts";
 import { RedisWantedRoutes } from "./wanted-routes.ts";
 
 /** Longest wait at closing for cancels and records under way. */
@@ -52,55 +47,6 @@ const LIVE_TTL_MS = 30_000;
 /** An edge refreshes its sessions three times a window: what its death finds least fresh still lasts for one. */
 const HELD_WINDOWS = 4 / 3;
 const NEVER = new AbortController().signal;
-
-export interface Edge {
-  readonly nodeId: string;
-  readonly url: string;
-  /** Where operators ask: live view, metrics, info. */
-  readonly opsUrl: string;
-  readonly port: number;
-  /** What it holds now; all zero when nobody is there. */
-  counts(): { readonly sessions: number; readonly utterances: number; readonly backgroundWork: number };
-  /** Not ready any more, and takes no new sessions; those there are go on. */
-  drain(): void;
-  /**
-   * Not ready, then no new connections; clients are told to move, spread out, and followed by a close once they have
-   * left, at the limit, or when hurried. May be called twice.
-   */
-  leave(hurry?: AbortSignal): Promise<void>;
-  /** Stops listening, sends every client away with `draining` (4001), lets go of everything. May be called twice. */
-  close(): Promise<void>;
-}
-
-/** What an edge stands on: Redis in production, memory in tests. Whoever gives it closes it. */
-export interface EdgeGround {
-  readonly streams: StreamStore;
-  readonly queue: UtteranceQueue;
-  readonly registry: LiveRegistry;
-  readonly routes: WantedRoutes;
-  readonly sessions: SessionStore;
-  /** As workers have put them; `undefined` where none has lately. */
-  readonly voices: () => Promise<readonly Voice[] | undefined>;
-  /** Why nothing can be stored, enqueued or heard just now. */
-  readonly storageTrouble: () => Promise<GatewayError | undefined>;
-  readonly page: PageRoutes;
-  /** Absent where nothing is to be cached. */
-  readonly cache?: {
-    readonly flights: Flights;
-    readonly audio: (observer: CacheObserver, memory: ByteBudget) => AudioCache;
-  };
-  /** What may be kept in it; absent: complete speech. */
-  readonly keeps?: Keeps;
-  /** What connections may cost; absent: `DEFAULT_LIMITS`. */
-  readonly limits?: BudgetLimits;
-  /** See `SessionServices`. */
-  readonly asksAtOnce?: boolean;
-}
-
-export interface EdgeSeams extends Pick<EdgeGround, "keeps" | "limits" | "asksAtOnce"> {
-  /** What stands between the edge and its streams. */
-  readonly overStreams?: (streams: StreamStore) => StreamStore;
-}
 
 /**
  * @param seams for tests, which show what happens without a protection

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { silentLogger } from "@tts-labs/core/logger";
 import { defaultEdgeConfig } from "@tts-labs/edge/config";
-import { type Edge, startEdge } from "@tts-labs/edge/main";
+import type { Edge } from "@tts-labs/edge/edge";
+import { startEdge } from "@tts-labs/edge/main";
 import { defaultWorkerConfig } from "@tts-labs/worker/config";
 import { type RunningWorker, startWorker } from "@tts-labs/worker/main";
 import { afterEach, beforeEach, expect, inject, it, vi } from "vitest";

@@ -1,0 +1,62 @@
+import type { ByteBudget } from "@tts-labs/core/async/byte-budget";
+import type { AudioCache, CacheObserver } from "@tts-labs/core/cache/audio-cache";
+import type { Flights } from "@tts-labs/core/cache/flights";
+import type { UtteranceQueue } from "@tts-labs/core/queue/utterance-job";
+import type { LiveRegistry } from "@tts-labs/core/session/live-registry";
+import type { Voice } from "@tts-labs/core/session/redis-voice-list";
+import type { SessionStore } from "@tts-labs/core/session/session-store";
+import type { StreamStore } from "@tts-labs/core/stream/stream";
+import type { GatewayError } from "@tts-labs/protocol/errors";
+import type { BudgetLimits } from "./budget/edge-budget.ts";
+import type { PageRoutes } from "./http/page-routes.ts";
+import type { WantedRoutes } from "./services.ts";
+import type { Keeps } from "./shared-speech/speech-cache.ts";
+
+export interface Edge {
+  readonly nodeId: string;
+  readonly url: string;
+  /** Where operators ask: live view, metrics, info. */
+  readonly opsUrl: string;
+  readonly port: number;
+  /** What it holds now; all zero when nobody is there. */
+  counts(): { readonly sessions: number; readonly utterances: number; readonly backgroundWork: number };
+  /** Not ready any more, and takes no new sessions; those there are go on. */
+  drain(): void;
+  /**
+   * Not ready, then no new connections; clients are told to move, spread out, and followed by a close once they have
+   * left, at the limit, or when hurried. May be called twice.
+   */
+  leave(hurry?: AbortSignal): Promise<void>;
+  /** Stops listening, sends every client away with `draining` (4001), lets go of everything. May be called twice. */
+  close(): Promise<void>;
+}
+
+/** What an edge stands on: Redis in production, memory in tests. Whoever gives it closes it. */
+export interface EdgeGround {
+  readonly streams: StreamStore;
+  readonly queue: UtteranceQueue;
+  readonly registry: LiveRegistry;
+  readonly routes: WantedRoutes;
+  readonly sessions: SessionStore;
+  /** As workers have put them; `undefined` where none has lately. */
+  readonly voices: () => Promise<readonly Voice[] | undefined>;
+  /** Why nothing can be stored, enqueued or heard just now. */
+  readonly storageTrouble: () => Promise<GatewayError | undefined>;
+  readonly page: PageRoutes;
+  /** Absent where nothing is to be cached. */
+  readonly cache?: {
+    readonly flights: Flights;
+    readonly audio: (observer: CacheObserver, memory: ByteBudget) => AudioCache;
+  };
+  /** What may be kept in it; absent: complete speech. */
+  readonly keeps?: Keeps;
+  /** What connections may cost; absent: `DEFAULT_LIMITS`. */
+  readonly limits?: BudgetLimits;
+  /** See `SessionServices`. */
+  readonly asksAtOnce?: boolean;
+}
+
+export interface EdgeSeams extends Pick<EdgeGround, "keeps" | "limits" | "asksAtOnce"> {
+  /** What stands between the edge and its streams. */
+  readonly overStreams?: (streams: StreamStore) => StreamStore;
+}
