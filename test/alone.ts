@@ -12,6 +12,7 @@ export const ALONE: readonly string[] = [
   "test/fault/chaos/*.test.ts",
   "test/fault/client/resume-storm.test.ts",
   "test/fault/client/stops-reading.test.ts",
+  "test/fault/floods/*.test.ts",
   "test/fault/governor.test.ts",
   "test/fault/pool.test.ts",
   "test/fault/slow-client/adaptive-frames.test.ts",

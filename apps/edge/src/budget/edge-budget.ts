@@ -2,6 +2,7 @@ import { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import type { Logger } from "@tts-labs/core/logger";
 import type { BudgetObserver } from "./budget-observer.ts";
 import { Connections } from "./connections.ts";
+import { GivenUpRequests } from "./given-up-requests.ts";
 import type { IntakeRoles } from "./intake.ts";
 import {
   type BudgetName,
@@ -39,6 +40,7 @@ export class EdgeBudget {
   readonly clientGate: RequestGate;
   readonly opsGate: RequestGate;
   readonly unsettled: UnsettledUtterances;
+  readonly givenUp: GivenUpRequests;
   readonly requestBodies: ByteBudget;
   readonly jsonAnswers: ByteBudget;
   readonly unreadResponses: ByteBudget;
@@ -78,6 +80,7 @@ export class EdgeBudget {
       },
       observer,
     );
+    this.givenUp = new GivenUpRequests(edge.givenUpRequests, observer);
     this.requestBodies = new ByteBudget(edge.requestBodyBytes);
     this.jsonAnswers = new ByteBudget(jsonAnswerBytes);
     this.unreadResponses = new ByteBudget(edge.unreadResponseBytes);
@@ -96,6 +99,7 @@ export class EdgeBudget {
       ["connections", this.connections.count],
       ["unsettled-utterances", this.unsettled.count],
       ["held-messages", this.#heldBytes.takenBytes],
+      ["given-up-requests", Math.ceil(this.givenUp.count)],
       ["request-bodies", this.requestBodies.takenBytes],
       ["json-answers", this.jsonAnswers.takenBytes],
       ["unread-responses", this.unreadResponses.takenBytes],

@@ -12,6 +12,7 @@ export type BudgetName =
   | "held-messages"
   | "connections"
   | "requests"
+  | "given-up-requests"
   | "request-bodies"
   | "json-answers"
   | "unread-responses";
@@ -47,6 +48,8 @@ export interface EdgeLimits {
   /** and above which no new ones are opened. */
   readonly maxUnsettledUtterances: number;
   readonly heldBytes: number;
+  /** Requests given up early, above which each has to stay for a moment before it begins. */
+  readonly givenUpRequests: TokenRate;
   readonly requestBodyBytes: number;
   /** Audio in responses that was written and not read. */
   readonly unreadResponseBytes: number;
@@ -76,6 +79,7 @@ export const EDGE_LIMITS: EdgeLimits = {
   calmUnsettled: 64,
   maxUnsettledUtterances: 5_000,
   heldBytes: 64 * MIB,
+  givenUpRequests: { perSecond: 20, burst: 50 },
   requestBodyBytes: 32 * MIB,
   unreadResponseBytes: 64 * MIB,
   turnMs: 4,

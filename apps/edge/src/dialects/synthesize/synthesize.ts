@@ -54,7 +54,7 @@ export interface SynthesizeServices {
   readonly settings: SynthesizeSettings;
   readonly budget: Pick<
     EdgeBudget,
-    "requestBodies" | "jsonAnswers" | "unreadResponses" | "turns" | "connections" | "unsettled"
+    "requestBodies" | "jsonAnswers" | "unreadResponses" | "turns" | "connections" | "unsettled" | "givenUp"
   >;
   readonly observer: EdgeObserver;
   readonly logger: Logger;
@@ -82,6 +82,8 @@ export async function synthesize(exchange: HttpExchange, services: SynthesizeSer
     // The body first, also of a request that will be refused: what came after an answer could not be bounded.
     const bytes = await exchange.readBody(MAX_CLIENT_MESSAGE_BYTES, budget.requestBodies);
     const format = parseHeaders(exchange);
+    await budget.givenUp.mayBegin(exchange);
+    if (!exchange.isOpen) return;
     await budget.unsettled.mayBegin();
     if (!exchange.isOpen) return;
     await budget.turns.run(() => {
