@@ -45,6 +45,7 @@ export async function run(args: readonly string[]): Promise<void> {
       process.stderr.write(`${toLine(row)}\n`);
     }
     const broken = rows.filter((row) => row.broken.length > 0);
+    process.stderr.write(`\n${toTable(rows)}\n\n`);
     process.stderr.write(`${rows.length - broken.length} of ${rows.length} floods held\n`);
     if (json) process.stdout.write(`${JSON.stringify({ bench: "floods", quiet, rows })}\n`);
     if (broken.length > 0) process.exitCode = 1;
@@ -112,6 +113,30 @@ function toLine({ flood, witnessed, firstAudioMs, memoryMb, flooder, reached, br
     JSON.stringify(reached),
     broken.length === 0 ? "held" : `BROKEN: ${broken.join("; ")}`,
   ].join(" | ");
+}
+
+/** All of them in Markdown, for docs/budgets.md. */
+function toTable(rows: readonly Row[]): string {
+  return [
+    "| flood | latest frame | first audio | memory | what became of the flooder | |",
+    "|---|---|---|---|---|---|",
+    ...rows.map(({ flood, witnessed, firstAudioMs, memoryMb, flooder, reached, broken }) => {
+      const names = Object.keys(reached).filter((name) => !name.endsWith("refused"));
+      const fate = [
+        ...names,
+        ...(flooder.closeCode === undefined ? [] : [`closed with ${flooder.closeCode}`]),
+      ];
+      const cells = [
+        flood,
+        `${witnessed.lateMs} ms`,
+        `${firstAudioMs} ms`,
+        `${memoryMb.before} to ${memoryMb.after} MB`,
+        fate.join(", ") || "no bound met",
+        broken.length === 0 ? "held" : "broken",
+      ];
+      return `| ${cells.join(" | ")} |`;
+    }),
+  ].join("\n");
 }
 
 function median(values: readonly number[]): number {

@@ -1,0 +1,64 @@
+import { CONNECTION_LIMITS, EDGE_LIMITS } from "@tts-labs/edge/budget/limits";
+import { describe, expect, inject, onTestFinished, test } from "vitest";
+import { type EdgeAlone, type EdgeAloneOptions, startEdgeAlone } from "../../harness/edge-alone.ts";
+import { FLOODS } from "../../harness/floods/flood-kinds.ts";
+import { witness } from "../../harness/floods/flood-witness.ts";
+import { runFlood } from "../../harness/floods/run-flood.ts";
+
+/** Of each kind; `npm run bench -- floods` floods for longer, and judges to 100 ms. */
+const SECONDS = 1;
+/**
+ * Edge, worker and listeners share this process, and the flooder the machine. This worker has places for all: what a
+ * flooder's utterances take of a real one's shows in the bench.
+ */
+const MAX_LATE_MS = 1_000;
+const MAX_FIRST_AUDIO_MS = 1_000;
+const KINDS = Object.keys(FLOODS).filter((name) => FLOODS[name]?.kind === "frames");
+
+async function open(seams: EdgeAloneOptions["seams"] = {}): Promise<EdgeAlone> {
+  const alone = await startEdgeAlone({ redisUrl: inject("redisUrl"), seams });
+  onTestFinished(() => alone.close());
+  return alone;
+}
+
+/** The budgets that were met, each with what was done. */
+async function reached({ edge }: EdgeAlone): Promise<readonly string[]> {
+  const text = await (await fetch(`${edge.opsUrl}/metrics`)).text();
+  const series = /^tts_edge_budget_reached_total\{budget="(.*?)",action="(paused|closed)"\} [1-9]/gm;
+  return [...text.matchAll(series)].map(([, budget, action]) => `${budget} ${action}`);
+}
+
+async function flood(alone: EdgeAlone, name: string) {
+  const { url } = alone.edge;
+  const [witnessed, flooder] = await Promise.all([
+    witness({ url, seconds: SECONDS + 1 }),
+    runFlood(url, name, SECONDS),
+  ]);
+  return { witnessed, flooder, names: await reached(alone) };
+}
+
+describe("one client at line rate", () => {
+  test.each(KINDS)("with %s is paused or closed by name, and nobody else notices", async (name) => {
+    const { witnessed, flooder, names } = await flood(await open(), name);
+    expect(witnessed.refused).toEqual([]);
+    expect(witnessed.lateMs).toBeLessThan(MAX_LATE_MS);
+    expect(Math.max(...witnessed.firstAudioMs)).toBeLessThan(MAX_FIRST_AUDIO_MS);
+    expect([...names, ...(flooder.closeCode === undefined ? [] : [flooder.closeCode])]).not.toEqual([]);
+  });
+
+  test("with pings is neither paused nor closed where a connection has no limits (negative twin)", async () => {
+    const rate = { perSecond: Number.POSITIVE_INFINITY, burst: Number.POSITIVE_INFINITY };
+    const connection = {
+      ...CONNECTION_LIMITS,
+      messages: rate,
+      bytes: rate,
+      heldMessages: Number.POSITIVE_INFINITY,
+      heldBytes: Number.POSITIVE_INFINITY,
+      messagesPerTurn: Number.POSITIVE_INFINITY,
+      unreadAnswers: Number.POSITIVE_INFINITY,
+    };
+    const alone = await open({ limits: { connection, edge: { ...EDGE_LIMITS, turnMs: 1_000 } } });
+    await runFlood(alone.edge.url, "ping frames", SECONDS);
+    expect(await reached(alone)).toEqual([]);
+  });
+});
