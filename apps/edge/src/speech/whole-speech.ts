@@ -12,6 +12,7 @@ import { SecondWitness } from "./reader/second-witness.ts";
 import { type Watched, WatchedReader } from "./reader/watched-reader.ts";
 import type { SpeechMaking, SpeechReading } from "./speech-making.ts";
 import type { RestoredText, UtteranceText } from "./utterance-text.ts";
+import { isOver, nextWholeSpeechState, type WholeSpeechState } from "./whole-speech-state.ts";
 import { WorkerRequest } from "./worker-request.ts";
 
 export interface WholeSpeechOptions {
@@ -57,10 +58,11 @@ export class WholeSpeech implements SpeechMaking {
   readonly #textPause = new TextPause();
   readonly #due = new DueText();
   readonly #worker: WorkerRequest;
+  #state: WholeSpeechState = { kind: "unbegun" };
+  /** Settles when `begin` has: what it stores is there to be taken back. */
   #begun: Promise<void> = Promise.resolve();
-  #stopped: Promise<void> | undefined;
-  /** Stopped or left: what has not been begun is not begun any more. */
-  #isOver = false;
+  /** Once it was stopped: settles when it has been taken back. */
+  #takenBack: Promise<void> | undefined;
 
   constructor(options: WholeSpeechOptions) {
     this.#options = options;
@@ -123,7 +125,8 @@ export class WholeSpeech implements SpeechMaking {
 
   begin(): Promise<void> {
     const { restored } = this.#options;
-    const begun = restored === undefined ? this.#begin() : this.#beginAgain(restored);
+    this.#state = nextWholeSpeechState(this.#state, "begin");
+    const begun = restored === undefined ? this.#findOrSpeak() : this.#goOn(restored);
     this.#begun = begun.catch(() => undefined);
     return begun;
   }
@@ -140,7 +143,7 @@ export class WholeSpeech implements SpeechMaking {
             ...{ pickupTimeoutMs, stallTimeoutMs, openedAtMs: this.#worker.askedAtMs },
             lastTextAtMs: () => this.#due.lastTextAtMs,
             instead: async (error) =>
-              (await this.#beginsAgain(error)) ? this.#open(replayBytes) : undefined,
+              (await this.#isMadeInstead(error)) ? this.#open(replayBytes) : undefined,
           });
     if (restored === undefined) return { reader };
     // Entries of the cache have numbers of their own.
@@ -149,13 +152,14 @@ export class WholeSpeech implements SpeechMaking {
   }
 
   stop(): void {
-    this.#isOver = true;
+    if (isOver(this.#state)) return;
+    this.#state = nextWholeSpeechState(this.#state, "stop");
     this.#worker.stop();
-    this.#stopped ??= this.#found.use === "miss" ? this.#stopUnlessShared() : this.#takeBack();
+    this.#takenBack = this.#found.use === "miss" ? this.#stopUnlessShared() : this.#takeBack();
   }
 
   async leave(): Promise<void> {
-    this.#isOver = true;
+    this.#state = nextWholeSpeechState(this.#state, "leave");
     this.#worker.stop();
     this.#found.leave();
     await this.#begun;
@@ -164,7 +168,7 @@ export class WholeSpeech implements SpeechMaking {
 
   async release(keepMs?: number): Promise<void> {
     const { utteranceId, services, restored } = this.#options;
-    await this.#stopped;
+    await this.#takenBack;
     this.#found.close();
     this.#text.close();
     // It has never been in Redis.
@@ -179,7 +183,7 @@ export class WholeSpeech implements SpeechMaking {
 
   async #remove(listeners: "alone" | "joined"): Promise<void> {
     const { utteranceId, sessionId, services } = this.#options;
-    const isStopped = this.#stopped !== undefined && listeners === "alone";
+    const isStopped = this.#takenBack !== undefined && listeners === "alone";
     const ofAudio = listeners === "joined" ? "last-reader" : "now";
     await Promise.all([
       services.streams.remove({ tag: utteranceId, name: "text" }, isStopped ? "soon" : "now"),
@@ -187,13 +191,14 @@ export class WholeSpeech implements SpeechMaking {
     ]);
   }
 
-  async #begin(): Promise<void> {
+  /** Hears it where it is being said or was said before; else has it spoken. */
+  async #findOrSpeak(): Promise<void> {
     const { onFound } = this.#options;
     if (this.#found.isCaching) await this.#textPause.wait(() => this.#text.given);
     const { whole } = this.#text;
     const way = whole === undefined ? "speak" : await this.#found.find(whole);
-    if (this.#isOver) return this.#found.abandon();
-    // First what somebody waits for, then the books.
+    if (isOver(this.#state)) return this.#found.abandon();
+    // Storing comes before bookkeeping: this is on the latency path.
     const stored = way === "speak" ? this.#storeInTime() : undefined;
     onFound(way === "listen" ? whole : undefined);
     await stored;
@@ -201,26 +206,26 @@ export class WholeSpeech implements SpeechMaking {
   }
 
   /** What has audio of its own needs nothing; else the text is looked up again. */
-  async #beginAgain({ soundless, from, hasEnded, text, isUnspoken }: RestoredSpeech): Promise<void> {
+  async #goOn({ soundless, from, hasEnded, text, isUnspoken }: RestoredSpeech): Promise<void> {
     if (isUnspoken === true && text?.isComplete === false) return this.#worker.askOnceDue();
     if (soundless === undefined || !this.#found.isCaching) return;
     const way = await this.#found.find(soundless, from.sample > 0);
-    if (!this.#isOver && way === "listen") return;
+    if (!isOver(this.#state) && way === "listen") return;
     // What it was heard from is gone: anew it could sound different, so only what was not begun is spoken.
     const isUnheard = from.sample === 0 && !hasEnded;
-    if (!this.#isOver && isUnheard) {
+    if (!isOver(this.#state) && isUnheard) {
       return this.#text.isClaimed ? this.#worker.ask() : this.#storeInTime();
     }
     await this.#found.abandon();
-    if (!this.#isOver) throw new GatewayError("session.position_gone");
+    if (!isOver(this.#state)) throw new GatewayError("session.position_gone");
   }
 
   /** Whether the utterance that it has joined, and that failed, is spoken anew: by itself, or another that joined. */
-  async #beginsAgain(error: GatewayError): Promise<boolean> {
+  async #isMadeInstead(error: GatewayError): Promise<boolean> {
     const { restored } = this.#options;
-    if (this.#isOver || (restored?.from.sample ?? 0) > 0) return false;
+    if (isOver(this.#state) || (restored?.from.sample ?? 0) > 0) return false;
     const way = await this.#found.findInstead(this.#text.given, error);
-    if (way === "give-up" || this.#isOver) return false;
+    if (way === "give-up" || isOver(this.#state)) return false;
     if (way === "speak") await this.#storeInTime();
     return true;
   }
