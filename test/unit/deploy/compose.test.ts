@@ -51,7 +51,7 @@ describe("docker-compose.yml", () => {
 
   it("mounts only files that are there", () => {
     const mounts = Object.values<{ volumes?: string[] }>(compose()).flatMap((it) => it.volumes ?? []);
-    expect(mounts.length).toBe(3);
+    expect(mounts.length).toBe(4);
     for (const mount of mounts)
       expect(existsSync(new URL(mount.split(":")[0] ?? "", root)), mount).toBe(true);
   });
