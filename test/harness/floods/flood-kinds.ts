@@ -63,6 +63,7 @@ export const FLOODS: Readonly<Record<string, Flood>> = {
   "unknown type": messages({ type: "flood" }),
   "no JSON": messages("{"),
   "empty messages": messages(""),
+  "empty continuations": { kind: "frames", frame: frame(0x00, ""), first: frame(0x01, "") },
   binary: { kind: "frames", frame: frame(BINARY, "flood") },
   "ping frames": { kind: "frames", frame: frame(PING, "") },
   "pong frames": { kind: "frames", frame: frame(PONG, "b1") },

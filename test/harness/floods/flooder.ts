@@ -38,7 +38,7 @@ class Flooder {
   }
 
   async run(flood: Flood): Promise<FloodResult> {
-    if (flood.kind === "frames") await this.#repeat(flood.frame, UPGRADE);
+    if (flood.kind === "frames") await this.#repeat(flood.frame, UPGRADE, flood.first);
     else if (flood.kind === "requests") await this.#repeat(Buffer.from(flood.request), "");
     else if (flood.kind === "endless-body") await this.#repeat(Buffer.alloc(LUMP_BYTES, "x"), flood.head);
     else if (flood.kind === "slow-bodies") await this.#drip(flood.head);
@@ -56,12 +56,13 @@ class Flooder {
     return performance.now() >= this.#untilMs;
   }
 
-  async #repeat(piece: Buffer, before: string): Promise<void> {
+  async #repeat(piece: Buffer, before: string, first?: Buffer): Promise<void> {
     const lump = Buffer.concat(Array.from({ length: Math.ceil(LUMP_BYTES / piece.length) }, () => piece));
     const socket = await this.#connect();
     if (before !== "") socket.write(before);
     if (before === UPGRADE)
       await Promise.race([new Promise((resolve) => socket.once("data", resolve)), sleep(2_000)]);
+    if (first !== undefined) socket.write(first);
     while (!this.#isOver && !socket.destroyed && this.#endedAfterMs === undefined) {
       const isTaken = socket.write(lump);
       this.#sentBytes += lump.length;
