@@ -50,6 +50,21 @@ describe("a session of the native protocol", () => {
     expect(client.connected.resume_token.length).toBeGreaterThan(40);
   });
 
+  test("names its encoding, and tells the time in UTC when it opens and when an utterance completes", async () => {
+    const before = Date.now();
+    const client = await connect();
+    const { end } = await client.speak(TEXT);
+    const after = Date.now();
+    if (end.type !== "stream_complete") throw new Error("not complete");
+    expect(client.connected.encoding).toBe("pcm_s16le");
+    const times = [client.connected.time, end.time];
+    expect(times.map((time) => new Date(time).toISOString())).toEqual(times);
+    const [opened = 0, completed = 0] = times.map((time) => Date.parse(time));
+    expect(opened).toBeGreaterThanOrEqual(before);
+    expect(completed).toBeGreaterThanOrEqual(opened);
+    expect(completed).toBeLessThanOrEqual(after);
+  });
+
   test("speaks a text to the last sample, with words and totals", async () => {
     const client = await connect({ frame_samples: 960 });
     const spoken = await client.speak(TEXT);
