@@ -172,6 +172,13 @@ export const edgeEnvironment = {
       "for the stall timeout, as tests do to show what that costs.",
     default: true,
   }),
+  utterancesAhead: integer("UTTERANCES_AHEAD", {
+    about:
+      "Utterances of a session that are begun beyond the one that is delivered; each may take a worker's place and a slot. Later ones wait as text.",
+    default: 2,
+    min: 0,
+    max: 7,
+  }),
   sentencesAhead: integer("SENTENCES_AHEAD", {
     about:
       "Sentences begun beyond the one that is read, where a session asked for sentence_cache; each may take a slot.",

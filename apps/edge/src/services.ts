@@ -50,6 +50,8 @@ export interface SessionSettings {
   readonly resumeWindowMs: number;
   /** Audio kept in Redis behind what was given to a client's socket. */
   readonly replayBytes: number;
+  /** Utterances of a session begun beyond the one that is delivered. */
+  readonly utterancesAhead: number;
   /** Sentences begun beyond the one that is read, where an utterance is made sentence by sentence. */
   readonly sentencesAhead: number;
 }

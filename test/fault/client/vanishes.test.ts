@@ -46,7 +46,8 @@ describe("clients that vanish", () => {
       client.send({ type: "stream_end" });
     }
     client.send({ type: "text", text: "and one whose text is still open" });
-    await expect.poll(() => alone.worker.runs.length).toBe(5);
+    // The one that is delivered and the two behind it; the others wait as text.
+    await expect.poll(() => alone.worker.runs.length).toBe(3);
     await client.terminate();
     await expectNothingLeft();
     expect(alone.worker.runs.some((run) => run.state === "cancelled")).toBe(true);

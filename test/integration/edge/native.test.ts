@@ -1,6 +1,6 @@
 import { samplesToMs } from "@tts-labs/protocol/audio/pcm";
 import { MAX_UTTERANCE_CHARACTERS, MAX_UTTERANCES_PER_SESSION } from "@tts-labs/protocol/limits";
-import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
 import { type EdgeAlone, startEdgeAlone } from "../../harness/edge-alone.ts";
 import { fakeSpeechOf } from "../../harness/fake-worker.ts";
 import { Gate } from "../../harness/gate.ts";
@@ -46,7 +46,10 @@ describe("a session of the native protocol", () => {
       sample_rate: 24_000,
       provider: "elevenlabs",
       request_id: "call-17",
+      encoding: "pcm_s16le",
     });
+    // The server's clock, for clients that compare it with theirs.
+    expect(Math.abs(Date.parse(client.connected.time) - Date.now())).toBeLessThan(60_000);
     expect(client.connected.resume_token.length).toBeGreaterThan(40);
   });
 
@@ -80,9 +83,12 @@ describe("a session of the native protocol", () => {
       dropped_frames: 0,
       frames: Math.ceil(samples / 960),
       duration_ms: samplesToMs(samples, 24_000),
-      latency_ms: { queue: 1, slot: 0, connect: 2, provider: 3, turn: 0 },
+      latency_ms: { slot: 0, connect: 2, provider: 3, turn: expect.any(Number) },
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
     });
     if (spoken.end.type !== "stream_complete") throw new Error("not complete");
+    // The fake worker says 1 ms, which is less where all of it was faster than the 6 ms that it makes up.
+    expect(spoken.end.latency_ms["queue"]).toBeLessThanOrEqual(1);
     const parts = Object.values(spoken.end.latency_ms).reduce((sum, ms) => sum + ms, 0);
     expect(parts).toBeCloseTo(spoken.end.first_audio_ms ?? 0, 5);
   });
@@ -167,6 +173,43 @@ describe("a session of the native protocol", () => {
     for (const [i, text] of texts.entries()) {
       expect((await client.utterance(i + 1)).pcm.equals(fakeSpeechOf(text))).toBe(true);
     }
+  });
+
+  test("asks workers for the utterance that is delivered and the two behind it; the rest waits as text", async () => {
+    const client = await connect();
+    const before = alone.worker.runs.length;
+    const texts = Array.from({ length: MAX_UTTERANCES_PER_SESSION }, (_, i) => `This is number ${i}. `);
+    gate.close();
+    for (const text of texts) client.send({ type: "text", text, end: true });
+    await expect.poll(() => alone.worker.running).toBe(3);
+    // Whatever is asked for is asked for within this round trip.
+    client.send({ type: "ping", t: 7 });
+    await client.next("pong");
+    expect(alone.worker.runs.length - before).toBe(3);
+    gate.open();
+    for (const [i, text] of texts.entries()) {
+      expect((await client.utterance(i + 1)).pcm.equals(fakeSpeechOf(text))).toBe(true);
+    }
+    expect(alone.worker.runs.length - before).toBe(texts.length);
+  });
+
+  test("holds a place for each of eight utterances where all are begun at once (negative twin)", async () => {
+    const worker = { beforeChunk: () => gate.passed() };
+    const eager = await startEdgeAlone({
+      redisUrl: inject("redisUrl"),
+      edge: { utterancesAhead: 7 },
+      worker,
+    });
+    onTestFinished(() => eager.close());
+    gate.close();
+    const client = await NativeClient.connect(eager.edge.url);
+    onTestFinished(() => client.terminate());
+    for (let i = 0; i < MAX_UTTERANCES_PER_SESSION; i++) {
+      client.send({ type: "text", text: `This is number ${i}. `, end: true });
+    }
+    await expect.poll(() => eager.worker.running).toBe(MAX_UTTERANCES_PER_SESSION);
+    gate.open();
+    await client.utterance(MAX_UTTERANCES_PER_SESSION);
   });
 
   test("takes no more unfinished utterances than its limit, and never half of a refused text", async () => {

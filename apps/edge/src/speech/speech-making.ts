@@ -29,8 +29,10 @@ export interface SpeechMaking {
   flush(): void;
   /** @throws GatewayError `capacity.overloaded` */
   endText(): void;
+  /** Its turn is not far: from now on workers may be asked. May be called twice, also before `begin`. */
+  comeNear(): void;
   /**
-   * Stores what has been given and asks whoever can make it; what was begun over an earlier connection goes on.
+   * Stores what has been given and, once its turn is near, asks whoever can make it; what was begun over an earlier connection goes on.
    * Resolves when it may be read. Call once. @throws GatewayError `storage.*`, `session.position_gone`
    */
   begin(): Promise<void>;

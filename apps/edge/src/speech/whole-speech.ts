@@ -1,3 +1,4 @@
+import { settleable } from "@tts-labs/core/async/settleable";
 import type { UtteranceJob } from "@tts-labs/core/queue/utterance-job";
 import type { CacheUse } from "@tts-labs/core/session/utterance-end";
 import { GatewayError } from "@tts-labs/protocol/errors";
@@ -63,6 +64,9 @@ export class WholeSpeech implements SpeechMaking {
   #begun: Promise<void> = Promise.resolve();
   /** Once it was stopped: settles when it has been taken back. */
   #takenBack: Promise<void> | undefined;
+  #isNear = false;
+  /** Resolves when its turn is near, or it is over. */
+  readonly #near = settleable<void>();
 
   constructor(options: WholeSpeechOptions) {
     this.#options = options;
@@ -151,15 +155,22 @@ export class WholeSpeech implements SpeechMaking {
     return { reader, from: this.#found.use === "hit" ? { sample } : restored.from };
   }
 
+  comeNear(): void {
+    this.#isNear = true;
+    this.#near.resolve();
+  }
+
   stop(): void {
     if (isOver(this.#state)) return;
     this.#state = nextWholeSpeechState(this.#state, "stop");
+    this.#near.resolve();
     this.#worker.stop();
     this.#takenBack = this.#found.use === "miss" ? this.#stopUnlessShared() : this.#takeBack();
   }
 
   async leave(): Promise<void> {
     this.#state = nextWholeSpeechState(this.#state, "leave");
+    this.#near.resolve();
     this.#worker.stop();
     this.#found.leave();
     await this.#begun;
@@ -198,6 +209,7 @@ export class WholeSpeech implements SpeechMaking {
     const { whole } = this.#text;
     const way = whole === undefined ? "speak" : await this.#found.find(whole);
     if (isOver(this.#state)) return this.#found.abandon();
+    if (way === "speak" && !this.#isNear) return this.#speakOnceNear(whole);
     // Storing comes before bookkeeping: this is on the latency path.
     const stored = way === "speak" ? this.#storeInTime() : undefined;
     onFound(way === "listen" ? whole : undefined);
@@ -205,8 +217,25 @@ export class WholeSpeech implements SpeechMaking {
     if (way === "speak") await this.#worker.askOnceDue();
   }
 
+  /**
+   * Its turn is far: it is stored as text, and holds no worker's place. Others must not wait for it meanwhile, so it is
+   * looked up again when its turn is near: it may have been spoken for another by then.
+   */
+  async #speakOnceNear(whole: string | undefined): Promise<void> {
+    await this.#found.abandon();
+    this.#options.onFound();
+    await this.#inTime(this.#text.claim().then(() => this.#text.store()));
+    await this.#near.promise;
+    if (isOver(this.#state)) return;
+    const way = whole === undefined ? "speak" : await this.#found.find(whole);
+    if (isOver(this.#state)) await this.#found.abandon();
+    else if (way === "speak") await this.#worker.askOnceDue();
+  }
+
   /** What has audio of its own needs nothing; else the text is looked up again. */
   async #goOn({ soundless, from, hasEnded, text, isUnspoken }: RestoredSpeech): Promise<void> {
+    if (!this.#isNear && (isUnspoken === true || soundless !== undefined)) await this.#near.promise;
+    if (isOver(this.#state)) return;
     if (isUnspoken === true && text?.isComplete === false) return this.#worker.askOnceDue();
     if (soundless === undefined || !this.#found.isCaching) return;
     const way = await this.#found.find(soundless, from.sample > 0);
@@ -259,14 +288,19 @@ export class WholeSpeech implements SpeechMaking {
     return { witness: new SecondWitness({ streams, queue, job: this.#toJob(), onEnqueued, mayRest }) };
   }
 
-  async #storeInTime(): Promise<void> {
+  #storeInTime(): Promise<void> {
+    return this.#inTime(this.#store());
+  }
+
+  /** @throws GatewayError `storage.timeout` */
+  async #inTime(stored: Promise<void>): Promise<void> {
     const { openTimeoutMs } = this.#options.settings;
     let timer: NodeJS.Timeout | undefined;
     const limit = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new GatewayError("storage.timeout")), openTimeoutMs);
     });
     try {
-      await Promise.race([this.#store(), limit]);
+      await Promise.race([stored, limit]);
     } finally {
       clearTimeout(timer);
     }

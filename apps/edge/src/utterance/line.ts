@@ -28,8 +28,9 @@ export interface UtteranceLineOptions extends Omit<UtteranceOptions, EachOwn> {
 }
 
 /**
- * The utterances of one session, in the order in which they were opened. All of them are made at once, and are
- * delivered one after the other: the turn passes on when one has been read. Once the line was left or cancelled,
+ * The utterances of one session, in the order in which they were opened. They are delivered one after the other: the
+ * turn passes on when one has been read. The few behind it are being made by then, so that there is no gap; later ones
+ * wait as text, and take no worker's place and no slot. Once the line was left or cancelled,
  * no turn is given any more.
  */
 export class UtteranceLine {
@@ -158,8 +159,12 @@ export class UtteranceLine {
     this.#options.services.observer.utteranceOpened();
   }
 
+  /** The first that is not read gets its turn, and those close behind it are made. */
   #giveTurn(): void {
-    if (!this.#isOver) this.#unfinished.find((it) => it.isReading)?.takeTurn();
+    if (this.#isOver) return;
+    const waiting = this.#unfinished.filter((it) => it.isReading);
+    for (const near of waiting.slice(0, this.#options.settings.utterancesAhead + 1)) near.comeNear();
+    waiting[0]?.takeTurn();
   }
 
   #onEnded(utterance: Utterance): void {

@@ -126,6 +126,11 @@ export class Utterance {
     if (record !== undefined) this.#listing.put(record);
   }
 
+  /** Its turn is not far: it is made, where it was only stored until now. May be called twice. */
+  comeNear(): void {
+    this.#making.comeNear();
+  }
+
   /** Its audio is next. May be called twice. */
   takeTurn(): void {
     if (!this.#move({ kind: "turn" })) return;

@@ -143,6 +143,7 @@ export function openMemoryGround(
         liveTtlMs: 60_000,
         resumeWindowMs: 0,
         replayBytes: 0,
+        utterancesAhead: 2,
         sentencesAhead: 2,
       },
       disconnect: () => {},

@@ -26,6 +26,8 @@ export function beginPart(options: SentencePartOptions): SentencePart {
   const partId = toPartId(options.utteranceId, options.sentence);
   const making = options.restored === undefined ? newPart(options, partId) : restorePart(options, partId);
   const begun = making.then(async (part) => {
+    // A sentence is begun only where its utterance is near.
+    part.comeNear();
     await part.begin();
     return part;
   });

@@ -49,6 +49,7 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
   /** That of this number is read. */
   #reading: number;
   /** None is begun before it is read while the client may have heard of it. */
+  #isNear = false;
   #mayBeginAhead = false;
   /** Those before this have been counted, if they had to wait. */
   #heldBackTo = 0;
@@ -141,6 +142,12 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
     return restored === undefined ? { reader } : { reader, from: { sample: restored.from.sample } };
   }
 
+  comeNear(): void {
+    if (this.#isNear) return;
+    this.#isNear = true;
+    this.#beginAhead();
+  }
+
   stop(): void {
     this.#over();
     this.#stopped ??= Promise.all([this.#text.cancel(), this.#withParts(async (part) => part.stop())]);
@@ -221,7 +228,7 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
   }
 
   #beginAhead(): void {
-    if (!this.#mayBeginAhead || this.#isOver) return;
+    if (!this.#mayBeginAhead || !this.#isNear || this.#isOver) return;
     const { settings, services } = this.#options;
     const count = this.#sentences.sentences.length;
     const end = this.#reading + settings.sentencesAhead + 1;
