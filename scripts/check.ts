@@ -1,5 +1,6 @@
 /** `npm run check`: types, lint and format, import directions. All of them run; each says what it found. */
 import { checkImportsAloud } from "./check-imports.ts";
+import { checkLiteralsAloud } from "./check-literals.ts";
 import { runTool } from "./tools.ts";
 
 // What an earlier check has found out is kept: a check after a small change takes a tenth of the CPU time.
@@ -8,4 +9,5 @@ const types =
 const lint =
   (await runTool("biome", ["ci", `--colors=${process.stdout.isTTY ? "force" : "off"}`, "."])) === 0;
 const imports = checkImportsAloud();
-process.exitCode = types && lint && imports ? 0 : 1;
+const literals = checkLiteralsAloud();
+process.exitCode = types && lint && imports && literals ? 0 : 1;

@@ -77,13 +77,20 @@ export async function startEdge(config: EdgeConfig, logger: Logger, seams: EdgeS
     const openCache = (observer: CacheObserver, memory: ByteBudget) =>
       openRedisAudioCache({
         redis: open("commands", config.cacheRedisUrl),
-        ...{ keys, logger, observer, memory, eviction: config.cacheEviction, limits: toCacheLimits(config) },
+        keys,
+        logger,
+        observer,
+        memory,
+        eviction: config.cacheEviction,
+        limits: toCacheLimits(config),
       });
     const storage = new StorageCheck({ commands: redis, queue: queueRedis, subscriber }, keys);
     const voices = openVoiceList({ redis, keys });
     const { overStreams = (own: StreamStore) => own, ...ofGround } = seams;
     const edge = await openEdge(config, logger, nodeId, {
-      ...{ queue, sessions, registry: openLiveRegistry({ redis, keys, clock }) },
+      queue,
+      sessions,
+      registry: openLiveRegistry({ redis, keys, clock }),
       streams: overStreams(streams),
       routes: new RedisWantedRoutes(redis, keys, clock),
       voices: () => voices.get(),
@@ -140,16 +147,24 @@ export async function openEdge(
     ground.cache &&
     audioCache &&
     new SpeechCache({
-      ...{ cache: audioCache, flights: ground.cache.flights, budget, observer: observer.sharing },
-      ...{ streams: ground.streams, nodeId, background, logger },
+      cache: audioCache,
+      flights: ground.cache.flights,
+      budget,
+      observer: observer.sharing,
+      streams: ground.streams,
+      nodeId,
+      background,
+      logger,
       provider: toProviderIdentity(config.elevenLabsUrl),
-      ...{ streamTtlMs: config.streamTtlMs, maxEntryBytes: config.cacheMaxEntryBytes },
+      streamTtlMs: config.streamTtlMs,
+      maxEntryBytes: config.cacheMaxEntryBytes,
       replayBytes: config.resumeWindowMs > 0 ? config.replayBytes : 0,
       keeps: ground.keeps ?? toCompleteSpeech,
     });
   const caching = speechCache === undefined ? {} : { speechCache };
   const admission = new Admission({
-    ...{ limits: config, observer },
+    limits: config,
+    observer,
     queueDepth: async () => {
       const [{ waiting }, oldestWaitMs] = await Promise.all([
         ground.queue.depth(),

@@ -37,116 +37,151 @@ export function openMetrics({ queueDepth, cacheSize, budgetsUsed }: Sampled): Ed
   collectDefaultMetrics({ register: registry });
 
   const connections = new Gauge({
-    ...{ name: "tts_edge_connections", help: "WebSocket connections held.", registers },
+    name: "tts_edge_connections",
+    help: "WebSocket connections held.",
+    registers,
   });
   const sessions = new Gauge({
-    ...{ name: "tts_edge_sessions", help: "Sessions held, HTTP syntheses included.", registers },
+    name: "tts_edge_sessions",
+    help: "Sessions held, HTTP syntheses included.",
+    registers,
     labelNames: ["dialect"],
   });
   const detached = new Gauge({
-    ...{ name: "tts_edge_detached_sessions", registers },
+    name: "tts_edge_detached_sessions",
+    registers,
     help: "Sessions of lost connections that this edge will end unless they are resumed.",
   });
   const resumes = new Counter({
-    ...{ name: "tts_edge_resumes_total", help: "Clients that came back to a session.", registers },
+    name: "tts_edge_resumes_total",
+    help: "Clients that came back to a session.",
+    registers,
     labelNames: ["outcome"],
   });
   const utterances = new Gauge({
-    ...{ name: "tts_edge_utterances", help: "Unfinished utterances.", registers },
+    name: "tts_edge_utterances",
+    help: "Unfinished utterances.",
+    registers,
   });
   const queuedFrames = new Gauge({
-    ...{ name: "tts_edge_queued_frames", help: "Frames that wait in the edge for their clients.", registers },
+    name: "tts_edge_queued_frames",
+    help: "Frames that wait in the edge for their clients.",
+    registers,
   });
   const framesSent = new Counter({
-    ...{
-      name: "tts_edge_frames_sent_total",
-      help: "Audio frames given to sockets and responses.",
-      registers,
-    },
+    name: "tts_edge_frames_sent_total",
+    help: "Audio frames given to sockets and responses.",
+    registers,
   });
   const bytesSent = new Counter({
-    ...{
-      name: "tts_edge_audio_bytes_sent_total",
-      help: "Bytes of these frames, headers included.",
-      registers,
-    },
+    name: "tts_edge_audio_bytes_sent_total",
+    help: "Bytes of these frames, headers included.",
+    registers,
   });
   const framesDropped = new Counter({
-    ...{ name: "tts_edge_frames_dropped_total", help: "Frames dropped for live listeners.", registers },
+    name: "tts_edge_frames_dropped_total",
+    help: "Frames dropped for live listeners.",
+    registers,
   });
   const slowClients = new Counter({
-    ...{
-      name: "tts_edge_slow_clients_told_total",
-      help: "Clients that took nothing for so long that they were told.",
-      registers,
-    },
+    name: "tts_edge_slow_clients_told_total",
+    help: "Clients that took nothing for so long that they were told.",
+    registers,
   });
   const ended = new Counter({
-    ...{ name: "tts_edge_utterances_ended_total", help: "Utterances by how they ended.", registers },
+    name: "tts_edge_utterances_ended_total",
+    help: "Utterances by how they ended.",
+    registers,
     labelNames: ["outcome", "code"],
   });
   const errors = new Counter({
-    ...{ name: "tts_edge_errors_total", help: "Errors told to clients.", registers },
+    name: "tts_edge_errors_total",
+    help: "Errors told to clients.",
+    registers,
     labelNames: ["code"],
   });
   const enqueuedAgain = new Counter({
-    ...{ name: "tts_edge_jobs_enqueued_again_total", registers },
+    name: "tts_edge_jobs_enqueued_again_total",
+    registers,
     help: "Utterances that nobody made, given to the workers again.",
   });
   const protocolErrors = new Counter({
-    ...{ name: "tts_edge_protocol_errors_total", help: "Client messages and requests refused.", registers },
+    name: "tts_edge_protocol_errors_total",
+    help: "Client messages and requests refused.",
+    registers,
     labelNames: ["code"],
   });
   const firstAudio = new Histogram({
-    ...{ name: "tts_edge_first_audio_seconds", registers, buckets: FIRST_AUDIO_BUCKETS },
+    name: "tts_edge_first_audio_seconds",
+    registers,
+    buckets: FIRST_AUDIO_BUCKETS,
     help: "Opening of an utterance to its first frame, and the parts of it.",
     labelNames: ["part"],
   });
   const spoken = new Counter({
-    ...{ name: "tts_edge_utterances_by_cache_total", registers },
+    name: "tts_edge_utterances_by_cache_total",
+    registers,
     help: "Ended utterances by what the cache had to do with them.",
     labelNames: ["cache"],
   });
   const cacheLookups = new Counter({
-    ...{ name: "tts_cache_lookups_total", help: "Lookups in the audio cache.", registers },
+    name: "tts_cache_lookups_total",
+    help: "Lookups in the audio cache.",
+    registers,
     labelNames: ["result"],
   });
   const cacheStored = new Counter({
-    ...{ name: "tts_cache_stored_total", help: "Utterances put into the audio cache.", registers },
+    name: "tts_cache_stored_total",
+    help: "Utterances put into the audio cache.",
+    registers,
   });
   const cacheStoredBytes = new Counter({
-    ...{ name: "tts_cache_stored_bytes_total", help: "What these took in Redis.", registers },
+    name: "tts_cache_stored_bytes_total",
+    help: "What these took in Redis.",
+    registers,
   });
   const cacheRefused = new Counter({
-    ...{ name: "tts_cache_refused_total", help: "Utterances not put into the audio cache.", registers },
+    name: "tts_cache_refused_total",
+    help: "Utterances not put into the audio cache.",
+    registers,
     labelNames: ["reason"],
   });
   const cacheEvicted = new Counter({
-    ...{ name: "tts_cache_evicted_total", help: "Utterances that had to make room.", registers },
+    name: "tts_cache_evicted_total",
+    help: "Utterances that had to make room.",
+    registers,
   });
   const sentences = new Counter({
-    ...{ name: "tts_edge_sentences_total", registers },
+    name: "tts_edge_sentences_total",
+    registers,
     help: "Sentences made by themselves (sentence_cache), by what the cache had to do with them.",
     labelNames: ["cache"],
   });
   const sentencesHeldBack = new Counter({
-    ...{ name: "tts_edge_sentences_held_back_total", registers },
+    name: "tts_edge_sentences_held_back_total",
+    registers,
     help: "Sentences that had to wait as text, since SENTENCES_AHEAD had been begun.",
   });
   const outgrown = new Counter({
-    ...{ name: "tts_cache_outgrown_total", registers },
+    name: "tts_cache_outgrown_total",
+    registers,
     help: "Utterances that had become too long, for an entry or for this edge's memory, to be joined and kept.",
     labelNames: ["bound"],
   });
   const cacheCutShort = new Counter({
-    ...{ name: "tts_cache_reads_cut_short_total", registers },
+    name: "tts_cache_reads_cut_short_total",
+    registers,
     help: "Entries of the audio cache that went while they were heard.",
   });
   const cacheBytes = new Gauge({
-    ...{ name: "tts_cache_bytes", help: "What the audio cache takes in Redis, of all edges.", registers },
+    name: "tts_cache_bytes",
+    help: "What the audio cache takes in Redis, of all edges.",
+    registers,
   });
   const cacheEntries = new Gauge({
-    ...{ name: "tts_cache_entries", help: "Utterances in the audio cache, of all edges.", registers },
+    name: "tts_cache_entries",
+    help: "Utterances in the audio cache, of all edges.",
+    registers,
   });
   const sampleCache = async () => {
     const size = await cacheSize().catch(() => undefined);
@@ -158,11 +193,15 @@ export function openMetrics({ queueDepth, cacheSize, budgetsUsed }: Sampled): Ed
     cacheEntries.set(size.entries);
   };
   const admission = new Gauge({
-    ...{ name: "tts_edge_admission_closed", help: "1 while new sessions are refused.", registers },
+    name: "tts_edge_admission_closed",
+    help: "1 while new sessions are refused.",
+    registers,
     labelNames: ["reason"],
   });
   const refused = new Counter({
-    ...{ name: "tts_edge_admission_refused_total", help: "Sessions refused for overload.", registers },
+    name: "tts_edge_admission_refused_total",
+    help: "Sessions refused for overload.",
+    registers,
     labelNames: ["reason"],
   });
   const budgetReached = new Counter({
@@ -181,7 +220,9 @@ export function openMetrics({ queueDepth, cacheSize, budgetsUsed }: Sampled): Ed
     },
   });
   new Gauge({
-    ...{ name: "tts_queue_jobs", help: "Utterances that wait for a worker, and that have one.", registers },
+    name: "tts_queue_jobs",
+    help: "Utterances that wait for a worker, and that have one.",
+    registers,
     labelNames: ["state"],
     async collect() {
       this.reset();

@@ -169,7 +169,9 @@ export class SessionLink {
     const { endpoints, parameters, resumeWindowMs } = this.#options;
     const resumed = { ...parameters, sessionId: this.connected.session_id, resume: true };
     this.#reconnection = new Reconnection({
-      ...{ endpoints, windowMs: resumeWindowMs, signal: this.#abort.signal },
+      endpoints,
+      windowMs: resumeWindowMs,
+      signal: this.#abort.signal,
       onAttempt: (attempt) => {
         if (this.#state.kind === "away") this.#listener.onReconnecting(attempt);
       },

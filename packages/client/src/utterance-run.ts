@@ -272,5 +272,7 @@ export class UtteranceRun implements Utterance {
 }
 
 const toSpokenWord = (word: ServerMessageOf<"words">["words"][number]): SpokenWord => ({
-  ...{ text: word.text, startMs: word.start_ms, endMs: word.end_ms },
+  text: word.text,
+  startMs: word.start_ms,
+  endMs: word.end_ms,
 });

@@ -14,7 +14,8 @@ import {
   restoreUtterances,
 } from "../speech/resume.ts";
 import { type Detached, DetachedSession } from "../utterance/detached.ts";
-import { Session, type SessionOptions } from "./session.ts";
+import { Session } from "./session.ts";
+import type { SessionOptions } from "./session-options.ts";
 
 const SHORTEST_REFRESH_MS = 50;
 
@@ -192,7 +193,8 @@ export class SessionRegistry {
     const { services, settings, maxSessions } = this.#options;
     const detached: DetachedSession = new DetachedSession({
       ...left,
-      ...{ services, settings },
+      services,
+      settings,
       onGone: () => {
         if (this.#detached.get(detached.sessionId) === detached) this.#detached.delete(detached.sessionId);
       },

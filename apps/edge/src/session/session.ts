@@ -1,45 +1,19 @@
 import { isDeepStrictEqual } from "node:util";
 import type { SessionRecord } from "@tts-labs/core/session/live-registry";
-import type { SessionHold } from "@tts-labs/core/session/session-store";
 import type { CancelledSpeech } from "@tts-labs/core/session/utterance-end";
 import { GatewayError, toCloseCode } from "@tts-labs/protocol/errors";
 import { type RequestedOptions, toSpeechOptions } from "@tts-labs/protocol/speech-options";
-import type { FrameSize } from "../delivery/frame-size.ts";
-import type { Outbound } from "../delivery/outbound.ts";
 import type { Dialect } from "../edge-observer.ts";
-import type { SessionServices, SessionSettings } from "../services.ts";
-import type { RestoredSession } from "../speech/resume.ts";
 import type { Detached } from "../utterance/detached.ts";
 import { UtteranceLine } from "../utterance/line.ts";
 import type { Utterance } from "../utterance/utterance.ts";
 import { PartedCharacters } from "./parted-characters.ts";
+import type { SessionOptions } from "./session-options.ts";
 
 /** Close codes from here on: the client is not to come back (errors.ts). */
 const FIRST_FINAL_CODE = 4_500;
 /** Prewarm wishes of one session on their way to Redis; beyond it they are refused. */
 const MAX_PREWARMS_IN_FLIGHT = 8;
-
-export interface SessionOptions {
-  readonly sessionId: string;
-  readonly requestId: string;
-  readonly dialect: Dialect;
-  readonly frameSize: FrameSize;
-  readonly outbound: Outbound;
-  readonly services: SessionServices;
-  readonly settings: SessionSettings;
-  /** Ends the connection that carries the session, telling the client why. */
-  readonly disconnect: (reason: GatewayError) => void;
-  /** Tells the client to come back in so long; absent where it can't be told. */
-  readonly tellDraining?: (reconnectInMs: number) => void;
-  /** Its utterances are made sentence by sentence. */
-  readonly sentenceCache: boolean;
-  /** Where it outlives its connection. */
-  readonly hold?: SessionHold;
-  /** What an earlier connection has left. */
-  readonly restored?: RestoredSession;
-  /** `detached`: what is left of it may be resumed. */
-  readonly onClosed: (detached?: Detached) => void;
-}
 
 export interface CancelledUtterance {
   readonly utterance: Utterance;

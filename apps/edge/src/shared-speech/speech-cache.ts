@@ -176,7 +176,13 @@ export class SpeechCache {
     const { streams, streamTtlMs: ttlMs, replayBytes, budget, background } = this.#options;
     const { maxEntryBytes: maxBytes } = this.#options;
     const shared = new SharedSpeech({
-      ...{ streams, utteranceId, readerId, ttlMs, replayBytes, maxBytes, budget },
+      streams,
+      utteranceId,
+      readerId,
+      ttlMs,
+      replayBytes,
+      maxBytes,
+      budget,
       onOutgrown: (bound) => this.#outgrown(flight, bound),
       onOver: () => {
         const kept = this.#keep(flight, speech);

@@ -22,7 +22,11 @@ export function openText({
   const { streams, nodeId: owner } = services;
   const { streamTtlMs: ttlMs } = settings;
   return new UtteranceText({
-    ...{ streams, utteranceId, owner, ttlMs, onFailed },
+    streams,
+    utteranceId,
+    owner,
+    ttlMs,
+    onFailed,
     ...(hold === undefined ? {} : { rank: hold.epoch }),
     ...(restored === undefined ? {} : { restored }),
   });

@@ -2,51 +2,17 @@ import { settleable } from "@tts-labs/core/async/settleable";
 import type { UtteranceJob } from "@tts-labs/core/queue/utterance-job";
 import type { CacheUse } from "@tts-labs/core/session/utterance-end";
 import { GatewayError } from "@tts-labs/protocol/errors";
-import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
-import type { SessionServices, SessionSettings } from "../services.ts";
 import { FoundSpeech } from "../shared-speech/found-speech.ts";
 import { TextPause } from "../shared-speech/text-pause.ts";
 import { DueText } from "./due-text.ts";
-import { openText, type TextOptions } from "./open-text.ts";
-import type { ClientPosition } from "./reader/audio-reader.ts";
-import { SecondWitness } from "./reader/second-witness.ts";
+import { openText } from "./open-text.ts";
+import { type SecondWitness, witnessOf } from "./reader/second-witness.ts";
 import { type Watched, WatchedReader } from "./reader/watched-reader.ts";
 import type { SpeechMaking, SpeechReading } from "./speech-making.ts";
-import type { RestoredText, UtteranceText } from "./utterance-text.ts";
+import type { UtteranceText } from "./utterance-text.ts";
+import type { RestoredSpeech, WholeSpeechOptions } from "./whole-speech-options.ts";
 import { isOver, nextWholeSpeechState, type WholeSpeechState } from "./whole-speech-state.ts";
 import { WorkerRequest } from "./worker-request.ts";
-
-export interface WholeSpeechOptions {
-  readonly utteranceId: string;
-  readonly sessionId: string;
-  readonly requestId: string;
-  readonly speech: SpeechOptions;
-  readonly services: SessionServices;
-  readonly settings: Omit<SessionSettings, "defaults">;
-  /**
-   * It is known where its audio comes from: called once, unless it was begun over an earlier connection.
-   * @param text where no stream will hold it
-   */
-  readonly onFound: (text?: string) => void;
-  readonly hold?: TextOptions["hold"];
-  /** It was begun over an earlier connection. */
-  readonly restored?: RestoredSpeech;
-  /** Text that was taken can't be stored: it will never be complete. */
-  readonly onFailed: (error: GatewayError) => void;
-}
-
-/** What was found of it in Redis. */
-export interface RestoredSpeech {
-  readonly from: ClientPosition;
-  /** Absent where nothing is added to it any more. */
-  readonly text?: RestoredText;
-  /** Its complete text, where it has no audio of its own (yet): it was served from the cache, or had joined another. */
-  readonly soundless?: string;
-  /** No worker has begun it. */
-  readonly isUnspoken?: boolean;
-  /** The client was told how it ended. */
-  readonly hasEnded: boolean;
-}
 
 /**
  * Speech made as one: its text goes to one worker as it comes. What was said before, or is just being said, need not
@@ -75,7 +41,10 @@ export class WholeSpeech implements SpeechMaking {
     this.#text = openText({ ...options, restored: restored?.text });
     if (restored?.text !== undefined) this.#due.recall(restored.text);
     this.#worker = new WorkerRequest({
-      ...{ services, text: this.#text, due: this.#due, toJob: () => this.#toJob() },
+      services,
+      text: this.#text,
+      due: this.#due,
+      toJob: () => this.#toJob(),
       limitMs: options.settings.stallTimeoutMs,
       isAsked: restored !== undefined && restored.isUnspoken !== true,
     });
@@ -139,12 +108,14 @@ export class WholeSpeech implements SpeechMaking {
     const { restored, settings } = this.#options;
     const { pickupTimeoutMs, stallTimeoutMs } = settings;
     const watched = this.#open(replayBytes);
-    // No worker is waited for, and none could be asked instead.
+    // A hit waits for no worker.
     const reader =
       this.#found.use === "hit"
         ? watched.reader
         : new WatchedReader(watched, {
-            ...{ pickupTimeoutMs, stallTimeoutMs, openedAtMs: this.#worker.askedAtMs },
+            pickupTimeoutMs,
+            stallTimeoutMs,
+            openedAtMs: this.#worker.askedAtMs,
             lastTextAtMs: () => this.#due.lastTextAtMs,
             instead: async (error) =>
               (await this.#isMadeInstead(error)) ? this.#open(replayBytes) : undefined,
@@ -218,8 +189,7 @@ export class WholeSpeech implements SpeechMaking {
   }
 
   /**
-   * Its turn is far: it is stored as text, and holds no worker's place. Others must not wait for it meanwhile, so it is
-   * looked up again when its turn is near: it may have been spoken for another by then.
+   * While its turn is far it is stored as text alone, and others cannot join it; it is looked up again when its turn is near.
    */
   async #speakOnceNear(whole: string | undefined): Promise<void> {
     await this.#found.abandon();
@@ -265,7 +235,9 @@ export class WholeSpeech implements SpeechMaking {
     const source = this.#found.source(services.streams);
     return {
       reader: source.reader(stream, {
-        ...{ readerId: sessionId, replayBytes, ttlMs: settings.streamTtlMs },
+        readerId: sessionId,
+        replayBytes,
+        ttlMs: settings.streamTtlMs,
         ...(restored === undefined ? {} : { from: "oldest" as const }),
       }),
       isTaken: async () => (await source.inspect(stream)) !== undefined,
@@ -276,16 +248,10 @@ export class WholeSpeech implements SpeechMaking {
 
   /** None where the audio is another utterance's, or out of the cache. */
   #newWitness(): { readonly witness?: SecondWitness } {
-    const { utteranceId } = this.#options;
-    const { streams, queue, observer, logger } = this.#options.services;
     if (this.#found.use === "hit" || this.#found.use === "joined") return {};
-    const onEnqueued = (fence: number) => {
-      observer.jobEnqueuedAgain();
-      logger.warn({ utteranceId, fence }, "an utterance that nobody made is enqueued again");
-    };
     // Text that came after it was left, and that nobody was asked to speak.
     const mayRest = (readSeq: number) => this.#worker.mayRest(readSeq);
-    return { witness: new SecondWitness({ streams, queue, job: this.#toJob(), onEnqueued, mayRest }) };
+    return { witness: witnessOf(this.#toJob(), this.#options.services, mayRest) };
   }
 
   #storeInTime(): Promise<void> {

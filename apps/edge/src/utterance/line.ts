@@ -133,7 +133,10 @@ export class UtteranceLine {
     const { services } = this.#options;
     const background = services.background.scope();
     const utterance: Utterance = new Utterance({
-      ...{ ...this.#options, utteranceId, number, requested },
+      ...this.#options,
+      utteranceId,
+      number,
+      requested,
       services: { ...services, background },
       ...(restored === undefined ? {} : { restored }),
       speech: toSpeechOptions(requested, this.#options.settings.defaults),

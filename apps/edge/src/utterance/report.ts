@@ -83,8 +83,13 @@ export class UtteranceReport {
   toCancelled(words: HeardText): CancelledSpeech {
     const { tally, making, sampleRateHz, samplesBefore } = this.#options;
     const heard = toHeard({
-      ...{ tally, text: making.given, words, sampleRateHz, samplesBefore },
-      ...{ totalSamples: this.#result?.samples, nowMs: performance.now() },
+      tally,
+      text: making.given,
+      words,
+      sampleRateHz,
+      samplesBefore,
+      totalSamples: this.#result?.samples,
+      nowMs: performance.now(),
     });
     return { sentSamples: tally.sentSamples, playedSamples: tally.playedSamples ?? 0, ...heard };
   }

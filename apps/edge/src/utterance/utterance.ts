@@ -77,7 +77,7 @@ export class Utterance {
     return this.#making.cacheUse;
   }
 
-  /** Samples of all of it, where they are known before it is read. */
+  /** Of all of it, where known before it is read. */
   get knownSamples(): number | undefined {
     return this.#making.knownSamples;
   }
@@ -122,8 +122,7 @@ export class Utterance {
 
   /** Puts it into the live view, or keeps it there. */
   refresh(): void {
-    const { record } = this;
-    if (record !== undefined) this.#listing.put(record);
+    if (this.record !== undefined) this.#listing.put(this.record);
   }
 
   /** Its turn is not far: it is made, where it was only stored until now. May be called twice. */
@@ -293,7 +292,6 @@ export class Utterance {
     this.#options.services.background.add("utterance released", this.#making.release(keepMs));
   }
 
-  /** @returns whether the event applied */
   #move(event: UtteranceStateEvent): boolean {
     const before = this.#state;
     this.#state = nextUtteranceState(before, event);

@@ -59,8 +59,11 @@ export class NativeConversation {
         if (opened === undefined) return;
         intake.opened();
         send({
-          ...{ type: "utterance_started", utterance_id: opened.utteranceId, utterance: opened.tally.number },
-          ...{ voice: opened.speech.voice, model: opened.speech.model },
+          type: "utterance_started",
+          utterance_id: opened.utteranceId,
+          utterance: opened.tally.number,
+          voice: opened.speech.voice,
+          model: opened.speech.model,
         });
         return;
       }

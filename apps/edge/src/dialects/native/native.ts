@@ -1,57 +1,18 @@
-import type { Logger } from "@tts-labs/core/logger";
 import type { SessionDelivery, SessionHold } from "@tts-labs/core/session/session-store";
 import type { ResumeMessage } from "@tts-labs/protocol/client-message";
 import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
 import type { ServerMessage } from "@tts-labs/protocol/server-message";
-import type { SpeechDefaults } from "@tts-labs/protocol/speech-options";
-import { Intake, type IntakeRoles, type Obstacle } from "../../budget/intake.ts";
+import { Intake, type Obstacle } from "../../budget/intake.ts";
 import { AdaptiveFrameSize, type FrameSize } from "../../delivery/frame-size.ts";
 import { Outbound } from "../../delivery/outbound.ts";
 import { Pacer } from "../../delivery/pacing.ts";
-import type { EdgeObserver } from "../../edge-observer.ts";
-import type { SessionRegistry } from "../../session/registry.ts";
 import type { Session } from "../../session/session.ts";
 import type { Utterance } from "../../utterance/utterance.ts";
-import { type AskingSink, ConfirmedSink } from "./confirmed-sink.ts";
+import { ConfirmedSink } from "./confirmed-sink.ts";
 import { NativeConversation, readMessage } from "./conversation.ts";
+import type { ConnectionSink, NativeConnectionOptions } from "./native-options.ts";
 import { type NativeOpening, openNewSession, resumeSession } from "./opening.ts";
-import type { NativeQuery } from "./query.ts";
 import { RoundTrip } from "./round-trip.ts";
-
-/** A sink that is a connection of its own. */
-export interface ConnectionSink extends AskingSink {
-  sendMessage(message: ServerMessage): void;
-  /** Asks the client for a pong with the same payload. */
-  ping(payload: string): void;
-  /** Tells why, past all that waits, and closes with the code that belongs to the error. May be called twice. */
-  refuse(error: GatewayError): void;
-}
-
-export interface NativeSettings {
-  readonly provider: string;
-  readonly defaults: SpeechDefaults;
-  readonly frameSamples: number;
-  /** Frame sizes follow the round trip where the client says nothing. */
-  readonly adaptiveFrames: boolean;
-  /** Speech is kept, so sentences may be looked up. */
-  readonly cache: boolean;
-  readonly outboundFrames: number;
-  /** Audio handed over beyond what the client is known to have; 0: as much as its socket takes. */
-  readonly unconfirmedBytes: number;
-  readonly slowClientNoticeMs: number;
-  readonly slowClientMs: number;
-}
-
-export interface NativeConnectionOptions {
-  readonly query: NativeQuery;
-  readonly requestId: string;
-  readonly sink: ConnectionSink;
-  readonly registry: SessionRegistry;
-  readonly settings: NativeSettings;
-  readonly intake: IntakeRoles;
-  readonly observer: EdgeObserver;
-  readonly logger: Logger;
-}
 
 /** `resume` must come so soon after a connection that was opened for it. */
 const RESUME_LIMIT_MS = 5_000;
@@ -189,7 +150,12 @@ export class NativeConnection {
     const outbound = this.#openOutbound(how, frameSize);
     const send = (message: ServerMessage) => outbound.now(() => sink.sendMessage(message));
     const session: Session = registry.open({
-      ...{ sessionId, requestId, dialect: "native", frameSize, outbound, sentenceCache: how.sentenceCache },
+      sessionId,
+      requestId,
+      dialect: "native",
+      frameSize,
+      outbound,
+      sentenceCache: how.sentenceCache,
       hold,
       ...(restored === undefined ? {} : { restored }),
       disconnect: (reason) => this.#disconnect(reason),
@@ -198,17 +164,30 @@ export class NativeConnection {
     this.#session = session;
     const conversation = new NativeConversation({
       ...this.#options,
-      ...{ session, send, intake: this.#intake },
+      session,
+      send,
+      intake: this.#intake,
     });
     this.#stage = { kind: "open", conversation, outbound };
     send({
-      ...{ type: "connected", protocol: 1, session_id: sessionId },
-      ...{ resume_token: resumeToken, provider: settings.provider, model, voice },
-      ...{ time: new Date().toISOString(), encoding: "pcm_s16le" },
-      ...{ sample_rate: sampleRateHz, frame_samples: how.frameSamples, adaptive_frames: how.adaptiveFrames },
-      ...{ delivery: how.delivery, overflow: how.overflow, sentence_cache: how.sentenceCache },
+      type: "connected",
+      protocol: 1,
+      session_id: sessionId,
+      resume_token: resumeToken,
+      provider: settings.provider,
+      model,
+      voice,
+      time: new Date().toISOString(),
+      encoding: "pcm_s16le",
+      sample_rate: sampleRateHz,
+      frame_samples: how.frameSamples,
+      adaptive_frames: how.adaptiveFrames,
+      delivery: how.delivery,
+      overflow: how.overflow,
+      sentence_cache: how.sentenceCache,
       request_id: requestId,
-      ...{ resumed: restored !== undefined, utterances: session.utterances.map(toResumedUtterance) },
+      resumed: restored !== undefined,
+      utterances: session.utterances.map(toResumedUtterance),
     });
     if (restored !== undefined) this.#confirmToken(sink, hold);
     this.#intake.wake();
@@ -233,7 +212,10 @@ export class NativeConnection {
     const { settings, observer } = this.#options;
     const { sampleRateHz } = settings.defaults;
     return new Outbound({
-      ...{ sink: this.#confirmed, observer, maxFrames: settings.outboundFrames, overflow },
+      sink: this.#confirmed,
+      observer,
+      maxFrames: settings.outboundFrames,
+      overflow,
       ...(delivery === "paced" ? { pacer: new Pacer({ sampleRateHz, frameSize }) } : {}),
       slowClient: { noticeAfterMs: settings.slowClientNoticeMs, cutAfterMs: settings.slowClientMs },
       onOverflow: (error) => this.#session?.disconnect(error),
@@ -293,6 +275,8 @@ const noResume = (): GatewayError =>
   );
 
 const toResumedUtterance = ({ utteranceId, tally, text }: Utterance) => ({
-  ...{ utterance_id: utteranceId, utterance: tally.number },
-  ...{ text_characters: text.characters, text_complete: text.isComplete },
+  utterance_id: utteranceId,
+  utterance: tally.number,
+  text_characters: text.characters,
+  text_complete: text.isComplete,
 });

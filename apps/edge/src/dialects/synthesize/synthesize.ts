@@ -176,12 +176,18 @@ function openSession(exchange: HttpExchange, answer: Answer, services: Synthesiz
     knownSamples,
   });
   const outbound: Outbound = new Outbound({
-    ...{ sink, observer, maxFrames: settings.outboundFrames, overflow: "wait" },
+    sink,
+    observer,
+    maxFrames: settings.outboundFrames,
+    overflow: "wait",
     slowClient: { noticeAfterMs: settings.slowClientNoticeMs, cutAfterMs: settings.slowClientMs },
     onOverflow: (error) => session.disconnect(error),
   });
   const session: Session = registry.open({
-    ...{ sessionId: newSessionId(), requestId: exchange.requestId, dialect: "synthesize", outbound },
+    sessionId: newSessionId(),
+    requestId: exchange.requestId,
+    dialect: "synthesize",
+    outbound,
     sentenceCache: false,
     frameSize: { samples: settings.frameSamples },
     disconnect: (reason) => sink.fail(reason),
@@ -222,7 +228,9 @@ function openSink(
     return wavHeader(sampleRateHz, samples === undefined ? undefined : samples * BYTES_PER_SAMPLE);
   };
   return new ResponseSink({
-    ...{ exchange, format: { headers, preamble }, ...calls },
+    exchange,
+    format: { headers, preamble },
+    ...calls,
     unread: budget.unreadResponses,
     onUnread: () => observer.budgetReached("unread-responses", "closed"),
   });

@@ -143,9 +143,12 @@ export class UtteranceReader {
       return undefined;
     }
     return {
-      ...{ kind: "chunk", seq: stored.seq, words },
+      kind: "chunk",
+      seq: stored.seq,
+      words,
       ...this.#takeReplaced(words),
-      ...{ firstSample: firstSample + held, splice: splice && held === 0 },
+      firstSample: firstSample + held,
+      splice: splice && held === 0,
       pcm: held > 0 ? pcm.subarray(held * BYTES_PER_SAMPLE) : pcm,
       // It came before the samples that the client has.
       ...(alignment === undefined || held > 0 ? {} : { alignment }),

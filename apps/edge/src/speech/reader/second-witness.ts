@@ -1,5 +1,6 @@
 import type { UtteranceJob, UtteranceQueue } from "@tts-labs/core/queue/utterance-job";
 import type { StreamStore } from "@tts-labs/core/stream/stream";
+import type { SessionServices } from "../../services.ts";
 
 const LOOK_EVERY_MS = 1_000;
 /** Looks in a row that must have found nobody: what changes hands just then is left alone. */
@@ -70,4 +71,17 @@ export class SecondWitness {
     await queue.add({ ...job, enqueuedAtMs: Date.now() }, fence);
     onEnqueued(fence);
   }
+}
+
+/** One that says in the log and in the metrics when it has a job enqueued again. */
+export function witnessOf(
+  job: UtteranceJob,
+  { streams, queue, observer, logger }: SessionServices,
+  mayRest: (readSeq: number) => boolean,
+): SecondWitness {
+  const onEnqueued = (fence: number) => {
+    observer.jobEnqueuedAgain();
+    logger.warn({ utteranceId: job.utteranceId, fence }, "an utterance that nobody made is enqueued again");
+  };
+  return new SecondWitness({ streams, queue, job, onEnqueued, mayRest });
 }

@@ -1,6 +1,7 @@
 import type { GatewayError } from "@tts-labs/protocol/errors";
 import { takeOverText } from "../stored-text.ts";
-import { WholeSpeech, type WholeSpeechOptions } from "../whole-speech.ts";
+import { WholeSpeech } from "../whole-speech.ts";
+import type { WholeSpeechOptions } from "../whole-speech-options.ts";
 import { type Sentence, toPartId } from "./sentence-text.ts";
 
 /** One sentence on its way: an utterance of its own to cache and workers. */
@@ -60,7 +61,8 @@ async function restorePart(options: SentencePartOptions, partId: string): Promis
   return new WholeSpeech({
     ...toWholeOptions(options, partId),
     restored: {
-      ...{ from: { sample: restored.heardSamples }, hasEnded: restored.hasEnded },
+      from: { sample: restored.heardSamples },
+      hasEnded: restored.hasEnded,
       ...(text === undefined ? {} : { text }),
       ...(audio === undefined ? { soundless: sentence.text } : {}),
     },

@@ -168,7 +168,9 @@ export class SentenceReader implements StreamReader {
     if (alignment !== undefined) reading.endsInSpace = alignment.chars.at(-1)?.trim() === "";
     const offsetMs = samplesToMs(this.#firstSample, this.#options.sampleRateHz);
     this.#give({
-      ...{ ...entry, firstSample: this.#firstSample + firstSample, pcm },
+      ...entry,
+      firstSample: this.#firstSample + firstSample,
+      pcm,
       ...(alignment && { alignment: shiftAlignment(alignment, offsetMs) }),
       ...(place && {
         resume: { ...place, char: sentence.char + place.char, sample: this.#firstSample + place.sample },

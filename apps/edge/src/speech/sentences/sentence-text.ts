@@ -98,7 +98,9 @@ export class SentenceText {
       this.#characters += whole.length;
       if (!isSpeakable(text)) continue;
       this.#sentences.push({
-        ...{ number: this.#sentences.length, text, char },
+        number: this.#sentences.length,
+        text,
+        char,
         spaceBefore: /^\s/.test(whole),
         spaceAfter: /\s$/.test(whole),
       });

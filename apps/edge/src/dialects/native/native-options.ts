@@ -1,0 +1,44 @@
+import type { Logger } from "@tts-labs/core/logger";
+import type { GatewayError } from "@tts-labs/protocol/errors";
+import type { ServerMessage } from "@tts-labs/protocol/server-message";
+import type { SpeechDefaults } from "@tts-labs/protocol/speech-options";
+import type { IntakeRoles } from "../../budget/intake.ts";
+import type { EdgeObserver } from "../../edge-observer.ts";
+import type { SessionRegistry } from "../../session/registry.ts";
+import type { AskingSink } from "./confirmed-sink.ts";
+import type { NativeQuery } from "./query.ts";
+
+/** A sink that is a connection of its own. */
+export interface ConnectionSink extends AskingSink {
+  sendMessage(message: ServerMessage): void;
+  /** Asks the client for a pong with the same payload. */
+  ping(payload: string): void;
+  /** Tells why, past all that waits, and closes with the code that belongs to the error. May be called twice. */
+  refuse(error: GatewayError): void;
+}
+
+export interface NativeSettings {
+  readonly provider: string;
+  readonly defaults: SpeechDefaults;
+  readonly frameSamples: number;
+  /** Frame sizes follow the round trip where the client says nothing. */
+  readonly adaptiveFrames: boolean;
+  /** Speech is kept, so sentences may be looked up. */
+  readonly cache: boolean;
+  readonly outboundFrames: number;
+  /** Audio handed over beyond what the client is known to have; 0: as much as its socket takes. */
+  readonly unconfirmedBytes: number;
+  readonly slowClientNoticeMs: number;
+  readonly slowClientMs: number;
+}
+
+export interface NativeConnectionOptions {
+  readonly query: NativeQuery;
+  readonly requestId: string;
+  readonly sink: ConnectionSink;
+  readonly registry: SessionRegistry;
+  readonly settings: NativeSettings;
+  readonly intake: IntakeRoles;
+  readonly observer: EdgeObserver;
+  readonly logger: Logger;
+}
