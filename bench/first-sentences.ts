@@ -50,7 +50,21 @@ export function toTokens({ language, text }: FirstSentence): readonly string[] {
   return language === "zh" || language === "ja" ? [...text] : (text.match(/\s*\S+/gu) ?? []);
 }
 
-/** The token that holds the last character of the first clause: its mark, or that of the sentence. */
-export function firstClauseToken(tokens: readonly string[]): number {
-  return tokens.findIndex((token) => /[,;:.!?।，、。！？]$/u.test(token));
+/** Characters that make a clause of their own: about 1.5 s of speech (docs/first-words.md). */
+const CLAUSE_CHARACTERS: Readonly<Record<FirstSentence["language"], number>> = {
+  en: 25,
+  de: 25,
+  hi: 25,
+  zh: 8,
+  ja: 12,
+};
+
+/** The token that ends the first clause: the first mark behind a clause's worth of characters, or the sentence's. */
+export function firstClauseToken(tokens: readonly string[], language: FirstSentence["language"]): number {
+  let characters = 0;
+  return tokens.findIndex((token) => {
+    characters += token.length;
+    const isLongEnough = characters >= CLAUSE_CHARACTERS[language];
+    return /[.!?।。！？]$/u.test(token) || (isLongEnough && /[,;:，、]$/u.test(token));
+  });
 }

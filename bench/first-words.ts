@@ -75,7 +75,7 @@ async function speak({ edgeUrl }: BenchSystem, sentence: FirstSentence, natural:
   try {
     const beganAtMs = performance.now();
     let clauseAtMs = Number.NaN;
-    const clause = firstClauseToken(tokens);
+    const clause = firstClauseToken(tokens, sentence.language);
     for (const [i, token] of tokens.entries()) {
       await sleep(Math.max(0, beganAtMs + i * TOKEN_EVERY_MS - performance.now()));
       if (i === clause) clauseAtMs = performance.now();
@@ -96,7 +96,7 @@ function toTable(rows: readonly Row[]): string {
       `${row.afterClauseMs} | ${row.worstAfterClauseMs} |`,
   );
   return [
-    "| language | first sentence | | after its first token, ms | after its first clause, ms | slowest turn |",
+    "| language | first sentence | setting | after its first token, ms | after its first clause, ms | slowest turn |",
     "|---|---|---|---|---|---|",
     ...lines,
     "",

@@ -60,7 +60,7 @@ export const workerEnvironment = {
     default: 60_000,
     min: 1,
   }),
-  // Where the first choice can't speak.
+  // For when the first choice can't speak.
   fallbackVoice: optionalText("FALLBACK_VOICE", {
     about: "Voice that speaks where the one asked for can't; at a second provider, always.",
   }),

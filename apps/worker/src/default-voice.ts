@@ -6,7 +6,7 @@ import { FIRST_VOICE, type SpeechOptions } from "@tts-labs/protocol/speech-optio
 export interface DefaultVoiceOptions {
   /** `TTS_VOICE`, where it is set. */
   readonly configured: string | undefined;
-  /** Told of the voice each time it is another one. */
+  /** Called with the voice each time it changes. */
   readonly chosen: (voice: string) => void;
   readonly logger: Logger;
 }

@@ -230,7 +230,7 @@ function toProviderSettings(config: WorkerConfig): ProviderSettings {
     deadlines: {
       connectMs: config.connectTimeoutMs,
       firstAudioMs: config.firstAudioTimeoutMs,
-      // Where no other socket will be tried, the first one has all the time.
+      // The first socket has all the time when no other will be tried.
       silenceMs: config.retriesMax === 0 ? config.firstAudioTimeoutMs : config.silenceMs,
       gapMs: config.gapTimeoutMs,
       finalMs: config.finalTimeoutMs,
@@ -253,7 +253,7 @@ if (process.argv[1] === import.meta.filename) {
   const secrets = secretsIn(workerEnvironment, process.env);
   const logger = openLogger({ name: "worker", level: process.env["LOG_LEVEL"], secrets });
   logUncaught(logger);
-  // A promise that nobody awaited is a mistake, but not one worth every utterance of this process.
+  // A promise that was not awaited is a mistake, but not one worth every utterance of this process.
   process.on("unhandledRejection", (err) => logger.error({ err }, "unhandled rejection"));
   try {
     const worker = await startWorker(parseWorkerConfig(process.env), logger);

@@ -13,7 +13,7 @@ export interface VoicesOptions {
   readonly store: Pick<VoiceList, "put">;
   readonly everyMs: number;
   readonly logger: Logger;
-  /** Told after every round: the voices, or why there are none. */
+  /** Called after every round with the voices, or with the reason why there are none. */
   readonly told?: (voices: readonly Voice[] | GatewayError) => void;
   /** For tests. */
   readonly pause?: (ms: number, signal: AbortSignal) => Promise<unknown>;

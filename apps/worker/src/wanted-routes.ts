@@ -8,7 +8,7 @@ import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
 
 /** Routes looked at in one round; the edges list no more than that. */
 const MAX_ROUTES = 256;
-/** All workers see a wish within a round or two; who comes later need not count. */
+/** All workers see a wish within a round or two; later ones need not count. */
 const WISH_TTL_MS = 60_000;
 
 export interface WantedRoutesOptions {

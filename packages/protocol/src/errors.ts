@@ -93,7 +93,7 @@ export const ERROR_CATALOGUE = {
     "Too many malformed messages on one connection.",
     4508,
   ),
-  // Who the client is.
+  // The client's identity.
   "authentication.missing": row("authentication", false, 401, "No credentials were given.", 4501),
   "authentication.invalid": row("authentication", false, 401, "The credentials are wrong or spent.", 4502),
   "authentication.origin_refused": row(

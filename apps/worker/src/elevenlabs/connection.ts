@@ -31,7 +31,7 @@ export interface ConnectionOptions {
 
 /** Largest message accepted; seconds of audio in one message have been seen (docs/elevenlabs.md 1.4). */
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
-/** So much of a refusal's body is read. */
+/** Characters of a refusal's body that are read. */
 const MAX_REFUSAL_BYTES = 16 * 1024;
 
 /** A WebSocket to the provider: the wire and nothing else. No other file knows of `ws`. */

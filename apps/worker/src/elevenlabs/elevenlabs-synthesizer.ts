@@ -31,7 +31,7 @@ export interface ElevenLabsOptions {
 }
 
 export interface ElevenLabsSynthesizer extends Synthesizer {
-  /** So many runs wait for a slot to speak like this, until told otherwise; whichever key they will get. */
+  /** Number of runs that wait for a slot to speak like this, whichever key they will get. Holds until it is called again. */
   expect(speech: SpeechOptions, count: number): void;
   /** For people to choose from. @throws GatewayError `provider.*` */
   listVoices(): Promise<readonly ProviderVoice[]>;

@@ -74,7 +74,7 @@ export class SingleUseSocket {
       onRoom: () => this.#resume(),
       onAbandoned: () => this.abort(new GatewayError("cancelled.client_gone")),
     });
-    // It may fail while nobody waits for its opening; `ended` tells.
+    // The opening may fail unobserved; `ended` reports it.
     this.#opened.promise.catch(() => {});
     this.#watch = new Watch(
       options.deadlines,
@@ -170,7 +170,7 @@ export class SingleUseSocket {
     else this.#apply({ kind: "aborted", reason });
   }
 
-  /** Lets go of a socket that nobody uses. May be called twice. */
+  /** Lets go of an unused socket. May be called twice. */
   retire(): void {
     this.#apply({ kind: "retired" });
   }

@@ -4,7 +4,7 @@ import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
 import type { Synthesizer } from "../synthesizer.ts";
 import type { Slots } from "./slots.ts";
 
-/** Who speaks where the first choice can't: another voice or model, another provider, or both. */
+/** The substitute when the first choice can't speak: another voice or model, another provider, or both. */
 export interface Fallback {
   /** Name of another provider, for clients; absent where it is the first choice's. */
   readonly provider?: string;

@@ -46,7 +46,7 @@ export class ProviderHealth {
     return keyId !== undefined && this.#circuits.size > 1;
   }
 
-  /** Why nobody can be served now, if so: `provider.circuit_open` with the shortest wait. */
+  /** The reason why no key can serve now, if there is one: `provider.circuit_open` with the shortest wait. */
   get refusal(): GatewayError | undefined {
     const [soonest] = [...this.#circuits.values()].sort((a, b) => a.retryInMs - b.retryInMs);
     return soonest === undefined || soonest.retryInMs === 0 ? undefined : soonest.toOpenError();

@@ -3,7 +3,7 @@ import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
 import type { ProviderHealth } from "./provider-health.ts";
 import type { Slot, Slots } from "./slots.ts";
 
-/** Where slots come from: the fleet's governor, or this process where the plan knows no limit. */
+/** The source of slots: the fleet's governor, or this process where the plan knows no limit. */
 export interface LeaseSource {
   /** @param ageMs of the utterance that wants it */
   acquire(signal: AbortSignal, ageMs: number): Promise<SlotLease>;
@@ -12,7 +12,7 @@ export interface LeaseSource {
 export interface ProviderSlotsOptions {
   readonly source: LeaseSource;
   readonly health: ProviderHealth;
-  /** Told how many wait to speak like this, so that a slot, once had, need not wait for a socket. */
+  /** Called with the number of runs that wait to speak like this, so that a slot, once granted, need not wait for a socket. */
   readonly expect: (speech: SpeechOptions, count: number) => void;
   /** More than so many need not be expected: no more are let in at once. */
   readonly mostExpected: number;
@@ -26,7 +26,7 @@ export class ProviderSlots implements Slots {
   readonly #options: ProviderSlotsOptions;
   readonly #source: LeaseSource;
   readonly #health: ProviderHealth;
-  /** By speech options; those nobody waits with are not in it. */
+  /** Waiting runs by speech options; options without any are not in it. */
   readonly #expected = new Map<string, number>();
   readonly #waiting = new Set<AbortController>();
   readonly #unsubscribe: () => void;

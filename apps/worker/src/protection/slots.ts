@@ -1,6 +1,6 @@
 import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
 
-/** One of the provider's concurrent generations: who speaks holds one, from its first words to its end. */
+/** One of the provider's concurrent generations. An utterance holds one from its first words to its end. */
 export interface Slot {
   /** The provider key that it counts for; the socket must be opened with it. `undefined`: any. */
   readonly keyId: string | undefined;

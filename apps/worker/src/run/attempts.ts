@@ -170,7 +170,7 @@ export class RunAttempts {
     await audio.finish(signal);
   }
 
-  /** Where another choice may help, it is the current one from now on. */
+  /** Another choice that may help is the current one from now on. */
   #onFault(error: GatewayError): void {
     const { limits, choices, status, report } = this.#parts;
     const elsewhere = choices.mayHelp(error) ? { retries: limits.retriesMax } : undefined;

@@ -14,13 +14,13 @@ export interface IdleWatchOptions {
   readonly limitMs: number;
   readonly feed: TextFeed;
   readonly audio: AudioWriter;
-  /** Where it goes on while nothing has been stored here, as a place in the text. */
+  /** The place in the text where it goes on while nothing has been stored here. */
   readonly startChar: number;
   readonly state: () => RunState;
   readonly attempts: () => RunAttempts | undefined;
   /** Leaves until there is more text. @returns false where there is already @throws as `StreamWriter.park` */
   readonly park: () => Promise<boolean>;
-  /** It has been left; or that is not known, and nobody may go on here. */
+  /** It has been left; or that is not known, and nothing may go on here. */
   readonly onParked: (error: GatewayError | undefined) => void;
 }
 

@@ -12,7 +12,7 @@ import { RunTiming } from "./timing.ts";
 export interface RunFacts {
   readonly samples: number;
   readonly characters: number;
-  /** Absent where nobody was asked to speak. */
+  /** Absent where no provider was asked to speak. */
   readonly sockets: RunSockets | undefined;
   /** What it failed of, with its cause. */
   readonly error: GatewayError | undefined;
@@ -20,7 +20,7 @@ export interface RunFacts {
 
 /** What metrics, the live view and the log learn of one run. Never fails, and never tells spoken text. */
 export class RunReport {
-  /** Told by the run as it goes. */
+  /** The run reports here as it goes. */
   readonly timing: RunTiming;
   readonly #job: UtteranceJob;
   readonly #roles: Pick<RunRoles, "live" | "observer" | "logger">;

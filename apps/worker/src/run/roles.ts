@@ -14,10 +14,10 @@ export interface RunLimits {
   readonly textTimeoutMs: number;
   /** Time without text, and with nothing owed, after which an utterance gives its place and slot up; 0: never. */
   readonly idleTextMs: number;
-  /** Longest wait for somebody to read; then `stream.reader_gone`. */
+  /** Longest wait for a reader; then `stream.reader_gone`. */
   readonly readerTimeoutMs: number;
   readonly audioStreamMaxBytes: number;
-  /** Life of the streams' keys while somebody writes or reads. */
+  /** Life of the streams' keys while they are written or read. */
   readonly streamTtlMs: number;
   /** How often the record is looked at for a newer owner. */
   readonly leaseCheckMs: number;
@@ -47,7 +47,7 @@ export interface RunObserver extends AudioWriterObserver {
 /** What a run needs; the same for all runs of a process. */
 export interface RunRoles {
   readonly nodeId: string;
-  /** Who speaks, by address: told with the end of each utterance. */
+  /** The provider's identity by its address, sent with the end of each utterance. */
   readonly provider?: string;
   readonly streams: StreamStore;
   readonly synthesizer: Synthesizer;

@@ -17,16 +17,16 @@ export type RunState =
   /** The provider has been given all text and owes the rest of the audio and its "final". */
   | ({ readonly kind: "finishing"; readonly samples: number } & Attempt)
   | { readonly kind: "ended"; readonly outcome: Outcome }
-  /** Another worker owns the utterance, or ended it before: there is nobody to tell. */
+  /** Another worker owns the utterance, or ended it before: the outcome has no addressee. */
   | { readonly kind: "abandoned" }
   /** This process is going away: another worker is to go on from what has been stored. */
   | { readonly kind: "handed-over" }
-  /** There is nothing to do until the client gives more text; then a worker is asked for again. */
+  /** Nothing is left to do until the client gives more text; then a worker is asked for again. */
   | { readonly kind: "parked" };
 
 /** How far the utterance has come, other workers' part included. */
 export interface Progress {
-  /** There is audio of it: what failed is continued at the next word, not retried. */
+  /** Audio of it is stored: what failed is continued at the next word, not retried. */
   readonly heard: boolean;
   /** Fresh sockets that may still be tried while nothing has been heard. */
   readonly retriesLeft: number;

@@ -24,7 +24,7 @@ export class RunSockets {
     this.#backoff = new Backoff({ firstMs: pauseMs, maxMs: MAX_PAUSE_MS });
   }
 
-  /** Who is asked from now on, while the slot is held. */
+  /** The choice that is asked from now on, while the slot is held. */
   use(choice: Choice, slot: Slot): void {
     this.#by = { choice, slot };
     this.#isFirst = true;

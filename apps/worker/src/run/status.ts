@@ -1,7 +1,7 @@
 import type { GatewayError } from "@tts-labs/protocol/errors";
 import { nextRunState, type RunEvent, type RunState } from "./run-state.ts";
 
-/** Where one run stands: one state, moved on by all who take part in it. */
+/** The state of one run, moved on by all parts of it. */
 export class RunStatus {
   #state: RunState = { kind: "starting" };
   #error: GatewayError | undefined;

@@ -134,7 +134,7 @@ export class UtteranceRun {
       attempts: () => this.#attempts,
       park: () => audio.park(this.#textStream, feed.readSeq),
       onParked: (error) => {
-        // Where that is in doubt, its edge sees within seconds that nobody has it.
+        // In doubt, the utterance's edge sees within seconds that no worker has it.
         if (error !== undefined) this.#roles.logger.debug({ err: error }, "not known whether it was parked");
         this.#status.on(error?.code === "lease.lost" ? { kind: "abort", error } : { kind: "parked" });
         this.#stop.abort(RUN_IS_OVER);
@@ -206,7 +206,7 @@ export class UtteranceRun {
     }
   }
 
-  /** Makes the outcome durable, unless it turns out that somebody else owns the utterance. */
+  /** Makes the outcome durable, unless it turns out that another worker owns the utterance. */
   async #tell(characters: number): Promise<OverState> {
     const { provider } = this.#roles;
     const writer = this.#writer;
@@ -224,7 +224,7 @@ export class UtteranceRun {
     } catch (error) {
       const err = toGatewayError(error);
       if (err.code === "lease.lost") return { kind: "abandoned" };
-      // Its client wants no more of it, and the edge has removed the stream: there is nobody to tell.
+      // The client wants no more of it, and the edge has removed the stream: the outcome has no addressee.
       if (err.code === "stream.lost") return over.outcome.kind === "cancelled" ? over : { kind: "abandoned" };
       this.#report.endNotStored(err);
       return over;

@@ -6,7 +6,7 @@ export interface PullQueueOptions<T> {
   readonly onFull: () => void;
   /** The queue is down to half its high-water mark: the producer may go on. */
   readonly onRoom: () => void;
-  /** The consumer left its loop before the end: nobody will pull any more. */
+  /** The consumer left its loop before the end: nothing will be pulled any more. */
   readonly onAbandoned: () => void;
 }
 

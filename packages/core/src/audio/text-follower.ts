@@ -1,6 +1,6 @@
 import { isLetter, isSpace } from "@tts-labs/protocol/words/word-starts";
 
-/** Where a character of speech was found in the text. */
+/** The place in the text where a character of speech was found. */
 export type Match =
   | { readonly kind: "at"; readonly char: number }
   /** White space, or a mark that the text does not have there. */

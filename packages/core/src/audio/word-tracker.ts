@@ -12,7 +12,7 @@ import { type Match, TextFollower } from "./text-follower.ts";
 
 export { isWordStart } from "@tts-labs/protocol/words/word-starts";
 
-/** Where an utterance is to be continued: at a word's beginning, in its text and in its audio. */
+/** The place where an utterance is to be continued: a word's beginning, in its text and in its audio. */
 export interface ResumePoint {
   /** Index of the word in the utterance's whole text, in UTF-16 code units; or the end of the text. */
   readonly char: number;
@@ -39,7 +39,7 @@ interface SpokenWord {
   endMs: number;
 }
 
-/** Where the text and the provider's times were last known to agree. */
+/** The last place at which the text and the provider's times were known to agree. */
 interface Anchor {
   readonly char: number;
   readonly ms: number;
@@ -73,7 +73,7 @@ export class WordTracker {
   /** Timed words that are not over yet, in order. */
   #words: SpokenWord[] = [];
   readonly #follower: TextFollower;
-  /** Where the words behind `#wordStart` are looked for next. */
+  /** The next place where words behind `#wordStart` are looked for. */
   #scanned: number;
   /** Beginning of the word that holds the last character timed: words may be as long as the text. */
   #wordStart: number;

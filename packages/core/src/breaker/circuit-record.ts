@@ -34,7 +34,7 @@ export interface CircuitSnapshot {
 export type CircuitEvent = "look" | "fault" | "success" | "probe" | "drop";
 
 const script = new Script("circuit");
-/** A circuit that nobody has changed for so long is closed and forgotten. */
+/** A circuit that has not changed for this long is closed and forgotten. */
 const IDLE_TTL_MS = 600_000;
 
 /** A circuit as Redis has it. */

@@ -28,7 +28,7 @@ export interface CircuitParts {
   readonly publish: (snapshot: CircuitSnapshot) => void;
 }
 
-/** Told to one who comes while a probe is under way: its result is due about then. */
+/** The wait given to utterances that come while a probe is under way: its result is due about then. */
 const PROBE_RETRY_MS = 1_000;
 
 /**

@@ -26,7 +26,7 @@ export interface SpeechFacts {
   readonly characters: number;
   readonly samples: number;
   readonly captions: readonly Caption[];
-  /** Of each chunk, to tell damage from speech. */
+  /** Checksum of each chunk, to tell damage from speech. */
   readonly checksums: readonly number[];
 }
 

@@ -22,13 +22,13 @@ export interface SlotLease {
 export interface GovernorSettings {
   /** A lease that is not renewed for so long is given to others: its holder is dead. */
   readonly leaseMs: number;
-  /** Also how often waiting tickets look for themselves, should a bell be lost. */
+  /** Interval of renewals, and of the looks of waiting tickets in case a bell is lost. */
   readonly renewEveryMs: number;
   /** Longest wait for a slot; then `capacity.slot_timeout`. */
   readonly waitMs: number;
 }
 
-/** A dead holder's slot is somebody else's within 1.9 s: its lease, and the next look of whoever waits. */
+/** A dead holder's slot is granted anew within 1.9 s: its lease, and the next look of a waiting process. */
 export const DEFAULT_GOVERNOR: GovernorSettings = { leaseMs: 1_500, renewEveryMs: 400, waitMs: 30_000 };
 
 export interface GovernorOptions {
@@ -46,7 +46,7 @@ export interface GovernorOptions {
 }
 
 const LONGEST_AGE_MS = 60_000;
-/** Told to one who timed out: at least a second, at most half a minute. */
+/** The wait given to an utterance that timed out: at least a second, at most half a minute. */
 const RETRY_AFTER_MS = { least: 1_000, most: 30_000 };
 
 /**

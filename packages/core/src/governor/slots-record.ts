@@ -46,7 +46,7 @@ export interface Told {
 }
 
 const script = new Script("govern");
-/** Longer than any lease; a provider nobody uses leaves nothing behind. */
+/** Longer than any lease; an unused provider leaves nothing behind. */
 const KEYS_TTL_MS = 60_000;
 /** Of one exchange, so that none is long; the next one goes on. */
 const MAX_GRANTS = 128;

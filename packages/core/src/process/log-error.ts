@@ -40,7 +40,7 @@ export function toLoggedError(thrown: unknown, depth: number = MAX_DEPTH): Logge
   };
 }
 
-/** Objects that are no errors are not told: nobody knows what they hold. */
+/** Objects that are no errors are not logged: their contents are unknown. */
 const textOf = (thrown: unknown): string =>
   typeof thrown === "object" && thrown !== null ? "an object that is no error" : String(thrown);
 

@@ -8,9 +8,9 @@ export interface LoggerOptions {
   /** "info" where it is none. */
   readonly level: string | undefined;
   readonly nodeId?: string;
-  /** What must stand in no line, whoever writes it. */
+  /** Strings that may stand in no log line. */
   readonly secrets?: readonly string[];
-  /** Where lines go; default: standard output. */
+  /** The destination of lines; default: standard output. */
   readonly write?: (line: string) => void;
 }
 

@@ -8,7 +8,7 @@ export type ProgramMessage =
   /** It ends, because of this, in a sentence. */
   | { readonly kind: "failed"; readonly reason: string };
 
-/** Does nothing where no parent listens. */
+/** A process without a parent that listens does nothing here. */
 export function tellParent(message: ProgramMessage): void {
   process.send?.(message);
 }

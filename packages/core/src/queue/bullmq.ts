@@ -14,7 +14,7 @@ import type { UtteranceJob, UtteranceQueue } from "./utterance-job.ts";
 const COMMAND_LIMIT_MS = 2_000;
 /** How often a queue in use sees to it that its standing keys have a TTL. */
 const TTL_EVERY_MS = 3_600_000;
-/** BullMQ writes an event for each step of a job; nobody reads them here. */
+/** BullMQ writes an event for each step of a job; they are not read here. */
 const MAX_EVENTS = 1_000;
 
 export interface UtteranceQueueOptions {
@@ -92,7 +92,7 @@ class BullmqUtteranceQueue implements UtteranceQueue {
     await this.#queue.close();
   }
 
-  /** Not in `add`'s way: a failure only means that the next one tries again. */
+  /** This does not delay `add`: after a failure the next one tries again. */
   async #keepTtl(): Promise<void> {
     const nowMs = performance.now();
     if (nowMs - this.#ttlSetAtMs < TTL_EVERY_MS) return;
@@ -120,7 +120,7 @@ class BullmqUtteranceQueue implements UtteranceQueue {
     }
   }
 
-  /** So that what was given up does not wait in ioredis' own queue, without bound, to be done much later. */
+  /** Commands that were given up must not wait in ioredis' own queue, without bound, to be done much later. */
   async #connected(): Promise<void> {
     const { redis } = this.#options;
     if (redis.status === "ready") return;

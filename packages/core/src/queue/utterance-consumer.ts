@@ -22,7 +22,7 @@ const MAX_STALLED_COUNT = 1_000;
 const FETCH_RETRY_MS = 500;
 /** How long runs may take to wind up once they have been aborted. */
 const ABORT_LIMIT_MS = 3_000;
-/** The same without Redis, where they can tell nobody. */
+/** The same without Redis, where they can report to no other process. */
 const ABORT_LIMIT_AWAY_MS = 500;
 
 export interface UtteranceConsumerOptions {
@@ -145,7 +145,7 @@ class BullmqUtteranceConsumer implements UtteranceConsumer {
     await this.#worker.close(this.#runs.size > 0 || !this.#isRedisThere);
   }
 
-  /** Without it there is nobody who could be told anything. */
+  /** Without it nothing can be reported. */
   get #isRedisThere(): boolean {
     return this.#options.redis.status === "ready";
   }

@@ -163,7 +163,7 @@ export class Bell {
       await settleWithin(this.#send(this.#channel, ""));
       this.#probedAtMs = atMs;
     } catch {
-      // Where publishing fails, silence says nothing about the subscription.
+      // When publishing fails, silence says nothing about the subscription.
     }
   }
 

@@ -24,7 +24,7 @@ export const COMMAND_TIMEOUT_MS = 2_000;
 /** A connection that has been silent for this long, PINGs notwithstanding, is cut and made anew. */
 export const DEAD_AFTER_MS = 4_000;
 const CONNECT_TIMEOUT_MS = 3_000;
-/** A cluster's map is asked for so often even when nobody is redirected. */
+/** Interval at which a cluster's map is asked for even when no command is redirected. */
 const SLOTS_REFRESH_INTERVAL_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 1_000;
 
@@ -211,7 +211,7 @@ interface SentinelAddress extends Credentials {
   readonly kind: "sentinel";
   /** Of the sentinels. */
   readonly nodes: readonly { readonly host: string; readonly port: number }[];
-  /** Under which they know the primary. */
+  /** The name under which sentinels know the primary. */
   readonly name: string;
 }
 

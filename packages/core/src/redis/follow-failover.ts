@@ -6,7 +6,7 @@ const CHANNEL = "+switch-master";
 
 export interface FollowFailoverOptions {
   readonly sentinels: readonly { readonly host: string; readonly port: number }[];
-  /** Under which they know the primary. */
+  /** The name under which sentinels know the primary. */
   readonly name: string;
   readonly reconnectDelayMs: (attempt: number) => number;
   /** Silence after which a sentinel's connection is made anew; 0: never. */

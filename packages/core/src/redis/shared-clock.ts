@@ -4,7 +4,7 @@ import { settleWithin } from "./settle-within.ts";
 
 /** How often the offset is measured anew: clocks drift by milliseconds in this time. */
 const MEASURE_EVERY_MS = 30_000;
-/** Of these, the one whose answer came soonest counts: it is off by half its round trip at most. */
+/** The answer that came soonest counts: it is off by half its round trip at most. */
 const SAMPLES = 3;
 
 /**
@@ -35,7 +35,7 @@ export class RedisClock implements SharedClock {
   readonly #redis: RedisConnection;
   readonly #key: string;
   readonly #timer: NodeJS.Timeout;
-  /** What is added to `performance.now()`, which nobody sets. */
+  /** Offset that is added to `performance.now()`, which no clock adjustment changes. */
   #offsetMs = performance.timeOrigin;
 
   /** Measured before it is given out. */

@@ -45,7 +45,7 @@ export class StorageCheck {
       whyNotWritable(commands, `${prefix}:probe`),
       whyNotWritable(queue, `${queuePrefix}:probe`),
     ]);
-    // On these the process waits for what others send: nothing can be asked there and then.
+    // Connections on which the process waits for what others send: no command can be sent on them meanwhile.
     const unheard = [queue, subscriber].some((it) => guardOf(it)?.isHeard === false);
     return (
       writable.find((it) => it !== undefined) ?? (unheard ? new GatewayError("storage.timeout") : undefined)

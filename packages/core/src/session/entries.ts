@@ -25,23 +25,23 @@ export interface AudioEntry {
   readonly alignment?: Alignment;
   /** Readers drop what they hold from `firstSample` on. */
   readonly splice?: true;
-  /** Where whoever continues after this chunk begins. */
+  /** The place where a successor begins after this chunk. */
   readonly resume?: ResumePoint;
   /** How often the utterance has been continued until now; absent: never. */
   readonly continuations?: number;
   /** How often a worker has left it to another of its own accord until now; absent: never. */
   readonly handovers?: number;
-  /** The last of a worker that leaves: whoever goes on after it does so by agreement. Has no samples. */
+  /** The last entry of a worker that leaves: its successor continues by agreement. It has no samples. */
   readonly handedOver?: true;
   /** With `handedOver`: it was left because the client gave no text. */
   readonly parked?: true;
-  /** Not the first choice speaks here. On each of its chunks, so that whoever goes on in the middle knows it. */
+  /** The substitute that speaks here. It stands on each of its chunks, so that a reader that begins in the middle knows it. */
   readonly substitute?: Substitute;
   /** On the first chunk: where the time until it went, see `LatencyParts`. */
   readonly latencyMs?: LatencyParts;
 }
 
-/** Who speaks instead of what was asked for. */
+/** The voice that speaks instead of what was asked for. */
 export interface Substitute {
   readonly voice: string;
   readonly model: string;
@@ -51,7 +51,7 @@ export interface Substitute {
   readonly reason: ErrorCode;
 }
 
-/** Where the time to the first chunk went, as the worker saw it; milliseconds. */
+/** Parts of the time to the first chunk, as the worker saw it; milliseconds. */
 export interface LatencyParts {
   /** Job added → job begun. */
   readonly queue: number;

@@ -11,7 +11,7 @@ import type { SessionHold, StoredUtterance } from "./session-store.ts";
 /** Ended utterances whose ends can be told again; the oldest gives way. */
 export const MAX_ENDED_UTTERANCES: number = MAX_UTTERANCES_PER_SESSION;
 
-/** Where the scripts keep the hash of the token that was replaced. */
+/** The field in which the scripts keep the hash of the token that was replaced. */
 const PREVIOUS_TOKEN = "previous";
 
 export const sessionScripts = { hold: new Script("session-hold"), change: new Script("session-change") };
@@ -21,7 +21,7 @@ export interface RedisSessions {
   readonly redis: RedisConnection;
   readonly bell: Bell;
   readonly logger: Logger;
-  /** Life of a session that nobody refreshes. */
+  /** Life of a session that is not refreshed. */
   readonly windowMs: number;
   /** A change is repeated for so long while Redis is away, */
   readonly storageRetryMs: number;
@@ -128,7 +128,7 @@ export class RedisSessionHold implements SessionHold {
     return status;
   }
 
-  /** Redis has lost it: forgotten in a restart, or expired while nobody could reach it. */
+  /** Redis has lost it: forgotten in a restart, or expired while it could not be reached. */
   async #storeAgain(): Promise<void> {
     if (!this.isCurrent) return;
     const { redis, storageRetryMs, closed, windowMs } = this.#sessions;

@@ -18,7 +18,7 @@ export interface SessionStoreOptions {
   /** Names this process. */
   readonly nodeId: string;
   readonly logger: Logger;
-  /** Life of a session that nobody refreshes: how long it may be resumed after its edge has died. */
+  /** Life of a session that is not refreshed: how long it may be resumed after its edge has died. */
   readonly windowMs: number;
   readonly storageRetryMs?: number;
   /** Default: this process is alone. */

@@ -67,14 +67,14 @@ export interface StoredUtterance {
   readonly number: number;
   readonly requested: RequestedOptions;
   readonly createdAtMs: number;
-  /** Where it is made sentence by sentence. */
+  /** Present when it is made sentence by sentence. */
   readonly passed?: PassedParts;
   /** Its complete text, where no stream holds it: it was heard from the cache, or from another utterance. */
   readonly text?: string;
   readonly end?: StoredEnd;
 }
 
-/** So many parts of an utterance, from its beginning, can be asked for no more; what they were. */
+/** The parts of an utterance, from its beginning, that can no longer be asked for. */
 export interface PassedParts {
   readonly parts: number;
   readonly samples: number;

@@ -25,7 +25,7 @@ export interface CompletedSpeech {
   readonly firstAudioMs: number | null;
   readonly latencyMs: Readonly<Record<string, number>>;
   readonly cache?: CacheUse;
-  /** Where it was made sentence by sentence: how many, by what the cache had to do with them. */
+  /** Present when it was made sentence by sentence: how many, by what the cache had to do with them. */
   readonly sentences?: Readonly<Record<CacheUse, number>>;
 }
 

@@ -22,7 +22,7 @@ import type { StreamKeys } from "./stream-keys.ts";
 /** What one look tells the reader to do; a result, or to look again at once, or to sleep. */
 type Finding = ReadResult | "again" | "sleep";
 
-/** Another reader may trim between finding the oldest entry and taking a place; from then on nobody can. */
+/** Another reader may trim between finding the oldest entry and taking a place; from then on none can. */
 const MAX_SEEKS = 3;
 
 const lost = (reason: Extract<ReadResult, { kind: "lost" }>["reason"]): ReadResult => ({
@@ -170,7 +170,7 @@ export class RedisReader implements StreamReader, OpenEnd {
       { name: "hmget", args: [keys.meta, ...META_FIELDS, `s:${fence}`] },
     ];
     if (this.#unproven) commands.push({ name: "xinfo", args: ["STREAM", entries] });
-    // Whatever was announced until now is about to be looked at.
+    // Everything announced until now is about to be looked at.
     this.#sleeper.forget();
     const looked = failures === 0 ? batch.run(keys.slot, commands) : batch.runAlone(keys.slot, commands);
     // Who begins at the beginning takes his place in the same round trip; what comes of it is seen in `#find`.

@@ -44,7 +44,7 @@ export interface StreamPosition {
 }
 
 export interface ClaimOptions {
-  /** Who writes: a node id, for people who look. */
+  /** The writer's node id, for people who look. */
   readonly owner: string;
   /** Bound on stored bytes (heads and bodies) that no reader has released. */
   readonly maxBytes: number;
@@ -128,7 +128,7 @@ export interface StreamReader {
    * often: it reaches Redis only once a fair share of the bound has gathered, or the writer waits.
    */
   advance(seq: number): void;
-  /** As `advance`, without regard to `replayBytes`: nobody will come back for these. */
+  /** As `advance`, without regard to `replayBytes`: no client will come back for these. */
   forget(seq: number): void;
   /** Takes the reader off the stream, so that it no longer holds the writer back. May be called twice. */
   close(): Promise<void>;

@@ -15,7 +15,7 @@ export const CLOSER: number = 1 << 4;
 export const OPENING_QUOTE: number = 1 << 5;
 /** May stand before the first word of a sentence. */
 export const OPENER: number = 1 << 6;
-/** Is heard. */
+/** A character that is heard. */
 export const SPEAKABLE: number = 1 << 7;
 export const LETTER: number = 1 << 8;
 export const LOWER: number = 1 << 9;

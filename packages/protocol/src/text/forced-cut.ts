@@ -4,7 +4,7 @@ const CLAUSE_END = /[\p{Terminal_Punctuation}–—]\s+(?!.*[\p{Terminal_Punctua
 
 let segmenters: { readonly words: Intl.Segmenter; readonly characters: Intl.Segmenter } | undefined;
 
-/** Made when first needed: it takes milliseconds. */
+/** Created when first needed: it takes milliseconds. */
 const useSegmenters = () => {
   segmenters ??= {
     words: new Intl.Segmenter(undefined, { granularity: "word" }),

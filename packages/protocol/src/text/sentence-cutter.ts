@@ -83,7 +83,7 @@ export class SentenceCutter {
     return sentences;
   }
 
-  /** Where to cut the open sentence, of which so many characters were scanned. */
+  /** The place to cut the open sentence, of which this many characters were scanned. */
   #tooLong(characters: number): number | undefined {
     if (this.#next - this.#start < characters) return undefined;
     this.#join();

@@ -88,7 +88,7 @@ export class SentenceScanner {
   /** Of white space in a row. */
   #lines = 0;
   #lastSpace = 0;
-  /** Where the sentence ends if it does: behind the white space. */
+  /** The end of the sentence if it ends: behind the white space. */
   #end = 0;
   #openers = 0;
   /** The word before the full stop is a number. */
@@ -99,7 +99,7 @@ export class SentenceScanner {
     this.#rule = rule;
   }
 
-  /** Would a pause here end a sentence? */
+  /** True when a pause here would end a sentence. */
   get rest(): Rest {
     return this.#rest;
   }
@@ -291,7 +291,7 @@ export class SentenceScanner {
     return this.#goOn(codePoint, kind, at, length);
   }
 
-  /** Who flushes early does so at the second line break, who cuts for the cache behind all of them. */
+  /** The early flush cuts at the second line break, the cache behind all of them. */
   #paragraphEnd(end: number): number | undefined {
     const isEnd = this.#rule === "flush-early" && this.#lines >= PARAGRAPH_LINES && this.#isSpeakable;
     return isEnd ? end : undefined;

@@ -11,7 +11,7 @@ type Kind = "space" | "mark" | "opening" | "same" | "letter" | "character" | "di
 /** What a character does to the word before it; "segment": only a dictionary can tell. */
 export type Boundary = "starts" | "continues" | "segment";
 
-/** So much of what stands before a character is looked at: a run of marks may be as long as the text. */
+/** Number of characters before one that are looked at: a run of marks may be as long as the text. */
 export const CONTEXT_UNITS = 16;
 /** Text is segmented in windows of this size, each with a margin on both sides, so that no text costs more than its length. */
 const WINDOW_UNITS = 64;

@@ -8,7 +8,7 @@ export interface Account {
   readonly refusal?: GatewayError;
   /** Generations at once that the plan allows; absent where the provider does not say. */
   readonly slots?: number;
-  /** Where that is from, for the log. */
+  /** The source of that number, for the log. */
   readonly from?: string;
 }
 

@@ -15,7 +15,7 @@ export interface ProviderAnswer {
 
 /** Of one answer, unpacked: a small compressed body may unpack to any size. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
-/** So much of a refusal is read. */
+/** Characters of a refusal that are read. */
 const MAX_REFUSAL_BYTES = 16 * 1024;
 
 /**

@@ -12,7 +12,7 @@ export interface ProviderVoice {
 }
 
 export interface VoicesOptions extends ProviderHttpOptions {
-  /** For all pages together. */
+  /** Time for all pages together. */
   readonly timeoutMs: number;
   readonly logger: Logger;
 }

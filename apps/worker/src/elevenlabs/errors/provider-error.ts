@@ -165,7 +165,7 @@ const DEADLINE_CODES = {
   pong: "provider.unresponsive",
 } as const satisfies Record<string, ErrorCode>;
 
-/** A deadline that has passed. Who has only been silent for the budget may be slow: see `verdictOn`. */
+/** A deadline that has passed. A provider that was silent only for the budget may be slow: see `verdictOn`. */
 export const toDeadlineError = (deadline: keyof typeof DEADLINE_CODES): GatewayError =>
   new GatewayError(
     DEADLINE_CODES[deadline],

@@ -1,6 +1,6 @@
 /** Longer reasons are cut here, in characters: a sentence or two. */
 const MAX_REASON_CHARACTERS = 200;
-/** So much of a provider's text is looked at. */
+/** Characters of a provider's text that are looked at. */
 const MAX_READ_CHARACTERS = 2_000;
 /** Shorter ones are taken for placeholders of a test; replacing them would replace half of a sentence. */
 const MIN_SECRET_CHARACTERS = 6;

@@ -4,7 +4,7 @@ interface Signature {
   readonly format: string;
   /** Any one of them. */
   readonly beginsWith: readonly string[];
-  /** So many bytes are looked at. */
+  /** Bytes that are looked at. */
   readonly bytes: number;
   readonly confirms: (head: Buffer) => boolean;
 }

@@ -7,7 +7,7 @@ export interface SegmentAlignment extends Alignment {
 
 /** Why timings were dropped, in whole or in part; a closed set, counted. */
 export const ALIGNMENT_REFUSALS = [
-  /** Not three lists of equal length, strings and numbers. */
+  /** The alignment is not three lists of equal length, of strings and numbers. */
   "malformed",
   /** More characters than the text sent can account for. */
   "too_long",
@@ -15,7 +15,7 @@ export const ALIGNMENT_REFUSALS = [
   "bad_times",
   /** Later than the audio they came for. */
   "beyond_audio",
-  /** Told before. */
+  /** The alignment was sent before. */
   "repeated",
 ] as const;
 export type AlignmentRefusal = (typeof ALIGNMENT_REFUSALS)[number];

@@ -106,7 +106,7 @@ export class SocketPool {
     shelf?.tend();
   }
 
-  /** So many wait to be let use the route; until told otherwise. */
+  /** Number of runs that wait to use the route. Holds until it is called again. */
   expect(route: Route, count: number): void {
     if (!this.#closed) this.#shelves.get(routeKey(route))?.expect(count);
   }
@@ -190,7 +190,7 @@ export class SocketPool {
     return true;
   }
 
-  /** Of those equally used, the one longest unused. */
+  /** Among routes used equally often, the one that has been unused longest. */
   #leastUsed(nowMs: number, among: (shelf: Shelf) => boolean): Shelf | undefined {
     let least: Shelf | undefined;
     for (const shelf of this.#shelves.values()) {

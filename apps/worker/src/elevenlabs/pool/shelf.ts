@@ -32,7 +32,7 @@ export interface ShelfOwner {
   connect(shelf: Shelf): SingleUseSocket | undefined;
   /** The number of warm sockets has changed. */
   changed(): void;
-  /** Nothing on it, and nobody has asked for it for long. */
+  /** The shelf is empty and has not been used for a long time. */
   emptied(shelf: Shelf): void;
 }
 
@@ -90,20 +90,20 @@ export class Shelf {
     this.#usedAtMs = nowMs;
   }
 
-  /** So many are about to come, as soon as they are let. */
+  /** Number of runs that will come as soon as they have a slot. */
   expect(count: number): void {
     this.#expected = count;
     this.touch();
     this.tend();
   }
 
-  /** The youngest warm socket that is fit to speak, now checked out and nobody else's; then fills up again. */
+  /** Checks out the youngest warm socket that is fit to speak, then fills the shelf up again. */
   take(): SingleUseSocket | undefined {
     this.touch(1);
     this.#demand.arrived(this.#usedAtMs);
     const taken = this.#takeYoungest();
     if (taken !== undefined) this.#backoff.reset();
-    // A moment later: who takes one has something to say, and connecting the next takes longer than saying it.
+    // Filling up waits a moment: the taker has something to say, and connecting the next socket takes longer than saying it.
     this.#timer.wakeBy(monotonicMs());
     return taken;
   }
@@ -202,7 +202,7 @@ export class Shelf {
     this.tend();
   }
 
-  /** By its own doing: whoever takes or retires a socket takes it off the shelf first. */
+  /** The socket has ended by itself: taking or retiring one removes it from the shelf first. */
   #onEnded(socket: SingleUseSocket): void {
     const wasConnecting = this.#connecting.delete(socket);
     const place = this.#warm.indexOf(socket);

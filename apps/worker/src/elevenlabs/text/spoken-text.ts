@@ -19,7 +19,7 @@ export class SpokenText {
     return this.#owed.waiting;
   }
 
-  /** Sent so far, white space included. */
+  /** Characters sent so far, white space included. */
   get characters(): number {
     return this.#characters;
   }

@@ -32,9 +32,9 @@ export interface AudioWriterOptions {
   readonly start: StartingPoint;
   /** Longest wait for a reader to make room; then `stream.reader_gone`. */
   readonly readerTimeoutMs: number;
-  /** Asked when the utterance's first sample is about to be appended. */
+  /** Called when the utterance's first sample is about to be appended. */
   readonly latency: () => LatencyParts;
-  /** Told at once: `write` and `finish` would say so only when they are called next. */
+  /** Called at once: `write` and `finish` report a failure only when they are called next. */
   readonly onFailure: (error: unknown) => void;
   readonly observer: AudioWriterObserver;
 }
@@ -45,7 +45,7 @@ export interface SpokenPart {
   /** What is stored from there on is replaced. */
   readonly splice: boolean;
   readonly continuations: number;
-  /** Who speaks it, if not the first choice. */
+  /** The substitute that speaks it, if it is not the first choice. */
   readonly substitute?: Substitute | undefined;
 }
 
@@ -169,7 +169,7 @@ export class AudioWriter {
   #pump(signal: AbortSignal): void {
     if (this.#pumping !== undefined || this.#pending.isEmpty) return;
     this.#pumping = this.#appendAll(signal);
-    // A failure stays, for whoever calls next: nothing may follow what was not stored.
+    // A failure stays for the next caller: nothing may follow what was not stored.
     this.#pumping.then(() => {
       this.#pumping = undefined;
       this.#pump(signal);
@@ -205,7 +205,7 @@ export class AudioWriter {
     }
   }
 
-  /** What whoever goes on has to know besides the place. */
+  /** What a successor has to know besides the place. */
   get #history(): Pick<AudioEntry, "continuations" | "handovers" | "substitute"> {
     const { continuations, substitute } = this.#part;
     const { handovers } = this.#options.start;

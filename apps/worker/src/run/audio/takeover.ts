@@ -3,20 +3,20 @@ import { parseAudioEntry, type Substitute, samplesOf } from "@tts-labs/core/sess
 import type { StreamRef, StreamStore, StreamWriter } from "@tts-labs/core/stream/stream";
 import { GatewayError } from "@tts-labs/protocol/errors";
 
-/** Where the run of an utterance begins. */
+/** The place where the run of an utterance begins. */
 export interface StartingPoint {
   readonly resume: ResumePoint;
   /** Samples stored by earlier workers, as the utterance's clock counts them. */
   readonly endSample: number;
-  /** There is audio of it. */
+  /** Audio of it is stored. */
   readonly heard: boolean;
   /** How often it has been continued, this time included. */
   readonly continuations: number;
   /** How often it has been handed over, which is no continuation. */
   readonly handovers: number;
-  /** Who had it before has left it for want of text: nothing has failed. */
+  /** The worker before has left it for want of text: nothing has failed. */
   readonly wasParked?: boolean;
-  /** Who spoke last, if not the first choice. */
+  /** The substitute that spoke last, if it was not the first choice. */
   readonly spokenBy?: Substitute;
 }
 

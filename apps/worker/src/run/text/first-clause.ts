@@ -54,7 +54,7 @@ export class FirstClause {
     return isEnd && this.#weight >= CLAUSE_WEIGHT ? this.#end : undefined;
   }
 
-  /** There are words that may go before their clause is complete. */
+  /** True when words may go before their clause is complete. */
   get hasWords(): boolean {
     const isUnspaced = (this.#before & UNSPACED) !== 0;
     return this.#weight >= WORDS_WEIGHT && (isUnspaced || this.#wordEnd + this.#shortClauseEnd > 0);

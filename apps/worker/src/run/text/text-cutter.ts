@@ -50,7 +50,7 @@ export class TextCutter {
   readonly #scanner = new SentenceScanner("flush-early");
   /** Until the first flush. */
   #first: FirstClause | undefined;
-  /** Not given yet. */
+  /** Text that was not given yet. */
   #held = "";
   /** In `held`: its first character that is not white space, the end of its last whole word. */
   #textStart = -1;
@@ -61,7 +61,7 @@ export class TextCutter {
   #textAtMs = 0;
   #clauseAtMs = Number.POSITIVE_INFINITY;
   #isComplete = false;
-  /** There is no place among the words so far to cut the first ones off. */
+  /** The words so far have no place to cut the first ones off. */
   #isStuck = false;
 
   constructor({ autoMode, natural, firstWordAtMs }: TextCutterOptions) {
@@ -140,7 +140,7 @@ export class TextCutter {
 
   #wordsAtMs(first: FirstClause): number {
     const atMs = this.#firstWordAtMs + FIRST_WORDS_MS;
-    // Where the text pauses behind what may be a sentence, the end of the pause is awaited.
+    // The end of a pause behind a possible sentence is awaited.
     const isPausing = this.#scanner.rest !== "none" && atMs - this.#textAtMs > TOKENS_APART_MS;
     return this.#isStuck || isPausing || !first.hasWords ? Number.POSITIVE_INFINITY : atMs;
   }

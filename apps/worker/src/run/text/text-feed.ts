@@ -13,7 +13,7 @@ const READ_ENTRIES = 64;
 /** An utterance has text when its job is made. Where none is found in this time, the utterance has been removed. */
 const FIRST_TEXT_LIMIT_MS = 5_000;
 
-/** Where text goes on to. */
+/** The destination of the text. */
 export type TextSink = Pick<Synthesis, "speak" | "flush" | "end">;
 
 export interface TextFeedOptions {
@@ -48,7 +48,7 @@ interface Attached {
 export class TextFeed {
   readonly #options: TextFeedOptions;
   #text = "";
-  /** Where in the text the client wanted spoken what there was; rising. */
+  /** Places in the text where the client flushed; rising. */
   readonly #flushes: number[] = [];
   /** End of the last character that would be heard. */
   #speakableEnd = 0;
@@ -62,7 +62,7 @@ export class TextFeed {
   /** End of what the sink that is, or was last, attached has been given, as a place in the text. */
   #givenUpTo = 0;
   #lastTextAtMs = performance.now();
-  /** Who waits for something to say. */
+  /** The waiter for something to say. */
   #wake: () => void = () => {};
 
   constructor(options: TextFeedOptions) {
