@@ -15,7 +15,7 @@ export interface Departing {
 export interface DrainSettings {
   /** From "not ready" to the last new connection: as long as a balancer needs to see it. */
   readonly drainSettleMs: number;
-  /** Over which clients are told to come back. */
+  /** Period over which clients are told to come back. */
   readonly drainSpreadMs: number;
   /** From then on everything that is left is cut off. */
   readonly drainLimitMs: number;

@@ -7,7 +7,7 @@ import type { OutboundObserver } from "./delivery/outbound.ts";
 
 export type Dialect = SessionRecord["dialect"];
 
-/** Where the time to the first frame went; `turn` is the wait for earlier utterances of the session. */
+/** Parts of the time to the first frame; `turn` is the wait for earlier utterances of the session. */
 export type LatencyPart = "queue" | "slot" | "connect" | "provider" | "turn" | "delivery";
 
 /** How an utterance ended, as logs and metrics tell it. */
@@ -45,9 +45,9 @@ export interface EdgeObserver extends OutboundObserver, AdmissionObserver, Budge
   utteranceEnded(summary: UtteranceSummary): void;
   /** A sentence that was made by itself was read to its end. */
   sentenceRead(cache: CacheUse): void;
-  /** So many more wait as text: as many as may be begun ahead have been. */
+  /** Number of further sentences that wait as text: as many as may be begun ahead have been. */
   sentencesHeldBack(count: number): void;
-  /** An utterance that nobody made was given to the workers again. */
+  /** An utterance that no worker made was given to the workers again. */
   jobEnqueuedAgain(): void;
   /** An error was told to a client. */
   errorTold(code: ErrorCode): void;

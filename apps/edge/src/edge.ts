@@ -15,10 +15,10 @@ import type { Keeps } from "./shared-speech/speech-cache.ts";
 export interface Edge {
   readonly nodeId: string;
   readonly url: string;
-  /** Where operators ask: live view, metrics, info. */
+  /** Address for operators: live view, metrics, info. */
   readonly opsUrl: string;
   readonly port: number;
-  /** What it holds now; all zero when nobody is there. */
+  /** What it holds now; all zero when no client is there. */
   counts(): { readonly sessions: number; readonly utterances: number; readonly backgroundWork: number };
   /** Not ready any more, and takes no new sessions; those there are go on. */
   drain(): void;
@@ -31,7 +31,7 @@ export interface Edge {
   close(): Promise<void>;
 }
 
-/** What an edge stands on: Redis in production, memory in tests. Whoever gives it closes it. */
+/** What an edge stands on: Redis in production, memory in tests. Its giver closes it. */
 export interface EdgeGround {
   readonly streams: StreamStore;
   readonly queue: UtteranceQueue;

@@ -9,7 +9,7 @@ import type { UnsettledUtterances } from "./budget/unsettled-utterances.ts";
 import type { EdgeObserver } from "./edge-observer.ts";
 import type { SpeechCache } from "./shared-speech/speech-cache.ts";
 
-/** Where a route that will be wanted soon is put, so that workers find it. */
+/** The list of routes that will be wanted soon, for workers to find. */
 export interface WantedRoutes {
   /** @throws GatewayError `storage.*` */
   add(speech: SpeechOptions): Promise<void>;
@@ -22,7 +22,7 @@ export interface SessionServices {
   readonly queue: UtteranceQueue;
   readonly registry: LiveRegistry;
   readonly routes: WantedRoutes;
-  /** Where sessions outlive their connections; and where an id is held, on all edges. */
+  /** The store in which sessions outlive their connections and ids are held, on all edges. */
   readonly sessions: SessionStore;
   /** Absent where nothing is to be cached. */
   readonly speechCache?: SpeechCache;
@@ -44,7 +44,7 @@ export interface SessionSettings {
   readonly openTimeoutMs: number;
   /** Life of a stream's keys while it is in use. */
   readonly streamTtlMs: number;
-  /** Life of a record in the live view that nobody refreshes. */
+  /** Life of a record in the live view that is not refreshed. */
   readonly liveTtlMs: number;
   /** How long a session whose connection was lost may be resumed; 0: it ends with its connection. */
   readonly resumeWindowMs: number;

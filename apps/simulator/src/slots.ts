@@ -21,7 +21,7 @@ export class Slots {
     return this.#taken;
   }
 
-  /** Whether a slot was had. Whoever has one gives it back by `leave`. */
+  /** Whether a slot was granted. Its holder gives it back by `leave`. */
   async enter(waitMs: number, signal: AbortSignal): Promise<boolean> {
     if (signal.aborted) return false;
     if (this.limit === 0 || this.#taken < this.limit) return this.#take();

@@ -72,7 +72,7 @@ export class Hearing {
 
 const lettersOf = (text: string): number => text.replace(/\s/g, "").length;
 
-/** Where the word that holds the `letters`-th letter ends, with the space after it. */
+/** End of the word that holds the `letters`-th letter, with the space after it. */
 function endOfLetters(text: string, letters: number): number {
   let at = 0;
   for (let left = letters; left > 0 && at < text.length; at++) if (/\S/.test(text.charAt(at))) left--;

@@ -34,7 +34,7 @@ export class ReceivedAudio {
   get firstAudioMs(): number | null {
     return this.#firstAudioMs;
   }
-  /** Where a resumed session goes on. */
+  /** The place where a resumed session goes on. */
   get position(): { readonly sample: number; readonly seq?: number } {
     return { sample: this.#nextSample, ...(this.#seq === undefined ? {} : { seq: this.#seq }) };
   }

@@ -77,7 +77,7 @@ export class Reconnection {
     this.#wake();
   }
 
-  /** Over early when nobody wants the connection, the need is urgent, or the browser has its network back. */
+  /** The wait ends early when the connection is not wanted, the need is urgent, or the browser has its network back. */
   #pause(ms: number): Promise<void> {
     const { signal } = this.#options;
     const network = typeof window === "undefined" ? undefined : window;

@@ -13,7 +13,7 @@ export class SentText {
   #options: WireOptions = {};
   #text = "";
   #flushedAt = 0;
-  /** Kept by itself: to cut it off the whole text for each piece would be quadratic. */
+  /** This is kept apart: cutting it off the whole text for each piece would be quadratic. */
   #untold = "";
   #complete = false;
 

@@ -15,7 +15,7 @@ export interface SessionLinkListener {
   onMessage(message: ServerMessage): void;
   onAudio(frame: AudioFrame): void;
   onReconnecting(reconnecting: Reconnecting): void;
-  /** Told before anything that follows the greeting. */
+  /** Called before anything that follows the greeting. */
   onResumed(connected: Connected): void;
   /** Once; nothing follows. */
   onEnded(reason: SpeechError): void;

@@ -71,9 +71,9 @@ export class SpeechClient {
   readonly #texts: TextTurns;
   readonly #events = new TypedEvents<ClientEvents>();
   readonly #closed = withResolvers<SpeechError>();
-  /** Not ended, in the order of `speak`: at most `MAX_UTTERANCES_PER_SESSION`. */
+  /** Unfinished utterances, in the order of `speak`: at most `MAX_UTTERANCES_PER_SESSION`. */
   readonly #unfinished = new Set<UtteranceRun>();
-  /** Where the utterance ended whose end the server told last. */
+  /** End of the utterance whose end the server told last. */
   #lastPosition: ResumePosition = {};
   #awaySinceMs: number | undefined;
   #over: SpeechError | undefined;

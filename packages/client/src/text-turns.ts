@@ -51,7 +51,7 @@ export class TextTurns {
     this.#opening = undefined;
     this.#newest = message.utterance;
     if (run !== undefined) run.acceptStarted(message);
-    // Given up before the server had named it.
+    // It was given up before the server had named it.
     else this.#link.send({ type: "cancel", utterance_id: message.utterance_id });
     this.#openNext();
   }
@@ -86,7 +86,7 @@ export class TextTurns {
     const known = new Set([endedId, ...runs.map(({ id }) => id)]);
     for (const { utterance_id, utterance } of utterances) {
       this.#newest = Math.max(this.#newest, utterance);
-      // Given up while the connection was away.
+      // It was given up while the connection was away.
       if (!known.has(utterance_id)) this.#link.send({ type: "cancel", utterance_id });
     }
     this.#openNext();
@@ -138,7 +138,7 @@ export class TextTurns {
       run.abandon(new SpeechError("client.text_failed", undefined, { cause }));
       if (run.hasText) await this.#closeText(run);
     } finally {
-      // Not awaited: a source that hangs must not hold up the next utterance.
+      // This is not awaited: a source that hangs must not hold up the next utterance.
       pieces.return().catch(() => {});
     }
   }

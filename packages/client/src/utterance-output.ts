@@ -4,7 +4,7 @@ import { SpeechError } from "./speech-error.ts";
 import { TypedEvents } from "./typed-events.ts";
 import type { UtteranceEvents, UtteranceTotals } from "./utterance.ts";
 
-/** What an utterance gives to whoever asked for it: events, audio to be iterated where nobody listens to it, an end. */
+/** What an utterance gives: events, audio to be iterated where no listener takes it, an end. */
 export class UtteranceOutput {
   readonly finished: Promise<UtteranceTotals>;
   readonly #events = new TypedEvents<UtteranceEvents>();

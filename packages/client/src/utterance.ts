@@ -86,7 +86,7 @@ export interface Utterance extends AsyncIterable<AudioChunk> {
    * received that was not yet heard. Rejects with the `SpeechError` that ended it.
    */
   cancel(): Promise<CancelResult>;
-  /** By what was reported as played; after a cancel, as the server reckons. */
+  /** Derived from what was reported as played; after a cancel, as the server reckons. */
   readonly heard: HeardText;
   /** Tells how much a listener has heard: samples, from the beginning. */
   reportPlayed(samples: number): void;

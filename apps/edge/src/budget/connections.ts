@@ -11,7 +11,7 @@ const RETRY_AFTER_MS = 1_000;
 const CALM_SHARE = 0.9;
 
 export interface ConnectionsOptions {
-  /** Who connects, for the log. */
+  /** The kind of clients that connect, for the log. */
   readonly of: "clients" | "operators";
   readonly maxConnections: number;
   readonly observer: BudgetObserver;

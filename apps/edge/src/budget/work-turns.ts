@@ -1,4 +1,4 @@
-/** Has work that waits for its turn. */
+/** True when work waits for its turn. */
 export interface TurnTaker {
   /** Does one small piece of it. @returns whether more could be done now */
   takeTurn(): boolean;

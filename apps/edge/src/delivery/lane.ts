@@ -7,7 +7,7 @@ export type LaneItem =
   | { readonly kind: "frame"; readonly frame: Frame; readonly of: DeliveryTally }
   | { readonly kind: "caption"; readonly event: SpeechEvent; readonly of: DeliveryTally }
   | { readonly kind: "notice"; readonly event: SpeechEvent; readonly of: DeliveryTally }
-  /** Made when it is sent: only then are the totals known. */
+  /** Created when it is sent: the totals are known only then. */
   | {
       readonly kind: "end";
       readonly toEnd: () => UtteranceEnd;

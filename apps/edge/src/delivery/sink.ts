@@ -2,7 +2,7 @@ import type { Frame } from "./frame.ts";
 import type { SlowClientNotice, SpeechEvent } from "./speech-event.ts";
 import type { DeliveryTally } from "./tally.ts";
 
-/** Where an outbound ends: a WebSocket, or the response of an HTTP request. A dialect's sink encodes what it is given. */
+/** The end of an outbound: a WebSocket, or the response of an HTTP request. A dialect's sink encodes what it is given. */
 export interface Sink {
   /** Takes more now. After it was false, whoever owns the sink calls `Outbound.resume` once it is true again. */
   readonly writable: boolean;

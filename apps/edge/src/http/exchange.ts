@@ -50,7 +50,7 @@ export class HttpExchange {
     this.requestId = toRequestId(request);
     this.method = request.getCaseSensitiveMethod();
     this.path = request.getUrl();
-    // Where there is no "?", it is undefined, whatever the typings say.
+    // Without a "?" it is undefined, whatever the typings say.
     this.query = request.getQuery() ?? "";
     this.accept = request.getHeader("accept");
     this.contentType = request.getHeader("content-type");
@@ -118,7 +118,7 @@ export class HttpExchange {
   abort(): void {
     if (this.#state !== "open") return;
     this.#state = "answered";
-    // Not here: the response may be corked, and must not die inside its own cork.
+    // This waits: the response may be corked, and must not die inside its own cork.
     queueMicrotask(() => this.response.close());
   }
 

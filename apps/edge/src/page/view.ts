@@ -165,7 +165,7 @@ export class View {
     this.#text.lang = sample?.language ?? "";
   }
 
-  /** A sample sentence that nobody has changed follows the voice's language, where there is one in it. */
+  /** An unchanged sample sentence follows the voice's language, where there is one in it. */
   #matchSample(): void {
     const language = this.#voices.get(this.#voice.value)?.language;
     const shown = SAMPLE_SENTENCES.find(({ text }) => text === this.#text.value);

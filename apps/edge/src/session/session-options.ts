@@ -22,7 +22,7 @@ export interface SessionOptions {
   readonly tellDraining?: (reconnectInMs: number) => void;
   /** Its utterances are made sentence by sentence. */
   readonly sentenceCache: boolean;
-  /** Where it outlives its connection. */
+  /** Present when it outlives its connection. */
   readonly hold?: SessionHold;
   /** What an earlier connection has left. */
   readonly restored?: RestoredSession;

@@ -211,7 +211,7 @@ export class Session {
     if (hold !== undefined) services.background.add("session forgotten", hold.remove());
     this.#line.cancel(reason);
     outbound.close();
-    // Not before it is listed, or the listing would outlive it.
+    // It is removed after it is listed, or the listing would outlive it.
     const listed = this.#listed.catch(() => undefined);
     services.background.add(
       "session removed",

@@ -3,7 +3,7 @@ import type { HeldSource } from "./speech-source.ts";
 
 /** Whoever is given a source closes it, read or unread. */
 export type Found =
-  /** Not asked, or nothing to be had: the utterance goes its own way. */
+  /** The cache was not asked, or has nothing: the utterance goes its own way. */
   | { readonly use: "off" }
   | { readonly use: "hit"; readonly source: HeldSource; readonly samples: number }
   /** Another utterance is just saying the same. */
@@ -17,7 +17,7 @@ export type Found =
        * @param act told whether others have joined elsewhere, and may still be reading
        */
       whenOver(act: (listeners: "alone" | "joined") => Promise<void>): void;
-      /** It is wanted no more: says whether it may be cancelled, once nobody on this edge hears it. */
+      /** It is wanted no more: tells whether it may be cancelled, once it has no listener on this edge. */
       cancel(): Promise<"alone" | "joined">;
       /** It will never be spoken. */
       abandon(): Promise<void>;
@@ -34,6 +34,6 @@ export interface SpeechRequest {
   readonly speech: SpeechOptions;
   /** The leader that was joined, and has failed. */
   readonly replacing?: string;
-  /** Of it so much was heard that its beginning is not needed: a leader may have let go of that. */
+  /** True when the client already holds the start, so joining a leader that has trimmed it is allowed. */
   readonly isBegun?: boolean;
 }

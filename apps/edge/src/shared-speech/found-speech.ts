@@ -18,7 +18,7 @@ export interface FoundSpeechOptions {
   readonly speech: SpeechOptions;
 }
 
-/** What the cache has found for one utterance; whoever asks closes it. */
+/** What the cache has found for one utterance; the caller closes it. */
 export class FoundSpeech {
   readonly #cache: SpeechCache | undefined;
   readonly #options: FoundSpeechOptions;
@@ -40,7 +40,7 @@ export class FoundSpeech {
     return this.#found.use;
   }
 
-  /** Of all of it, where the cache has it. */
+  /** Samples of all of it, when the cache has it. */
   get knownSamples(): number | undefined {
     return this.#found.use === "hit" ? this.#found.samples : undefined;
   }
@@ -77,7 +77,7 @@ export class FoundSpeech {
     return this.#found.use === "miss" ? this.#found.cancel() : Promise.resolve("alone");
   }
 
-  /** It is wanted no more before it was begun: who has joined must not wait for it. Never throws. */
+  /** It is wanted no more before it was begun: utterances that joined must not wait for it. Never throws. */
   async abandon(): Promise<void> {
     if (this.#found.use === "miss") await this.#found.abandon();
   }
@@ -98,7 +98,7 @@ export class FoundSpeech {
     if (this.#cache === undefined) return "speak";
     if ("source" in this.#found) this.#found.source.close();
     this.#found = await this.#cache.find({ ...this.#options, text, ...how });
-    // It was closed meanwhile; who has joined must not wait for what is never spoken.
+    // It was closed meanwhile; utterances that joined must not wait for what is never spoken.
     if (this.#isClosed) {
       this.close();
       await this.abandon();

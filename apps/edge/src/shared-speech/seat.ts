@@ -93,7 +93,7 @@ export class Seat implements HeldSource {
     this.#leave(true);
   }
 
-  /** There is more to read, or will never be. */
+  /** More is there to read, or will never be. */
   wake(): void {
     this.#wake?.();
     this.#wake = undefined;

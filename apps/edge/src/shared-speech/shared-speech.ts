@@ -25,7 +25,7 @@ export interface SharedSpeechOptions {
   readonly maxBytes: number;
   /** Of all that this edge shares. */
   readonly budget: ByteBudget;
-  /** It is kept whole no longer: whoever comes now would miss its beginning. */
+  /** It is no longer kept whole: a client that comes now would miss its beginning. */
   readonly onOutgrown: (bound: SharingBound) => void;
   /** Everything has been read, or nothing more will be; until this has settled what is whole stays so. */
   readonly onOver: () => Promise<void>;
@@ -59,7 +59,7 @@ export class SharedSpeech implements ReadTogether {
   #epoch = "";
   #isWhole = true;
   #isHeardElsewhere = false;
-  /** Runs while somebody who has left may come back for it. */
+  /** Runs while a client that has left may come back for it. */
   #awaiting: NodeJS.Timeout | undefined;
   /** What the fastest listener has. */
   #fastestSeq = 0;
@@ -219,7 +219,7 @@ export class SharedSpeech implements ReadTogether {
     }
   }
 
-  /** Lets go of what all have read, once nobody comes any more. */
+  /** Lets go of what all have read, once no further listener can come. */
   #drop(): void {
     if (this.#isWhole) return;
     const read = [...this.#seats].map((seat) => seat.readCount);

@@ -39,7 +39,7 @@ export interface SpeechCacheOptions {
 export type Keeps = (shared: SharedSpeech, speech: SpeechOptions, provider: string) => Speech | undefined;
 
 export interface SharingObserver {
-  /** Speech that nobody can join any more, and that is not kept. Who listens hears it to its end. */
+  /** Speech that can't be joined any more, and that is not kept. Its listeners hear it to its end. */
   outgrown(bound: SharingBound): void;
 }
 
@@ -56,9 +56,9 @@ interface Flight {
   over: Promise<"alone" | "joined">;
   /** While it leads: renewing. */
   renewal?: NodeJS.Timeout;
-  /** Whether others have joined on other edges, once that was asked because nobody here wants it any more. */
+  /** Whether others have joined on other edges, once that was asked because it has no listener here any more. */
   left?: Promise<"alone" | "joined">;
-  /** The same, once nobody can join any more. */
+  /** The same, once no further listener can join. */
   landed?: Promise<"alone" | "joined">;
 }
 

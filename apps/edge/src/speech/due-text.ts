@@ -32,7 +32,7 @@ export class DueText {
     return this.#hasPaused && this.#fresh.isDue;
   }
 
-  /** It has been seen to that somebody speaks it. */
+  /** A worker has been asked to speak it. */
   seenTo(): void {
     this.#hasPaused = false;
   }

@@ -9,7 +9,7 @@ export interface MakingOptions extends Omit<SentenceSpeechOptions, "restored"> {
   readonly restored?: RestoredUtterance;
 }
 
-/** Where only the end has to be told again. */
+/** For when the end alone has to be told again. */
 const NOTHING_SAID: StoredText = { text: "", flushes: [], isComplete: true };
 
 /** The way in which an utterance of this session is made, from its beginning or from where it was left. */

@@ -5,7 +5,7 @@ import { type RestoredText, UtteranceText, type UtteranceTextOptions } from "./u
 export interface TextOptions extends Pick<UtteranceTextOptions, "utteranceId" | "onFailed"> {
   readonly services: Pick<SessionServices, "streams" | "nodeId">;
   readonly settings: Pick<SessionSettings, "streamTtlMs">;
-  /** Where the session outlives its connection. */
+  /** Present when the session outlives its connection. */
   readonly hold?: Pick<SessionHold, "epoch"> | undefined;
   readonly restored?: RestoredText | undefined;
 }

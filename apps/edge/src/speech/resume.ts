@@ -11,7 +11,7 @@ export interface RestoredUtterance {
   readonly from: ClientPosition;
   /** Absent where it has ended, since nothing is added to it any more, and where its text was never in a stream. */
   readonly text?: RestoredText;
-  /** Where it is made sentence by sentence, and more of it is to be read: its text so far. */
+  /** Its text so far, when it is made sentence by sentence and more of it is to be read. */
   readonly said?: StoredText;
   /** No worker has begun it. */
   readonly isUnspoken?: boolean;

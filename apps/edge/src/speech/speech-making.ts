@@ -19,9 +19,9 @@ export interface SpeechMaking {
   readonly cacheUse: CacheUse;
   /** Samples of all of it, where they are known before it is read. */
   readonly knownSamples?: number | undefined;
-  /** Where it is made sentence by sentence: how many so far, by what the cache had to do with them. */
+  /** Counts of sentences so far, by what the cache had to do with them; present when it is made so. */
   readonly sentences?: SentenceCounts;
-  /** Of all utterances that workers may be making for it. */
+  /** Ids of all utterances that workers may be making for it. */
   readonly streamIds: readonly string[];
   /** @throws GatewayError `capacity.text_too_long`: this text is refused, the utterance goes on; `capacity.overloaded` */
   speak(text: string): void;
@@ -41,7 +41,7 @@ export interface SpeechMaking {
    * @param replayBytes as of `ReaderOptions`
    */
   read(replayBytes: number): SpeechReading;
-  /** It is wanted no more: nobody makes the rest, unless others hear it too. May be called twice. */
+  /** It is wanted no more: the rest is not made, unless others hear it too. May be called twice. */
   stop(): void;
   /** It goes on being made, for whoever goes on with the session; all that was given is stored first. Never throws. */
   leave(): Promise<void>;
@@ -56,6 +56,6 @@ export type SentenceCounts = Readonly<Record<CacheUse, number>>;
 
 export interface SpeechReading {
   readonly reader: StreamReader;
-  /** Where a resumed client goes on in it. */
+  /** The place in it where a resumed client goes on. */
   readonly from?: ClientPosition;
 }

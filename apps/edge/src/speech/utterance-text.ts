@@ -3,13 +3,13 @@ import type { EntryData, StreamStore, StreamWriter } from "@tts-labs/core/stream
 import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
 import { MAX_UTTERANCE_CHARACTERS } from "@tts-labs/protocol/limits";
 
-/** So large that the bound on an utterance's characters is always reached first, one entry per character included. */
+/** Large enough that the bound on an utterance's characters is always reached first, one entry per character included. */
 export const MAX_TEXT_STREAM_BYTES: number = 2 * 1024 * 1024;
 /** UTF-16 units of one entry: at most 3 bytes each, which stays under `MAX_ENTRY_BYTES`. */
 const MAX_ENTRY_CHARACTERS = 4_096;
 /** Texts and flushes that wait while an append is in flight; beyond it: `capacity.overloaded`. */
 const MAX_PENDING_ENTRIES = 256;
-/** A cancel that can't be stored in this time is given up: the worker will find that nobody reads. */
+/** A cancel that can't be stored in this time is given up: the worker will find that it has no reader. */
 const CANCEL_LIMIT_MS = 5_000;
 
 export interface UtteranceTextOptions {
@@ -140,7 +140,7 @@ export class UtteranceText {
     await this.#writer?.append([encodeTextEntry({ kind: "cancel" })], signal).catch(() => undefined);
   }
 
-  /** Stores what has been given, and leaves the stream to whoever goes on with the session. Never throws. */
+  /** Stores what has been given, and leaves the stream to the connection that resumes the session. Never throws. */
   async leave(): Promise<void> {
     await this.#claiming?.catch(() => undefined);
     await this.#append().catch(() => undefined);
@@ -195,7 +195,7 @@ export class UtteranceText {
   }
 }
 
-/** Made once: each utterance ends with it, and a stack costs more than the rest of its end. */
+/** Created once: each utterance ends with it, and a stack costs more than the rest of its end. */
 const CLOSED = new GatewayError("cancelled.client_gone");
 
 /** A long text as several entries, never cut inside a character. */

@@ -12,7 +12,7 @@ export type WholeSpeechState =
   | { readonly kind: "making" }
   /** It is wanted no more: what others do not hear too is taken back. */
   | { readonly kind: "stopped" }
-  /** It goes on being made, for whoever resumes the session. */
+  /** It goes on being made, for the connection that resumes the session. */
   | { readonly kind: "left" };
 
 export type WholeSpeechEvent = "begin" | "stop" | "leave";

@@ -249,7 +249,7 @@ export class WholeSpeech implements SpeechMaking {
   /** None where the audio is another utterance's, or out of the cache. */
   #newWitness(): { readonly witness?: SecondWitness } {
     if (this.#found.use === "hit" || this.#found.use === "joined") return {};
-    // Text that came after it was left, and that nobody was asked to speak.
+    // True while text that came after it was left is not being spoken.
     const mayRest = (readSeq: number) => this.#worker.mayRest(readSeq);
     return { witness: witnessOf(this.#toJob(), this.#options.services, mayRest) };
   }

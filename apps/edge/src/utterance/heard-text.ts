@@ -3,7 +3,7 @@ import { TextFollower } from "@tts-labs/core/audio/text-follower";
 import type { AudioEntry } from "@tts-labs/core/session/entries";
 import { isLongSpoken, isSpace, wordEnd } from "@tts-labs/protocol/words/word-starts";
 
-/** Where a provider tells no times and the utterance is not complete: typical speech. */
+/** Typical speech, for a provider that gives no times while the utterance is not complete. */
 const CHARACTERS_PER_SECOND = 15;
 /** A character of Han or kana is spoken as long as so many of other scripts. */
 const LETTERS_PER_CHARACTER = 3;
@@ -103,7 +103,7 @@ export class HeardText {
     return heardMs > lastMs + TAIL_MS && /[\p{L}\p{N}]/u.test(text.slice(wordEnd(text, Math.max(0, char))));
   }
 
-  /** Where in the text the first unit seen stands; `undefined` where that is not known. */
+  /** The place of the first unit seen in the text; `undefined` where that is not known. */
   #beginning(text: string): number | undefined {
     if (this.#anchor === undefined) return undefined;
     let { char, units } = this.#anchor;

@@ -42,7 +42,7 @@ export class UtteranceLine {
   readonly #ended = new Map<string, number>();
   #nextNumber: number;
   #isOver = false;
-  /** Ended ones with work under way. */
+  /** Ended utterances with work under way. */
   #unsettled = 0;
 
   constructor(options: UtteranceLineOptions) {

@@ -49,7 +49,7 @@ export class UtteranceListing {
     services.background.add("utterance's state shown", shown);
   }
 
-  /** Not before it is listed, or the listing would outlive it. @throws GatewayError `storage.*` */
+  /** It is removed after it is listed, or the listing would outlive it. @throws GatewayError `storage.*` */
   async remove(): Promise<void> {
     if (this.#listed === undefined) return;
     await this.#listed.catch(() => undefined);

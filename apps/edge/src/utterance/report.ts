@@ -125,7 +125,7 @@ export class UtteranceReport {
     };
   }
 
-  /** Of an utterance begun over an earlier connection nobody knows it any more. */
+  /** It is no longer known of an utterance that was begun over an earlier connection. */
   #firstAudio(): FirstAudio {
     const { samplesBefore, tally } = this.#options;
     if (samplesBefore > 0) return { totalMs: null, parts: {} };

@@ -19,7 +19,7 @@ export interface UtteranceOptions {
   readonly outbound: Outbound;
   readonly services: SessionServices;
   readonly settings: SessionSettings;
-  /** Where the session outlives its connection: told of the utterance, and of its end. */
+  /** Present when the session outlives its connection: told of the utterance, and of its end. */
   readonly hold?: SessionHold;
   /** It is made sentence by sentence. */
   readonly sentenceCache: boolean;

@@ -31,7 +31,7 @@ export type UtteranceStateEvent =
   /** The client is known to have all of it. */
   | { readonly kind: "confirmed" }
   | { readonly kind: "cancelled" }
-  /** It is left as it is, to whoever resumes the session. */
+  /** It is left as it is, for the connection that resumes the session. */
   | { readonly kind: "left" };
 
 /** The state after `event`, or `state` itself where the event does not apply. */

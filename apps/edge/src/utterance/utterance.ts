@@ -77,7 +77,7 @@ export class Utterance {
     return this.#making.cacheUse;
   }
 
-  /** Of all of it, where known before it is read. */
+  /** Samples of all of it, when known before it is read. */
   get knownSamples(): number | undefined {
     return this.#making.knownSamples;
   }
@@ -103,7 +103,7 @@ export class Utterance {
     return this.#state.kind === "held";
   }
 
-  /** Has it made. Failures come out as the utterance's. */
+  /** Starts synthesis. A failure ends the utterance through `fail`. */
   open(): void {
     if (this.#options.restored !== undefined) this.refresh();
     this.#opened = this.#making.begin().catch((error: unknown) => this.fail(toGatewayError(error)));
@@ -115,7 +115,7 @@ export class Utterance {
     return state && this.#listing.toRecord(state, this.#options.outbound.queuedFrames);
   }
 
-  /** Of all that workers may be making for it. */
+  /** Ids of all streams that workers may be making for it. */
   get streamIds(): readonly string[] {
     return this.#making.streamIds;
   }
@@ -210,7 +210,7 @@ export class Utterance {
     if (!this.isReading) return;
     const { frameSize, outbound, settings, hold, restored } = this.#options;
     const end = restored?.stored.end;
-    // Only its end was missed.
+    // The client missed nothing but its end.
     if (end !== undefined && this.tally.sentSamples >= end.samples) return this.#tellAgain();
     const reader = {
       ...this.#making.read(hold === undefined ? 0 : settings.replayBytes),

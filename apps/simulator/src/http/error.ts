@@ -48,7 +48,7 @@ export const httpErrors = {
     httpError(toHttpStatus(refusal), "forbidden", refusal.code, refusal.message),
   noRoute: () => httpError(404, "not_found", "not_found", "There is no such route."),
   wrongMethod: () => httpError(405, "method_not_allowed", "method_not_allowed", "Not with this method."),
-  /** A key of the right form that nobody has: 400; a malformed one: 401. */
+  /** An unknown key of the right form: 400; a malformed one: 401. */
   invalidKey: (key: string) =>
     /^sk_[0-9a-f]{16,}$/.test(key)
       ? httpError(400, "authentication_error", "invalid_api_key", "API key is invalid.", {

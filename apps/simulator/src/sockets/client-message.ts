@@ -1,6 +1,6 @@
 import { type VoiceSettings, voiceSettingsSchema } from "../voice/voice-settings.ts";
 
-/** A message on either socket, as far as it is understood; fields nobody knows are ignored. */
+/** A message on either socket, as far as it is understood; unknown fields are ignored. */
 export interface ClientMessage {
   readonly text: string | undefined;
   readonly flush: boolean;

@@ -19,7 +19,7 @@ interface Underlying {
 export class Connection {
   readonly witness: ConnectionWitness;
   readonly timing: Timing;
-  /** Aborted when the socket is closed, whoever did it. */
+  /** Aborted when the socket is closed, by either side. */
   readonly signal: AbortSignal;
   readonly #socket: WebSocket;
   readonly #tcp: Underlying;

@@ -105,7 +105,7 @@ export class Speaker {
     await this.#send(rest);
   }
 
-  /** Audio that nobody waits for, until the connection is gone: for the fault late-audio-after-close. */
+  /** Unexpected audio until the connection is gone: for the fault late-audio-after-close. */
   async haunt(): Promise<void> {
     const silence = bareAudioMessage(Buffer.alloc(480), this.#contextId);
     for (let i = 0; i < HAUNTINGS && !this.#connection.signal.aborted; i++) {
@@ -159,7 +159,7 @@ export class Speaker {
     }
   }
 
-  /** Where a fault strikes, on the clock of what is sent next. */
+  /** The place where a fault strikes, on the clock of what is sent next. */
   get #cutAtMs(): number | undefined {
     const afterMs = this.#fault?.afterMs;
     return afterMs === undefined || this.#struck ? undefined : afterMs - this.#sentAudioMs;

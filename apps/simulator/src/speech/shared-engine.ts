@@ -1,6 +1,6 @@
 import { SpeechEngine } from "./engine.ts";
 
-/** How long an engine nobody holds is kept: tests render many texts one after the other. Does not hold the process. */
+/** How long an unused engine is kept: tests render many texts one after the other. It does not hold the process. */
 const LINGER_MS = 5_000;
 
 let shared: { readonly engine: SpeechEngine; holders: number; timer?: NodeJS.Timeout } | undefined;

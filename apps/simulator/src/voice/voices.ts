@@ -4,7 +4,7 @@ import { parseFault } from "../faults/faults.ts";
 export interface Voice {
   readonly voiceId: string;
   readonly name: string;
-  /** ISO 639-1 of what it speaks when nobody asks for another language. */
+  /** ISO 639-1 code of the language it speaks by default. */
   readonly language: string;
   readonly accent: string;
   readonly gender: "female" | "male";

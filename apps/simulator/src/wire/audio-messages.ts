@@ -29,7 +29,7 @@ export interface MessageOptions {
   /** No generation follows. */
   readonly last: boolean;
   readonly fault?: Fault | undefined;
-  /** Where a fault strikes, in ms of this generation with what was held before it. */
+  /** The place where a fault strikes, in ms of this generation with what was held before it. */
   readonly cutAtMs?: number | undefined;
   /** On multi-stream-input. */
   readonly contextId?: string | undefined;

@@ -34,7 +34,7 @@ export function* streamPieceBytes(key: string): Generator<number, never> {
 
 /** One message's share of a generation, in samples of the generation's own clock. */
 export interface Piece {
-  /** Where its audio ends. */
+  /** The place where its audio ends. */
   readonly audioEnd: number;
   /** Where its timings end: at a character's border, at most `MAX_LAG_MS` after `audioEnd`. */
   readonly timedEnd: number;

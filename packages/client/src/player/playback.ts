@@ -33,7 +33,7 @@ export class Playback {
   readonly #release: (() => void)[] = [];
   #report: TimedReport;
   #given = 0;
-  /** Where the audio given ends on the utterance's clock, which runs on where frames were dropped. */
+  /** End of the audio given, on the utterance's clock, which runs on where frames were dropped. */
   #endsAt = 0;
   #complete = false;
   #heard = 0;

@@ -5,7 +5,7 @@ import { PROCESSOR_NAME } from "./processor-name.ts";
 import type { LineLimits } from "./voice-line.ts";
 
 export interface PlayerOptions {
-  /** Where the bundled `player/worklet.ts` is served. */
+  /** Address at which the bundled `player/worklet.ts` is served. */
   readonly workletUrl: string | URL;
   /** The session's sample rate; the audio is never resampled on the way. */
   readonly sampleRateHz?: number;
@@ -40,7 +40,7 @@ export class Player {
     let context: AudioContext | undefined;
     try {
       context = new AudioContext({ sampleRate: sampleRateHz, latencyHint: "interactive" });
-      // Not awaited: it resolves only when the browser allows sound.
+      // This is not awaited: it resolves only when the browser allows sound.
       context.resume().catch(() => {});
       await context.audioWorklet.addModule(String(options.workletUrl));
       return new Player(context, {

@@ -6,7 +6,7 @@ import type { DeliveryTally } from "../../delivery/tally.ts";
 
 /** Tells our pings from those that measure the round trip, which are numbers alone. */
 const MARK = "b";
-/** Asked so often per bound that who reads is never waited for longer than a round trip. */
+/** Questions per bound, so that a client that reads is never waited for longer than a round trip. */
 const ASKS_PER_BOUND = 4;
 /** Audio is asked about at least so often, however large the bound: what is confirmed can leave Redis. */
 const MAX_ASK_BYTES = 32 * 1024;

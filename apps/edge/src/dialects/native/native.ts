@@ -102,7 +102,7 @@ export class NativeConnection {
 
   /** The connection is over, by the client or by the network. May be called twice. */
   onClosed(code: number): void {
-    // Where it was closed from here, whoever did it sees to the session.
+    // When this side closed it, the closer sees to the session.
     if (this.#stage.kind === "closed") return;
     this.#close();
     const gone = new GatewayError("cancelled.client_gone");
@@ -202,7 +202,7 @@ export class NativeConnection {
   #confirmToken(sink: ConnectionSink, hold: SessionHold): void {
     this.#onTokenArrived = () => {
       this.#onTokenArrived = undefined;
-      // Else the older token works until the next resume.
+      // Until it is confirmed, the older token works until the next resume.
       hold.confirm().catch((err: unknown) => this.#options.logger.debug({ err }, "token not confirmed"));
     };
     sink.ask(TOKEN_MARK);
@@ -262,7 +262,7 @@ export class NativeConnection {
   }
 }
 
-/** The session stays for whoever comes next. */
+/** The session stays for the next connection. */
 function letGo({ hold, restored }: NativeOpening): void {
   for (const { text } of restored?.utterances ?? []) text?.writer.close();
   hold.letGo();

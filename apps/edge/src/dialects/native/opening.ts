@@ -12,7 +12,7 @@ export interface NativeOpening {
   readonly resumeToken: string;
   readonly delivery: SessionDelivery;
   readonly hold: SessionHold;
-  /** Where it is resumed. */
+  /** Present when it is resumed. */
   readonly restored?: RestoredSession;
 }
 

@@ -60,7 +60,7 @@ export class SocketSink<UserData> implements Sink {
     this.#send(encodeServerMessage(message), false);
   }
 
-  /** Not past the high-water mark: there the next one will do. */
+  /** Beyond the high-water mark none is sent: the next one will do. */
   ping(payload: string): void {
     if (this.writable) this.#socket.ping(payload);
   }
@@ -102,7 +102,7 @@ export class SocketSink<UserData> implements Sink {
     if (this.#state !== "open") return;
     if (this.#socket.send(data, isBinary, false) !== DROPPED) return;
     this.#state = "broken";
-    // Not here: the socket may be corked, and must not die inside its own cork.
+    // This waits: the socket may be corked, and must not die inside its own cork.
     queueMicrotask(() => this.close(1006, ""));
   }
 }

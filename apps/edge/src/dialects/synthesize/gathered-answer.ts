@@ -20,7 +20,7 @@ export interface GatheredAnswerOptions {
   /** Belongs to the answer from now on. */
   readonly pcm: Uint8Array[];
   readonly envelope: AnswerEnvelope;
-  /** So many bytes of PCM are needed no more. */
+  /** Called with a number of bytes of PCM that are needed no more. */
   readonly onTaken: (bytes: number) => void;
   /** All of it has been taken by the client's socket. */
   readonly onDone: () => void;
@@ -34,7 +34,7 @@ export interface GatheredAnswerOptions {
 export class GatheredAnswer {
   readonly #options: GatheredAnswerOptions;
   readonly #pcm: Uint8Array[];
-  /** Where the next byte is: the part, and the place in it. */
+  /** Place of the next byte: the part, and the offset in it. */
   #part = 0;
   #at = 0;
   /** PCM of the piece that was written last. */

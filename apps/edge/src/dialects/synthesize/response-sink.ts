@@ -74,7 +74,7 @@ export class ResponseSink implements Sink {
     readonly onWritable: () => void;
     /** Bytes written to all responses that their clients have not taken. */
     readonly unread: ByteBudget;
-    /** There was no room in it. */
+    /** The budget had no room. */
     readonly onUnread: () => void;
     /** The answer is complete, or has failed. */
     readonly onDone: () => void;

@@ -203,7 +203,7 @@ function openSink(
   calls: {
     readonly onWritable: () => void;
     readonly onDone: () => void;
-    /** Known when the first frame is there. */
+    /** The cache's part, which is known when the first frame is there. */
     readonly cacheUse: () => CacheUse;
     /** Of the whole speech, where the cache has it. */
     readonly knownSamples: () => number | undefined;

@@ -49,11 +49,11 @@ export interface UtteranceReaderOptions {
   readonly reader: StreamReader;
   /** Puts a splice's sample among the words' times; without it the first of them behind the splice tells. */
   readonly sampleRateHz?: number;
-  /** Where a resumed client goes on. */
+  /** The place where a resumed client goes on. */
   readonly from?: ClientPosition;
-  /** Samples the client has played: nobody asks for them again. */
+  /** Samples the client has played, which will not be asked for again. */
   readonly playedSamples: () => number;
-  /** Told of every entry, also of those before the client's position. */
+  /** Called with every entry, also with those before the client's position. */
   readonly onEntry: (entry: AudioEntry) => void;
 }
 

@@ -3,7 +3,7 @@ import type { StreamStore } from "@tts-labs/core/stream/stream";
 import type { SessionServices } from "../../services.ts";
 
 const LOOK_EVERY_MS = 1_000;
-/** Looks in a row that must have found nobody: what changes hands just then is left alone. */
+/** Looks in a row that must have found no worker: an utterance that changes hands just then is left alone. */
 const LOOKS_BEFORE_ACTING = 2;
 
 export interface SecondWitnessOptions {

@@ -11,7 +11,7 @@ export interface Watched {
   readonly isTaken: () => Promise<boolean>;
   /** Whether it has left it for want of text. */
   readonly isParked: () => Promise<boolean>;
-  /** Sees to it that somebody makes what is waited for; absent where no worker is needed. */
+  /** Makes sure that a worker makes what is waited for; absent where none is needed. */
   readonly witness?: SecondWitness;
 }
 

@@ -14,7 +14,7 @@ export interface SentencePart {
 
 export interface SentencePartOptions extends Omit<WholeSpeechOptions, "onFound" | "onFailed" | "restored"> {
   readonly sentence: Sentence;
-  /** Where an earlier connection may have begun it. */
+  /** Present when an earlier connection may have begun it. */
   readonly restored?: {
     /** What the client has of it. */
     readonly heardSamples: number;
@@ -32,7 +32,7 @@ export function beginPart(options: SentencePartOptions): SentencePart {
     await part.begin();
     return part;
   });
-  // Told when it is read, if ever.
+  // The failure is reported when the sentence is read, if ever.
   making.catch(() => undefined);
   begun.catch(() => undefined);
   return { partId, making, begun };

@@ -25,7 +25,7 @@ const SEQS_PER_PART = 1 << 15;
 const EPOCH = "sentences";
 const NO_PCM: Uint8Array = new Uint8Array(0);
 
-/** Who has the sentences made, each as a part of its own. */
+/** The owner that has the sentences made, each as a part of its own. */
 export interface SpokenParts {
   /**
    * That of this number, once the text has it; `undefined`: the text ended before.
@@ -48,7 +48,7 @@ export interface SentenceReaderOptions {
   readonly sampleRateHz: number;
   /** Bytes behind what was taken that can still be asked for, over all parts. */
   readonly replayBytes: number;
-  /** Where to begin. */
+  /** The place to begin at. */
   readonly from: PassedParts;
 }
 
@@ -78,7 +78,7 @@ export class SentenceReader implements StreamReader {
   #behind: Behind[] = [];
   /** All that has been read to its end; the next part begins there. */
   #done: PassedParts;
-  /** Where the part begins whose samples are in the join. */
+  /** Start of the part whose samples are in the join. */
   #firstSample: number;
   /** What is given out begins there next. */
   #nextSample: number;
@@ -175,7 +175,7 @@ export class SentenceReader implements StreamReader {
       ...(place && {
         resume: { ...place, char: sentence.char + place.char, sample: this.#firstSample + place.sample },
       }),
-      // Only the first part's is a part of the time to the first audio.
+      // The first part's latency alone is a part of the time to the first audio.
       ...(latencyMs && sentence.number === 0 && { latencyMs }),
     });
   }

@@ -40,7 +40,7 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
   readonly #options: SentenceSpeechOptions;
   readonly #text: UtteranceText;
   readonly #sentences = new SentenceText();
-  /** Begun and not passed, by number. */
+  /** Sentences that are begun and not passed, by number. */
   readonly #parts = new Map<number, SentencePart>();
   readonly #counts: Record<CacheUse, number> = { hit: 0, joined: 0, miss: 0, off: 0 };
   #passed: PassedParts;
@@ -84,7 +84,7 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
     return this.#text.isOpen;
   }
 
-  /** Of all sentences read: "miss" where one had to be spoken for it, "hit" where all were there. */
+  /** The cache's part in all sentences read: "miss" where one had to be spoken for it, "hit" where all were there. */
   get cacheUse(): CacheUse {
     const { miss, off, joined, hit } = this.#counts;
     if (miss > 0) return "miss";

@@ -14,7 +14,7 @@ export interface JoinedPcm {
 
 export interface SpeechJoinOptions {
   readonly sampleRateHz: number;
-  /** Only for tests: 0 joins without fading. */
+  /** For tests: 0 joins without fading. */
   readonly fadeMs?: number;
 }
 
@@ -27,16 +27,16 @@ export interface SpeechJoinOptions {
 export class SpeechJoin {
   readonly #fadeSamples: number;
   #isFirst = true;
-  /** Not given out yet; of the part that is being taken. */
+  /** Samples of the part that is being taken and that were not given out yet. */
   #held: Uint8Array = NO_PCM;
-  /** Of what is held; `undefined`: nothing of the part has come. */
+  /** End of what is held; `undefined`: nothing of the part has come. */
   #heldAt: number | undefined;
 
   constructor({ sampleRateHz, fadeMs = FADE_MS }: SpeechJoinOptions) {
     this.#fadeSamples = msToSamples(fadeMs, sampleRateHz);
   }
 
-  /** Where the part goes on; 0 before anything of it has come. */
+  /** Place where the part goes on; 0 before anything of it has come. */
   get nextSample(): number {
     return (this.#heldAt ?? 0) + this.#held.byteLength / BYTES_PER_SAMPLE;
   }
