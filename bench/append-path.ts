@@ -260,7 +260,7 @@ function percentiles(tookMs: number[]) {
   return { p50Ms: at(0.5), p99Ms: at(0.99) };
 }
 
-/** Of each figure by itself. */
+/** Spread of each figure by itself. */
 function medianOf(costs: readonly Cost[]): Cost {
   const median = (pick: (cost: Cost) => number) => {
     const sorted = costs.map(pick).sort((a, b) => a - b);

@@ -17,7 +17,7 @@ export interface Asking {
   /** Requests a second, evenly spread. */
   readonly rate: number;
   readonly seconds: number;
-  /** Asked for in turn, with the samples that are due. */
+  /** Requests in turn, with the samples that are due. */
   readonly phrases: readonly Phrase[];
 }
 
@@ -29,7 +29,7 @@ export interface Phrase {
 /** What does not count as measured is named for what it was. */
 export interface Answers {
   readonly firstFramesMs: readonly number[];
-  /** Asked for after each answer: what this machine, under this load, takes to answer anything. */
+  /** The probe sent after each answer: the time this machine, under this load, takes to answer anything. */
   readonly pongsMs: readonly number[];
   readonly failed: number;
   readonly otherBytes: number;

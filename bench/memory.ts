@@ -22,7 +22,7 @@ interface Options {
   readonly json: boolean;
 }
 
-/** Of each part, bytes. */
+/** Bytes of each part. */
 export interface Resident {
   readonly edge: number;
   readonly worker: number;
@@ -58,7 +58,7 @@ export async function run(args: readonly string[]): Promise<void> {
   say("Starting Redis, simulator, worker and edge …");
   const system = await startBenchSystem({
     simulator: { SIMULATOR_CONCURRENCY: "1000" },
-    // How fast this machine is just now is not what is measured: nobody is refused or given up for slowness.
+    // The speed of this machine is not what is measured: nothing is refused or given up for slowness.
     worker: { BREAKER_FAULTS: "0", ...PATIENT },
     edge: {
       CACHE: "true",

@@ -61,7 +61,7 @@ export class SessionSpeaker {
     return within(this.#limitMs, "speaking through the edge", spoken);
   }
 
-  /** There and back over the same connection, with nothing to be done; milliseconds. */
+  /** Round trip over the same connection, with nothing to be done; milliseconds. */
   async ping(): Promise<number> {
     const startedAtMs = performance.now();
     const pong = new Promise<number>((resolve) => {

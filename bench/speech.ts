@@ -5,7 +5,7 @@ export interface HeardUtterance {
   /** Sending of the text (or, where it had to connect first, the first step towards it) → first audio in hand. */
   readonly firstAudioMs: number;
   readonly bytes: number;
-  /** Over all samples: their SHA-256, unless they were checked in another way. */
+  /** SHA-256 of all samples, unless they were checked in another way. */
   readonly digest: string;
   /** What the gateway says of its own parts; empty for a direct client. */
   readonly partsMs: Readonly<Record<string, number>>;

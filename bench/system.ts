@@ -7,9 +7,9 @@ export interface BenchSystem {
   /** Of the first edge. */
   readonly edgeUrl: string;
   readonly edgeUrls: readonly string[];
-  /** Where the worker shows its metrics. */
+  /** The address of the worker's metrics. */
   readonly workerUrl: string;
-  /** Where their metrics are. */
+  /** The addresses of their metrics. */
   readonly edgeOpsUrls: readonly string[];
   readonly direct: DirectRoute;
   /** Ends every process that was started. May be called twice. */

@@ -135,7 +135,7 @@ async function knowsAllSlots(client: Redis): Promise<boolean> {
 const holdsACopy = async (client: Redis) =>
   (await client.info("replication")).includes("master_link_status:up");
 
-/** Only a replica that the others know of is voted for. */
+/** A replica is voted for only when the others know of it. */
 async function knowsReplicas(client: Redis, count: number): Promise<boolean> {
   const nodes = String(await client.call("CLUSTER", "NODES"));
   return nodes.split("\n").filter((line) => /\bslave\b/.test(line)).length === count;

@@ -72,7 +72,7 @@ function hand(node, args, environment) {
       : spawn(setpriv, ["--pdeathsig", "SIGTERM", node, ...flags], { env: environment, stdio: "inherit" });
   for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
 
-  // npm killed with -9 tells nobody; its child then belongs to another parent.
+  // npm killed with -9 tells no process; its child then belongs to another parent.
   const parent = process.ppid;
   const watch = setInterval(() => {
     if (process.env.npm_lifecycle_event !== undefined && process.ppid !== parent) child.kill("SIGTERM");

@@ -15,7 +15,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     interruption.abort();
   });
 }
-// Whoever reads our output may leave before its end, as `head` does.
+// A reader of our output may leave before its end, as `head` does.
 process.stdout.on("error", (error) => interruption.abort(error));
 
 process.exitCode = await runSay(parseSayOptions(process.argv.slice(2)), {

@@ -20,7 +20,7 @@ const args = process.argv
   .flatMap((arg, i, all) =>
     all[i - 1] === "--project" && WITH_ALONE.has(arg) ? [arg, "--project", `${arg}-alone`] : [arg],
   );
-// Tests start servers of their own and do bad things to them: nobody else's is for them.
+// Tests start servers of their own and do bad things to them: other servers are not for them.
 for (const name of ["REDIS_URL", "ELEVENLABS_API_KEY", "ELEVENLABS_URL", "PORT"]) delete process.env[name];
 
 const checked = args.length > 0 || (await runNode("check.ts")) === 0;

@@ -6,7 +6,7 @@ type CacheUse = ServerMessageOf<"stream_complete">["cache"];
 
 export type HeardEnd =
   | { readonly kind: "completed"; readonly samples: number; readonly cache?: CacheUse }
-  /** Told by the server. */
+  /** As the server told it. */
   | { readonly kind: "failed"; readonly code: string; readonly retryable: boolean }
   /** The connection went, and with it the session. */
   | { readonly kind: "disconnected"; readonly closeCode: number }

@@ -4,7 +4,7 @@ import type { Truth, Truths } from "./truth.ts";
 
 /** What one utterance's listener missed, or got that should not be there. All figures in samples but the words. */
 export interface Verdict {
-  /** Never came, and nobody said so: the utterance went on, or was called complete, without them. */
+  /** Samples that never came without a word: the utterance went on, or was called complete, without them. */
   readonly lost: number;
   /** Never came, but the utterance ended with a typed error. */
   readonly lostTold: number;
@@ -13,14 +13,14 @@ export interface Verdict {
   readonly duplicated: number;
   /** Speech of the same text from another place. */
   readonly reordered: number;
-  /** Not the voice's samples at all. */
+  /** Samples that are not the voice's at all. */
   readonly wrong: number;
   /** Came, and was replaced by what followed a splice. */
   readonly replaced: number;
   readonly splices: number;
-  /** Left out at a splice. */
+  /** Words left out at a splice. */
   readonly wordsMissing: number;
-  /** Heard twice beyond the one being spoken at a splice. */
+  /** Words heard twice beyond the one being spoken at a splice. */
   readonly wordsRepeated: number;
 }
 
@@ -28,12 +28,12 @@ export interface Verdict {
 const WORD_TOLERANCE_SAMPLES = 40 * 24;
 /** Alignments are in whole milliseconds. */
 const ROUNDING_SAMPLES = 24;
-/** So much of a segment tells which rendering it is of. */
+/** Samples of a segment that tell which rendering it is of. */
 const PROBE_BYTES = 4_800 * BYTES_PER_SAMPLE;
 /** Words to either side of the expected one at which a continuation may have begun, for telling how far off it is. */
 const SEARCHED_WORDS = 6;
 
-/** Where a segment's text begins in the utterance's. */
+/** The place where a segment's text begins in the utterance's. */
 interface Place {
   readonly char: number;
   readonly truth: Truth;

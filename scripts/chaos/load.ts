@@ -25,7 +25,7 @@ export interface LoadResult {
   readonly reconnections: number;
 }
 
-/** So long without any sign of an unfinished utterance: nobody would wait longer. */
+/** Time without any sign of an unfinished utterance after which no client would wait longer. */
 const STUCK_AFTER_MS = 20_000;
 const LOOK_EVERY_MS = 250;
 /** Sessions start one after the other within this time. */
@@ -88,7 +88,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
 /** As a sensible client waits before it tries again. */
 const AFTER_FAILURE_MS = 300;
 
-/** However it ends; a silent one is called stuck. */
+/** Any end counts; a silent utterance is called stuck. */
 async function endOf(heard: HeardUtterance, signal: AbortSignal): Promise<void> {
   const watch = setInterval(() => {
     const isSilent = performance.now() - heard.lastSignAtMs > STUCK_AFTER_MS;

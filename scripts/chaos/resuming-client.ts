@@ -46,10 +46,10 @@ export class ResumingClient {
   /** Connections beyond the first. */
   reconnections = 0;
   readonly #options: ResumingClientOptions;
-  /** Not ended, or ended before their text was, in the order of asking. */
+  /** Utterances not ended, or ended before their text was, in the order of asking. */
   readonly #sendings: Sending[] = [];
   #wire: Wire | undefined;
-  /** Who we are, and the token that proves it; undefined where there is nothing to resume. */
+  /** The session's id and the token that proves it; undefined where there is nothing to resume. */
   #session: Greeting | undefined;
   /** Number of the latest utterance that the session has named. */
   #newest = 0;

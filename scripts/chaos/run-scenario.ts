@@ -17,7 +17,7 @@ export interface RunOptions {
   /** Default: the scenario's. */
   readonly sessions?: number;
   readonly seed: number;
-  /** With what protects taken away: a promise must break. */
+  /** The protection is taken away: a promise must break. */
   readonly unprotected?: boolean;
   /** Speech is cached: what is said again comes from Redis, or from who is just saying it. */
   readonly cache?: boolean;

@@ -15,7 +15,7 @@ export interface SystemPlan {
 export interface LoadPlan {
   /** At once; each speaks one utterance after the other. */
   readonly sessions: number;
-  /** Where more would get into each other's way. */
+  /** The number beyond which they would get into each other's way. */
   readonly maxSessions?: number;
   readonly delivery: "burst" | "paced";
   /** False: clients that know nothing of resuming. */
@@ -52,14 +52,14 @@ export interface Scenario {
     readonly about: string;
     readonly system?: Partial<SystemPlan>;
     readonly load?: Partial<LoadPlan>;
-    /** Where there is nothing to switch off: harm beyond what is protected against. */
+    /** Harm beyond what is protected against, for when nothing can be switched off. */
     readonly harm?: Scenario["harm"];
     readonly before?: NonNullable<Scenario["before"]>;
   };
   /** What the sessions say; default: texts of 3 to 12 s, half of them word by word. */
   readonly text?: (session: number, turn: number) => SpokenText;
-  /** Done right before an utterance is asked for. */
+  /** Runs right before an utterance is asked for. */
   readonly before?: (stage: Stage, session: number, turn: number, spoken: SpokenText) => Promise<void>;
-  /** Done beside the load; the load goes on until it is over. */
+  /** Runs beside the load; the load goes on until it is over. */
   readonly harm: (stage: Stage) => Promise<void>;
 }

@@ -10,12 +10,12 @@ export interface Outcome {
 export interface Tally {
   readonly utterances: number;
   readonly completed: number;
-  /** Of those completed: what the cache had to do with them. */
+  /** The cache's part in those completed. */
   readonly cache: Readonly<Record<string, number>>;
-  /** Ended by an error the server told. */
+  /** Utterances that ended by an error the server told. */
   readonly failed: number;
   readonly failedForGood: number;
-  /** Of those that failed: asked for after harm had been done, ended by a retryable error before their first sample. */
+  /** Failed ones that were asked for after harm had been done, and ended by a retryable error before their first sample. */
   readonly refused: number;
   readonly errors: Readonly<Record<string, number>>;
   readonly disconnected: number;

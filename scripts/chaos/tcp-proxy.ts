@@ -17,9 +17,9 @@ const MAX_WORDS = 1_000;
 export interface BlackHole {
   /** What no longer arrives; default: both ways. */
   readonly loses?: readonly Direction[];
-  /** Only connections whose client has sent one of these words, of three letters or more. */
+  /** Restricts to connections whose client has sent one of these words, of three letters or more. */
   readonly thatSaid?: readonly string[];
-  /** Only connections whose client has sent none of these words. */
+  /** Restricts to connections whose client has sent none of these words. */
   readonly thatNeverSaid?: readonly string[];
 }
 

@@ -13,7 +13,7 @@ export interface Truth {
   readonly pcm: Buffer;
   readonly samples: number;
   readonly words: readonly TrueWord[];
-  /** Where the last letter ends: what follows is its ringing out, and a pause. */
+  /** The end of the last letter: what follows is its ringing out, and a pause. */
   readonly saidSample: number;
 }
 

@@ -7,7 +7,7 @@ export type Greeting = ServerMessageOf<"connected">;
 
 export interface WireOptions {
   readonly url: URL;
-  /** Sent as soon as the socket is open, before the greeting. */
+  /** Messages sent as soon as the socket is open, before the greeting. */
   readonly first?: ClientMessage;
   readonly onMessage: (message: ServerMessage) => void;
   readonly onFrame: (frame: AudioFrame) => void;
@@ -23,7 +23,7 @@ export class Wire {
   readonly greeting: Greeting;
   readonly #socket: WebSocket;
   readonly #options: WireOptions;
-  /** Still ours: after `drop` and `close` nothing is told any more, whatever arrives. */
+  /** True while it is ours: after `drop` and `close` nothing is told any more. */
   #live = true;
 
   private constructor(greeting: Greeting, socket: WebSocket, options: WireOptions) {

@@ -4,7 +4,7 @@ import { root } from "../tools.ts";
 
 export type PartName = "edge" | "worker" | "simulator";
 
-/** Where a debugger attaches to each part. */
+/** Ports at which a debugger attaches to each part. */
 export const INSPECT_PORTS: Readonly<Record<PartName, number>> = {
   edge: 9229,
   worker: 9230,

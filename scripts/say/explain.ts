@@ -32,7 +32,7 @@ export function explain(
   return [about, `It may work when tried again${when}.`];
 }
 
-/** Who spoke instead of what was asked for, and why. */
+/** The substitute for what was asked for, and the reason. */
 export function explainSubstitute({
   voice,
   model,

@@ -16,7 +16,7 @@ export interface SayOptions {
   /** "-" means standard output. */
   readonly out: string;
   readonly raw?: boolean;
-  /** Heard instead of written. */
+  /** Words heard instead of those written. */
   readonly play?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;

@@ -41,7 +41,7 @@ export function findPlayer(path: string) {
         accessSync(file, constants.X_OK);
         return { ...player, file };
       } catch {
-        // Not in this folder.
+        // The file is not in this folder.
       }
     }
   }

@@ -58,7 +58,7 @@ interface Spoken {
   readonly heard: HeardText;
   /** How often the connection was lost and replaced. */
   readonly reconnects: number;
-  /** Who spoke in the end, if not the first choice. */
+  /** The substitute that spoke in the end, if it was not the first choice. */
   readonly substituted: UtteranceEvents["substituted"] | undefined;
   readonly sampleRateHz: number;
   readonly sessionId: string;
@@ -97,7 +97,7 @@ async function speak(options: SayOptions, { folder, interrupted }: SayContext): 
   } finally {
     progress.stop();
     await client.close();
-    // A terminal or pipe that nobody reads any more must not keep the process alive.
+    // A terminal or pipe that is no longer read must not keep the process alive.
     if (options.text === "-") process.stdin.destroy();
   }
 }

@@ -20,7 +20,7 @@ export function noteInstance(url: string, folder = FOLDER): () => void {
   return () => rmSync(file, { force: true });
 }
 
-/** Where the newest instance serves that still runs, else the usual address. Notes of dead ones are swept. */
+/** The address of the newest instance that still runs, else the usual address. Notes of dead ones are swept. */
 export function findInstance(folder = FOLDER): string {
   const alive = namesIn(folder)
     .map((name) => readNote(join(folder, name)))

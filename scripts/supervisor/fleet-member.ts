@@ -5,16 +5,16 @@ const STOP_LIMIT_MS = 40_000;
 
 export interface FleetAddress {
   readonly url: string;
-  /** Where it is another. */
+  /** The address, when it is another. */
   readonly opsUrl?: string;
 }
 
 /** One program of a fleet, at an address of its own that it keeps through all its lives. */
 export class FleetMember {
   readonly name: string;
-  /** Where it answers; for a worker that is /healthz, /readyz and /metrics. */
+  /** The address at which it answers; for a worker that is /healthz, /readyz and /metrics. */
   readonly url: string;
-  /** Where operators ask. */
+  /** The operators' address. */
   readonly opsUrl: string;
   readonly #startPart: () => Promise<Part>;
   #part: Part;

@@ -77,7 +77,7 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
         PORT: String(port),
         OPS_PORT: String(opsPort),
         ELEVENLABS_URL: simulator.url,
-        // Runs that repeat their sentences mean them to be spoken each time; who wants a cache says so.
+        // Runs that repeat their sentences mean them to be spoken each time; a cache has to be asked for.
         CACHE: "false",
         // Its clients share the machine, and make its event loop late: a run that is about admission says so.
         ADMISSION_MAX_LAG_MS: "0",

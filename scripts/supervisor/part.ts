@@ -30,7 +30,7 @@ export class Part {
   /** How it ended, in words: "exit code 1". */
   readonly exited: Promise<string>;
   readonly #child;
-  /** Where it listens, as it has told over its own channel; what else answers at an address proves nothing. */
+  /** The address it listens at, as it has told over its own channel; what else answers at an address proves nothing. */
   #url: string | undefined;
   /** Why it can't start, as it has told. */
   #reason: string | undefined;
@@ -38,7 +38,7 @@ export class Part {
 
   constructor(options: PartOptions) {
     this.name = options.name;
-    // The kernel kills it if we are killed; there would be nobody left to wait for a slower end.
+    // The kernel kills it if we are killed; no process would be left to wait for a slower end.
     this.#child = spawnWithParent(
       process.execPath,
       [...NODE_FLAGS, ...(options.nodeFlags ?? []), options.file],

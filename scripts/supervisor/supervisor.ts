@@ -95,7 +95,7 @@ export class Supervisor {
     return this.#stopping !== undefined;
   }
 
-  /** May be called again: by the second of two signals at once; a second later it means "now". */
+  /** A second call is safe: two signals may come at once; a second later it means "now". */
   stop(): Promise<void> {
     if (this.#stopping === undefined) {
       this.#stoppingSinceMs = performance.now();

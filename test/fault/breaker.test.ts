@@ -20,7 +20,7 @@ describe("a provider that fails", () => {
     system = await startSystem({
       redisUrl: inject("redisUrl"),
       workers: WORKERS,
-      // No socket is opened ahead, so that each that the simulator sees is somebody's request.
+      // No socket is opened ahead, so that each that the simulator sees belongs to a request.
       worker: { breakerFaults, breakerOpenMs: OPEN_MS, poolWarm: 0 },
     });
     clients = await Promise.all(Array.from({ length: 8 }, () => NativeClient.connect(system.url)));

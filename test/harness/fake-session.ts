@@ -11,7 +11,7 @@ export interface FakeConnection {
   send(message: ServerMessage): void;
   sendFrame(frame: Parameters<typeof encodeAudioFrame>[0], payload: Uint8Array): void;
   close(code: number): void;
-  /** Gone without a word: nothing is sent or heard any more. */
+  /** The link is gone without a word: nothing is sent or heard any more. */
   cut(): void;
   readonly isCut: boolean;
 }
@@ -22,7 +22,7 @@ export interface FakeTroubles {
   readonly cutAt?: readonly number[];
   /** Once, when `at` has been delivered, another voice takes over at `from`. */
   readonly splice?: { readonly at: number; readonly from: number };
-  /** Told before the audio of each delivery, as if somebody else spoke it. */
+  /** Sent before the audio of each delivery, as if another voice spoke it. */
   readonly substitute?: Substitute;
 }
 

@@ -6,7 +6,7 @@ import type { StreamReader, StreamStore, StreamWriter } from "@tts-labs/core/str
 import { BYTES_PER_SAMPLE, samplesToMs } from "@tts-labs/protocol/audio/pcm";
 import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
 
-/** Not a multiple of any frame size, so that frames and characters never fall together. */
+/** This is no multiple of any frame size, so that frames and characters never fall together. */
 export const SAMPLES_PER_CHARACTER = 517;
 
 const FIRST_TEXT_LIMIT_MS = 5_000;
@@ -188,7 +188,7 @@ function alignmentOf(text: string, firstSample: number, sampleRateHz: number): A
   };
 }
 
-/** A queue in memory: hands each job to `run` at once, or keeps it while nobody takes any. */
+/** A queue in memory: hands each job to `run` at once, or keeps it while no worker takes any. */
 export class MemoryQueue implements UtteranceQueue {
   readonly #stop = new AbortController();
   readonly #waiting: UtteranceJob[] = [];

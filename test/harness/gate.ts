@@ -1,4 +1,4 @@
-/** Where tests hold a fake worker: open, closed, or open for a number of passes. */
+/** A gate at which tests hold a fake worker: open, closed, or open for a number of passes. */
 export class Gate {
   #passesLeft = Number.POSITIVE_INFINITY;
   #waiting: (() => void)[] = [];

@@ -19,7 +19,7 @@ const KINDS = new Set([
   "Timeout",
 ]);
 
-/** Where the inspector finds what timers have in common. */
+/** The place where the inspector finds what timers have in common. */
 const TIMERS = Symbol.for("no-leaks.timers");
 
 /** For what is being closed as the last test ends. */

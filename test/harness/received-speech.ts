@@ -12,7 +12,7 @@ export interface ReceivedFrame {
   readonly atMs: number;
 }
 
-/** Where audio went back and was replaced. */
+/** Places where audio went back and was replaced. */
 export interface ReceivedSplice {
   readonly firstSample: number;
   /** Samples received before that it replaced. */

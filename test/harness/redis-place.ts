@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort, type PrivateRedis, startPrivateRedis } from "../../scripts/private-redis.ts";
 
-/** One address and one folder, at which a Redis can be killed and started again. Whoever opens it closes it. */
+/** One address and one folder, at which a Redis can be killed and started again. The opener closes it. */
 export class RedisPlace {
   readonly url: string;
   readonly #port: number;
@@ -27,7 +27,7 @@ export class RedisPlace {
     this.url = `redis://127.0.0.1:${port}`;
   }
 
-  /** Does nothing where it runs. */
+  /** A running one is left alone. */
   async start(): Promise<void> {
     if (this.#redis !== undefined) return;
     this.#redis = await startPrivateRedis({

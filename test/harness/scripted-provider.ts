@@ -44,7 +44,7 @@ export interface ScriptedProvider {
 
 export interface HttpAnswer {
   readonly status: number;
-  /** Sent as JSON; a buffer is sent as it is. */
+  /** An object is sent as JSON; a buffer is sent as it is. */
   readonly body: unknown;
   readonly headers?: Readonly<Record<string, string>>;
 }

@@ -40,7 +40,7 @@ it("a client sends words as a language model makes them, and hears them at once,
     client.send({ type: "stream_end" });
     const spoken = await client.utterance(utterance);
 
-    // Not a sample was lost, added or moved: it is what the provider's voice says, byte for byte.
+    // No sample was lost, added or moved: it is what the provider's voice says, byte for byte.
     const rendering = await renderSpeech({ text, voice: client.connected.voice, sampleRateHz: 24_000 });
     expect(spoken.pcm.equals(rendering.pcm)).toBe(true);
     expect(spoken.end).toMatchObject({

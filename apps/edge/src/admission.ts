@@ -116,7 +116,7 @@ export class Admission {
     });
   }
 
-  /** May be called twice. */
+  /** Safe to call twice. */
   close(): void {
     clearInterval(this.#timer);
     this.#delays?.disable();

@@ -50,7 +50,7 @@ export class DefaultVoice {
     this.#timer.unref();
   }
 
-  /** May be called twice. */
+  /** Safe to call twice. */
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);

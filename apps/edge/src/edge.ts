@@ -20,7 +20,7 @@ export interface Edge {
   readonly port: number;
   /** What it holds now; all zero when no client is there. */
   counts(): { readonly sessions: number; readonly utterances: number; readonly backgroundWork: number };
-  /** Not ready any more, and takes no new sessions; those there are go on. */
+  /** Makes the edge unready; it takes no new sessions, and those there are go on. */
   drain(): void;
   /**
    * Not ready, then no new connections; clients are told to move, spread out, and followed by a close once they have

@@ -23,7 +23,7 @@ export interface Synthesizer {
   close(): Promise<void>;
 }
 
-/** One utterance being spoken. Whoever opened it must iterate `events` to its end, or `abort`. */
+/** One utterance being spoken. The opener must iterate `events` to its end, or `abort`. */
 export interface Synthesis {
   /** How the socket was had. */
   readonly opening: { readonly warm: boolean; readonly connectMs: number };

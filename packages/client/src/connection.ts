@@ -63,7 +63,7 @@ export class Connection {
     return this.#open;
   }
 
-  /** Does nothing once the connection is closed: its end is told to the listener, not to every sender. */
+  /** A closed connection ignores it: its end is reported to the listener, not to every sender. */
   send(message: ClientMessage): void {
     if (!this.#open) return;
     this.#socket.send(JSON.stringify(message));

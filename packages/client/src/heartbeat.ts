@@ -5,7 +5,7 @@ export interface HeartbeatPace {
 }
 
 export interface HeartbeatOptions {
-  /** Asked at every look: whoever waits for speech wants to know sooner than who is idle. */
+  /** Called at every look: a process that waits for speech has to know sooner than an idle one. */
   readonly pace: () => HeartbeatPace;
   readonly ping: () => void;
   /** Once: the ping was answered by nothing at all. */
@@ -61,7 +61,7 @@ export class Heartbeat {
     this.#options.onUnresponsive();
   }
 
-  /** May be called twice. */
+  /** Safe to call twice. */
   close(): void {
     this.#isOver = true;
     clearTimeout(this.#timer);

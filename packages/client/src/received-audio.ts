@@ -63,7 +63,7 @@ export class ReceivedAudio {
     this.#droppedFrames += frames;
   }
 
-  /** Of all that the server says it has sent, or the error that something of it is missing. */
+  /** Totals of all that the server says it has sent, or the error that something of it is missing. */
   complete(message: ServerMessageOf<"stream_complete">): UtteranceTotals | SpeechError {
     if (this.#options.gapless && message.samples !== this.#samples) {
       const facts = { expected: message.samples, received: this.#samples };

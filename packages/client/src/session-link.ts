@@ -85,7 +85,7 @@ export class SessionLink {
     return this.#state.kind;
   }
 
-  /** Does nothing while the connection is away: what must not be lost is sent again when it is back. */
+  /** It is ignored while the connection is away: what must not be lost is sent again when it is back. */
   send(message: ClientMessage): void {
     if (this.#state.kind === "open") this.#state.connection.send(message);
   }
@@ -95,7 +95,7 @@ export class SessionLink {
     return this.#state.kind === "open" ? this.#state.connection.ping() : Promise.resolve(undefined);
   }
 
-  /** May be called twice. */
+  /** Safe to call twice. */
   close(reason: SpeechError): void {
     if (this.#state.kind === "open") this.#state.connection.close(reason);
     else this.#end(reason);

@@ -100,7 +100,7 @@ export class UtteranceRun implements Utterance {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<AudioChunk, undefined> {
-    // Whoever leaves the loop early no longer wants the speech.
+    // A consumer that leaves the loop early no longer wants the speech.
     return this.#output.iterate(() => void this.cancel().catch(() => {}));
   }
 

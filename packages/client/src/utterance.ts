@@ -19,7 +19,7 @@ export interface UtteranceEvents {
   readonly alignment: ServerMessageOf<"alignment">;
   /** Another voice or model speaks the rest. */
   readonly substituted: ServerMessageOf<"substituted">;
-  /** Only with `overflow: "drop-oldest"`. */
+  /** Counted with `overflow: "drop-oldest"` alone. */
   readonly dropped: { readonly frames: number; readonly samples: number };
   /** A piece of text that the server has or will have. */
   readonly sent: string;

@@ -5,7 +5,7 @@ export interface ErrorBody {
   readonly code: ErrorCode;
   /** For people; may change. */
   readonly message: string;
-  /** May the same request succeed later, or elsewhere, unchanged? */
+  /** True when the same request may succeed later, or elsewhere, unchanged. */
   readonly retryable: boolean;
   readonly retry_after_ms?: number;
   readonly facts?: Record<string, string | number | boolean>;

@@ -21,7 +21,7 @@ export type ErrorFamily =
 
 interface CatalogueRow {
   readonly family: ErrorFamily;
-  /** May the same request succeed later, or elsewhere, unchanged? */
+  /** True when the same request may succeed later, or elsewhere, unchanged. */
   readonly retryable: boolean;
   /** Status of an HTTP answer that could not be given. */
   readonly httpStatus: number;

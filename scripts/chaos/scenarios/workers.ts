@@ -44,7 +44,7 @@ export const freezeWorker: Scenario = {
       stage.struck(`froze ${worker.name}`);
       worker.freeze();
       try {
-        // Not cut short: the harm is in the awakening.
+        // This is not cut short: the harm is in the awakening.
         await sleep(FROZEN_MS);
       } finally {
         worker.thaw();

@@ -40,7 +40,7 @@ export function breakerContract(url: () => string): void {
     const [one, two, three] = members;
     await request(one, fault());
     await request(two, fault());
-    // Whoever has a success tells it only if there is a fault to be forgotten, which it must have heard of.
+    // A process reports a success only if there is a fault to be forgotten, which it must have heard of.
     await vi.waitFor(async () => {
       await request(three);
       expect(await three.redis.hget(fleet.keys.circuit("key1"), "faults")).toBe("0");

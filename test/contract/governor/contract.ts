@@ -259,7 +259,7 @@ export function governorContract(url: () => string): void {
       { interval: 1, timeout: 5_000 },
     );
     died.abort(new Error("died"));
-    // Whatever it had is over with it.
+    // All that it had is over with it.
     for (const holder of holders) if (holder.member === dying) holders.delete(holder);
     dying.cut(true);
     await Promise.all([...living, ...doomed]);

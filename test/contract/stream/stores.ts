@@ -12,7 +12,7 @@ import type { StreamRef, StreamStore } from "@tts-labs/core/stream/stream";
 export interface Stores {
   readonly writing: StreamStore;
   readonly reading: StreamStore;
-  /** Of all keys of these stores, those that would stay for ever. */
+  /** Keys of these stores that would stay for ever. */
   keysWithoutTtl(): Promise<readonly string[]>;
   /** All keys of one stream. */
   keysOf(stream: StreamRef): Promise<readonly string[]>;
@@ -24,7 +24,7 @@ export interface StoreOptions {
   readonly observer?: StreamObserver;
   readonly resendAs?: NonNullable<RedisStreamOptions["resendAs"]>;
   readonly mends?: boolean;
-  /** Where the writing process finds Redis, if not where the reading one does. */
+  /** The Redis of the writing process, if it is not that of the reading one. */
   readonly writerUrl?: string;
 }
 

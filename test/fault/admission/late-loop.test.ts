@@ -5,7 +5,7 @@ import { metric } from "../../harness/metrics.ts";
 import { NativeClient } from "../../harness/native-client.ts";
 
 const MAX_LAG_MS = 60;
-/** Of each stretch of work that keeps the edge's event loop, which is also ours, from all else. */
+/** Length of each stretch of work that keeps the edge's event loop, which is also ours, from all else. */
 const BUSY_MS = 150;
 const TEXT = "I was here before it became late.";
 

@@ -9,7 +9,7 @@ import type { SpokenUtterance } from "../../harness/received-speech.ts";
 const textOf = (i: number) =>
   `${i}: I was here before all the others came, and I go on speaking as if they had never been. `.repeat(3);
 const SPEAKERS = 10;
-/** Who all want to speak at once. */
+/** Clients that all want to speak at once. */
 const CROWD = 150;
 const PICKUP_TIMEOUT_MS = 2_500;
 /** Of a frame, behind real time. The pacer keeps the listener four frames of 40 ms ahead at least. */
@@ -48,7 +48,7 @@ const beginToSpeak = async (url: string) => {
   for (let i = 0; i < SPEAKERS; i++) {
     const client = await connect(url, { delivery: "paced", frame_samples: 960 });
     const spoken = client.speak(textOf(i));
-    // Who does not wait for it must not be told that it was cut short.
+    // A caller that does not wait for it must not be told that it was cut short.
     spoken.catch(() => undefined);
     speakers.push({ client, spoken, expected: fakeSpeechOf(textOf(i)) });
   }
@@ -61,7 +61,7 @@ const beginToSpeak = async (url: string) => {
 const comeInCrowds = (url: string) =>
   Promise.all(
     Array.from({ length: CROWD }, async (_, i) => {
-      // Not all in one moment: a crowd gathers.
+      // The crowd gathers over some time.
       await expect
         .poll(() => performance.now() >= beganAtMs + i * 20, { interval: 20, timeout: 10_000 })
         .toBe(true);

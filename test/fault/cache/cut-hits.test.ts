@@ -59,7 +59,7 @@ test("so does one who asked first, while it is being spoken", async () => {
   client.on("resumed", () => resumed++);
   expect((await hearCut(client.speak(text, { voice: VOICE }), proxies, 60_000)).equals(uncut)).toBe(true);
   expect(resumed).toBeGreaterThan(1);
-  // Whoever reads it first for the cache was left, and has read on.
+  // The reader that fills the cache was left, and has read on.
   await expect.poll(stored).toBe(2);
   await client.close();
 });

@@ -6,7 +6,7 @@ import { metric } from "../../harness/metrics.ts";
 import { ResumingTestClient } from "../../harness/resuming-client.ts";
 import { type System, startSystem } from "../../harness/system.ts";
 
-/** Heard from the cache: what it leaves in Redis is its session's record, and that must do. */
+/** It is heard from the cache: what it leaves in Redis is its session's record, and that must do. */
 const VOICE = "simGermanAnna000000A";
 const FIRST = "Der Zug nach Köln fährt heute von Gleis sieben, mit einer Verspätung von zwanzig Minuten.";
 const SECOND = "Bitte Vorsicht bei der Einfahrt.";
@@ -27,7 +27,7 @@ const keys = (part: string) => redis.keys(`*${system.keyPrefix}*${part}*`);
 const url = (edge: number) => system.edges[edge]?.url ?? "";
 const stores = () => metric(system.opsUrl, "tts_cache_stored_total").catch(() => 0);
 
-/** Has `text` in the cache. @returns the keys of its entry */
+/** Puts `text` into the cache. @returns the keys of its entry */
 async function store(text: string): Promise<string[]> {
   const before = new Set(await keys(":cache:"));
   const stored = await stores();

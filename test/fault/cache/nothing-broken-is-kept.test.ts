@@ -14,7 +14,7 @@ import { type System, type SystemOptions, startSystem } from "../../harness/syst
 const VOICE = "simEnglishGrace0000A";
 const TEXT = "Good morning, this is a sentence that is long enough to be cut in several pieces.";
 const DEADLINE_MS = 500;
-/** These harm nobody's speech: it is complete all the same. */
+/** These harm no speech: it is complete all the same. */
 const HARMLESS: readonly FaultName[] = [
   ...(["empty-audio", "final-false", "final-absent", "alignment-null", "alignment-odd-spelling"] as const),
   ...(["odd-pcm", "huge-message", "non-json", "late-audio-after-close", "unknown-messages"] as const),

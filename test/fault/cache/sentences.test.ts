@@ -200,7 +200,7 @@ describe("sentences are begun ahead", () => {
         await startTwoEdges({
           redisUrl: inject("redisUrl"),
           edge: { cache: true, resumeWindowMs: 300 },
-          // The first sentence is held in its middle; those behind it wait for room, since nobody reads them yet.
+          // The first sentence is held in its middle; those behind it wait for room, since they are not read yet.
           worker: {
             maxBytes: 12_000,
             beforeChunk: ({ utteranceId }, chunk) =>

@@ -13,7 +13,7 @@ it("clients of an edge that leaves move to the other one in mid-speech, and hear
     redisUrl: inject("redisUrl"),
     edges: 2,
     edge: { drainSettleMs: 0, drainSpreadMs: 500, drainLimitMs: 10_000 },
-    // For the speech that nobody comes back to.
+    // For speech that no client comes back to.
     worker: { drainMs: 500 },
   });
   const urls = system.edges.map(({ url }) => url);

@@ -224,7 +224,7 @@ describe("a malformed message", () => {
     client.sendRaw("?");
     expect(await client.closed).toEqual({ code: 4508, reason: "protocol.too_many_errors" });
     expect(client.messages.at(-1)).toMatchObject({ code: "protocol.too_many_errors" });
-    // Not to come back: its session is over, not waiting for it.
+    // The client is not to come back: its session is over, not waiting for it.
     const { session_id } = client.connected;
     await expect.poll(() => alone.redis.exists(alone.keys.heldSession(session_id))).toBe(0);
   });

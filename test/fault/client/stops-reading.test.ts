@@ -32,7 +32,7 @@ async function metric(name: string): Promise<number> {
   return Number(new RegExp(`^${name} (.*)$`, "m").exec(text)?.[1]);
 }
 
-/** Waits until the worker has appended nothing for a while: somebody before it does not take. */
+/** Waits until the worker has appended nothing for a while, because its reader does not take. */
 async function workerStands(utteranceId: string): Promise<number> {
   let before = -1;
   const appended = () =>

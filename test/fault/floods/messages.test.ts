@@ -5,7 +5,7 @@ import { FLOODS } from "../../harness/floods/flood-kinds.ts";
 import { witness } from "../../harness/floods/flood-witness.ts";
 import { runFlood } from "../../harness/floods/run-flood.ts";
 
-/** Of each kind; `npm run bench -- floods` floods for longer, and judges to 100 ms. */
+/** Seconds of each kind; `npm run bench -- floods` floods for longer, and judges to 100 ms. */
 const SECONDS = 1;
 /**
  * Edge, worker and listeners share this process, and the flooder the machine. This worker has places for all: what a

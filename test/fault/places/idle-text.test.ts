@@ -4,7 +4,7 @@ import { NativeClient } from "../../harness/native-client.ts";
 import { ResumingTestClient } from "../../harness/resuming-client.ts";
 import { type System, type SystemOptions, startSystem } from "../../harness/system.ts";
 
-/** As short as a pause may be that is noticed, so that nobody waits for long here. */
+/** The shortest pause that is noticed, so that tests do not wait for long. */
 const IDLE_TEXT_MS = 1_200;
 const VOICE = "simEnglishGrace0000A";
 const FIRST = "This is how it begins. ";
@@ -65,7 +65,7 @@ test("so do clients with a letter now and then: others find all places free", as
   for (const client of clients) client.send({ type: "text", text: "Hello. ", voice: VOICE });
   await expect.poll(running, { timeout: 10_000 }).toBeGreaterThan(0);
   await isParked();
-  // No word yet: nobody is asked.
+  // No word has come yet: no worker is asked.
   for (const client of clients) client.send({ type: "text", text: "a" });
   const speaker = await NativeClient.connect(url);
   expect((await speaker.speak("Somebody else speaks meanwhile.", { voice: VOICE })).end.type).toBe(

@@ -117,7 +117,7 @@ const HARMLESS: readonly FaultName[] = [
   ] as const),
 ];
 
-/** Not met by a client that ends its text once, on stream-input. */
+/** A client that ends its text once, on stream-input, does not meet it. */
 const OUT_OF_REACH: readonly FaultName[] = [
   "text-after-eos-error",
   "eos-flush-ambiguous",

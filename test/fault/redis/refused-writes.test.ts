@@ -18,7 +18,7 @@ interface Stand {
 }
 
 async function start(): Promise<Stand> {
-  // A folder in which nobody can make a file, root included: no snapshot can be saved there.
+  // A folder in which no file can be made, not even by root: no snapshot can be saved there.
   const redis = await startPrivateRedis({ args: ["--dir", "/proc"] });
   closers.push(() => redis.stop());
   const admin = new Redis(redis.url);

@@ -29,7 +29,7 @@ const connect = async (query: Record<string, string | number> = {}) => {
   clients.push(client);
   return client;
 };
-/** Of all frames but the last. */
+/** Samples of all frames but the last. */
 const sizesOf = ({ frames }: SpokenUtterance) => [
   ...new Set(frames.filter((it) => !it.last).map((it) => it.samples)),
 ];

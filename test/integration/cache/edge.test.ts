@@ -7,7 +7,7 @@ import { type System, startSystem } from "../../harness/system.ts";
 
 const VOICE = "simEnglishGrace0000A";
 let system: System;
-/** Says a text that nobody has said before. */
+/** Says a text that was never said before. */
 let number = 0;
 const fresh = (text = "The train to the coast leaves at seven") => `${text}, platform ${++number}.`;
 

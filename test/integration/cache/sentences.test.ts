@@ -12,7 +12,7 @@ const VOICE = "simEnglishGrace0000A";
 /** A frame waits until it is full, or the last; 5 ms more until it is known whether another sentence follows. */
 const HELD_SAMPLES = 960 + 120;
 let system: System;
-/** Makes sentences that nobody has said before. */
+/** Makes sentences that were never said before. */
 let number = 0;
 const fresh = (text: string) => `${text} number ${++number + 100}.`;
 

@@ -221,7 +221,7 @@ describe("say", () => {
     // In the middle of "ö": the server hears what is whole before the rest has been written.
     child.stdin?.write(bytes.subarray(0, 4));
     expect(await firstHeard).toBe("Sch");
-    // Then one byte at a time.
+    // After that, one byte at a time.
     for (const byte of bytes.subarray(4)) child.stdin?.write(Buffer.of(byte));
     child.stdin?.end();
     const { code, out } = await done;

@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { startFleet } from "../../../scripts/supervisor/fleet.ts";
 import { NativeClient } from "../../harness/native-client.ts";
 
-/** A process in which `Date` is off by so much; what nobody sets (`performance.now`) is right. */
+/** A process in which `Date` is off by this much; `performance.now` is right. */
 const withClockOff = (byMs: number): NodeJS.ProcessEnv => {
   const skew = `const now = Date.now; Date.now = () => now() + ${byMs};`;
   return { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(skew)}` };

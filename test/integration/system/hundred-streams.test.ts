@@ -86,7 +86,7 @@ interface Memory {
 async function memory(fleet: Fleet): Promise<Record<"edge" | "worker", Memory>> {
   const of = async (member: FleetMember | undefined): Promise<Memory> => {
     if (member === undefined) throw new RangeError("the fleet has one of each");
-    // Not shown before the first.
+    // It is not shown before the first.
     const collections = () => metric(member.opsUrl, "nodejs_gc_duration_seconds_count").catch(() => 0);
     const collect = async (signal: "SIGUSR2" | "SIGPWR") => {
       const before = await collections();

@@ -32,7 +32,7 @@ const synthesize = (accept: string) =>
     body: JSON.stringify({ text: TEXT, voice: VOICE }),
   });
 
-/** Where the second part begins: the samples before are those of an undisturbed rendering. */
+/** The start of the second part: the samples before are those of an undisturbed rendering. */
 function commonSamples(pcm: Buffer): number {
   let at = 0;
   while (at < pcm.byteLength && pcm[at] === rendered[at]) at++;

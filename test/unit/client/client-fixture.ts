@@ -16,7 +16,7 @@ export async function openEdge(options: FakeEdgeOptions = {}): Promise<FakeEdge>
   return edge;
 }
 
-/** With what it tells of its connection. */
+/** The reader, with what it tells of its connection. */
 export async function openClient(options: ConnectOptions) {
   const client = await SpeechClient.connect(options);
   onTestFinished(async () => void (await client.close()));

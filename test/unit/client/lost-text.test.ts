@@ -48,7 +48,7 @@ describe("text that a lost connection had not brought over", () => {
         if (message.type !== "text" || cut) return false;
         cut = true;
         connection.cut();
-        // Heard all the same.
+        // It is heard all the same.
         for (const session of server.sessions.values()) session.answer(message);
         return true;
       },

@@ -140,7 +140,7 @@ describe("a server that goes away", () => {
     await expect.poll(() => asked).toBeGreaterThan(2);
     expectSame((await heardOf(client.speak(TEXT))).pcm, humOf(TEXT).pcm);
     expect(client.state).toBe("open");
-    // Sent away after all, it has the whole window; and then it is over.
+    // A session that is sent away after all has the whole window, and then it is over.
     only.disconnectAll(4_001);
     expect((await client.closed).code).toBe("client.resume_timeout");
     expect(states[0]).toBe("reconnecting 0");

@@ -198,7 +198,7 @@ describe("sentences, each made by itself, are read as one utterance", () => {
     const parts = makeParts(6);
     const whole = await read(parts);
     expect(whole.passed.map((it) => it.parts)).toEqual([1, 2, 3]);
-    // So much can be asked for that the first one is never let go.
+    // Enough can be asked for that the first one is never let go.
     expect((await read(parts, { replayBytes: 1_000_000 })).passed).toEqual([]);
     for (const from of whole.passed) {
       const rest = await read(parts, { from });

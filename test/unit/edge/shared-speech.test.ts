@@ -10,7 +10,7 @@ const STREAM = { tag: "utt_1", name: "audio" } as const;
 const STREAM_BYTES = 100_000;
 const ENTRY_BYTES = 10_000;
 const ENTRIES = 60;
-/** So many have room in the stream, with their heads. */
+/** Entries that have room in the stream, with their heads. */
 const ROOM = Math.floor(STREAM_BYTES / ENTRY_BYTES) - 1;
 
 let streams: StreamStore;

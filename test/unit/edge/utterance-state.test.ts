@@ -22,7 +22,7 @@ const EVENTS = {
   left: { kind: "left" },
 } as const satisfies Record<string, UtteranceStateEvent>;
 
-/** Where each event leads; from every other state it leads nowhere. */
+/** The state each event leads to; from every other state it leads nowhere. */
 const LEADS: Readonly<Record<keyof typeof EVENTS, Readonly<Partial<Record<Kind, Kind>>>>> = {
   turn: { queued: "awaiting-audio" },
   chunk: { "awaiting-audio": "speaking" },

@@ -24,7 +24,7 @@ export interface Abandonable {
 export class GivenUpRequests {
   readonly #limits: EdgeLimits["givenUpRequests"];
   readonly #observer: BudgetObserver;
-  /** Given up early of late: falls with time, and is at most twice the burst, so that trust comes back in seconds. */
+  /** Count of utterances given up early: it falls with time and is at most twice the burst, so that trust comes back in seconds. */
   #level = 0;
   #levelAtMs = performance.now();
 

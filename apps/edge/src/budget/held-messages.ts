@@ -63,7 +63,7 @@ export class HeldMessages {
     take(chunk.bytes.subarray(from, to), head >>> 31 === 1);
   }
 
-  /** May be called twice. */
+  /** Safe to call twice. */
   clear(): void {
     this.#chunks = [];
     this.#messages = 0;

@@ -1,6 +1,6 @@
 /** True when work waits for its turn. */
 export interface TurnTaker {
-  /** Does one small piece of it. @returns whether more could be done now */
+  /** Performs one small piece of the work. @returns whether more could be done now */
   takeTurn(): boolean;
 }
 
@@ -33,7 +33,7 @@ export class WorkTurns {
     return this.#number;
   }
 
-  /** Does it now, within this call, where there is room; else in a later turn, in order with all others that wait. */
+  /** Calls `act` now, within this call, when there is room; else in a later turn, in order with all others that wait. */
   run<T>(act: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       const attempt = () => {
@@ -54,7 +54,7 @@ export class WorkTurns {
     });
   }
 
-  /** Whoever was told that there is room says how long the work took. */
+  /** The caller that was told that there is room says how long the work took. */
   spent(ms: number): void {
     this.#spentMs += ms;
     this.#schedule();

@@ -4,7 +4,7 @@ import type { DeliveryTally } from "./tally.ts";
 
 /** The end of an outbound: a WebSocket, or the response of an HTTP request. A dialect's sink encodes what it is given. */
 export interface Sink {
-  /** Takes more now. After it was false, whoever owns the sink calls `Outbound.resume` once it is true again. */
+  /** True while it takes more. After it was false, the sink's owner calls `Outbound.resume` once it is true again. */
   readonly writable: boolean;
   /** Bytes that it sends in front of each frame's samples; absent: none. */
   readonly frameHeaderBytes?: number;

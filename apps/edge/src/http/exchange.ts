@@ -91,7 +91,7 @@ export class HttpExchange {
     this.#state = "answered";
     this.response.cork(() => {
       this.writeHead(status, headers);
-      // Given a length, uWS takes an answer without a body for one that is not complete, and leaves it open.
+      // When a length is set, uWS takes an answer without a body for one that is not complete, and leaves it open.
       if (this.method === "HEAD") {
         this.response.writeHeader("content-length", String(Buffer.byteLength(body))).endWithoutBody();
       } else if (BODILESS.has(status)) this.response.endWithoutBody();

@@ -125,7 +125,7 @@ export class View {
     this.#message.textContent = error instanceof SpeechError ? describeError(error) : (error ?? "");
   }
 
-  /** Who speaks instead of the voice that was chosen, and why. */
+  /** Shows the voice that speaks instead of the chosen one, and the reason. */
   showSubstitute(told: UtteranceEvents["substituted"] | undefined): void {
     this.#note.hidden = told === undefined;
     this.#note.textContent = told === undefined ? "" : this.#describeSubstitute(told);

@@ -24,7 +24,7 @@ export interface SessionRegistryOptions {
   readonly settings: SessionSettings;
   /** Sessions of this edge; beyond it: `capacity.too_many_sessions`. */
   readonly maxSessions: number;
-  /** Asked for every new session, never for one that is resumed. */
+  /** Called for every new session, never for one that is resumed. */
   readonly admission: Pick<Admission, "assertRoom">;
 }
 

@@ -1,7 +1,7 @@
 import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
 import type { HeldSource } from "./speech-source.ts";
 
-/** Whoever is given a source closes it, read or unread. */
+/** The receiver of a source closes it, read or unread. */
 export type Found =
   /** The cache was not asked, or has nothing: the utterance goes its own way. */
   | { readonly use: "off" }
@@ -27,7 +27,7 @@ export const NOT_CACHED: Found = { use: "off" };
 
 export interface SpeechRequest {
   readonly utteranceId: string;
-  /** As whom its own stream is read: whoever goes on with it on another edge takes this reader's place. */
+  /** The reader's id for its own stream: a successor on another edge takes this reader's place. */
   readonly readerId: string;
   /** Complete. */
   readonly text: string;

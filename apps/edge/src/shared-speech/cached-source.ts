@@ -5,7 +5,7 @@ import type { ReadResult, StreamEntry, StreamPosition, StreamReader } from "@tts
 import { GatewayError } from "@tts-labs/protocol/errors";
 import type { HeldSource } from "./speech-source.ts";
 
-/** Names the one life of cached speech: it begins at its first entry whoever reads it. */
+/** Names the one life of cached speech: it begins at its first entry for every reader. */
 const EPOCH = "cached";
 const NO_PCM: Uint8Array = new Uint8Array(0);
 

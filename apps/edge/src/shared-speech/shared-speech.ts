@@ -14,7 +14,7 @@ export type SharingBound = "entry" | "edge";
 
 export interface SharedSpeechOptions {
   readonly streams: StreamStore;
-  /** Whose audio stream is read. */
+  /** The utterance whose audio stream is read. */
   readonly utteranceId: string;
   readonly readerId: string;
   /** Of the stream's keys; so long it is read for one who may come back. */
@@ -23,7 +23,7 @@ export interface SharedSpeechOptions {
   readonly replayBytes: number;
   /** Longest audio that is kept whole. */
   readonly maxBytes: number;
-  /** Of all that this edge shares. */
+  /** Budget of all that this edge shares. */
   readonly budget: ByteBudget;
   /** It is no longer kept whole: a client that comes now would miss its beginning. */
   readonly onOutgrown: (bound: SharingBound) => void;
@@ -102,7 +102,7 @@ export class SharedSpeech implements ReadTogether {
     return this.#end !== undefined || this.#error !== undefined;
   }
 
-  /** Who takes a seat now hears all of it. */
+  /** A listener that comes now hears all of it. */
   get isJoinable(): boolean {
     return this.#isWhole && !this.#abort.signal.aborted;
   }

@@ -20,7 +20,7 @@ export interface SpeechCacheOptions {
   readonly flights: Flights;
   readonly streams: StreamStore;
   readonly nodeId: string;
-  /** Whose voices these are, see `toProviderIdentity`. */
+  /** The provider of these voices, see `toProviderIdentity`. */
   readonly provider: string;
   readonly streamTtlMs: number;
   /** Bytes behind its listeners that stay in a stream, for a client that comes back. */
@@ -71,7 +71,7 @@ export class SpeechCache {
   readonly #options: SpeechCacheOptions;
   /** What is just being read here, by key. */
   readonly #flights = new Map<string, Flight>();
-  /** Who just asks Redis who leads, by key; each bounded by the time limits of Redis. */
+  /** Questions to Redis under way about a key's leader; each bounded by the time limits of Redis. */
   readonly #boardings = new Map<string, Promise<Found>>();
   /** Leaders on other edges joined so far; each reading is a reader of its own. */
   #joins = 0;
@@ -212,7 +212,7 @@ export class SpeechCache {
     }
     const isLeft = shared.listeners === 0 && shared.end === undefined;
     if (isLeft && flight.renewal !== undefined) await this.#landAlone(flight);
-    // Whose stream has ended can't be joined any more, whoever notices it first.
+    // An utterance whose stream has ended can't be joined any more.
     else if (flight.renewal !== undefined || shared.end?.kind === "ended") await this.#land(flight);
   }
 
@@ -224,7 +224,7 @@ export class SpeechCache {
     background.add("flight renewed", told);
   }
 
-  /** Whoever comes from now on flies himself. */
+  /** A listener that comes from now on has it spoken anew. */
   #outgrown(flight: Flight, bound: SharingBound): void {
     const { observer, background } = this.#options;
     observer.outgrown(bound);
@@ -252,7 +252,7 @@ export class SpeechCache {
     return flight.left;
   }
 
-  /** Asked once. While Redis is away others may have joined. */
+  /** The question is asked once. While Redis is away others may have joined. */
   #land(flight: Flight): Promise<"alone" | "joined"> {
     const { key, shared } = flight;
     flight.landed ??= this.#options.flights.land(key, shared.utteranceId).catch(() => "joined" as const);

@@ -43,7 +43,7 @@ export interface SpeechMaking {
   read(replayBytes: number): SpeechReading;
   /** It is wanted no more: the rest is not made, unless others hear it too. May be called twice. */
   stop(): void;
-  /** It goes on being made, for whoever goes on with the session; all that was given is stored first. Never throws. */
+  /** It goes on being made for the session's next connection; all that was given is stored first. Never throws. */
   leave(): Promise<void>;
   /**
    * Lets everything go, also what is in Redis, once those who hear the same have heard it. Waits for `stop`. Call once.

@@ -59,7 +59,7 @@ export class DetachedSession {
     }
   }
 
-  /** Another connection has it, or this edge goes: whoever comes finds it in Redis. May be called twice. */
+  /** Another connection has it, or this edge goes: the next holder finds it in Redis. Safe to call twice. */
   letGo(): void {
     if (this.#isOver) return;
     this.#isOver = true;

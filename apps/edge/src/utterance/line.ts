@@ -8,7 +8,7 @@ import type { Detached } from "./detached.ts";
 import { Utterance } from "./utterance.ts";
 import type { UtteranceOptions } from "./utterance-options.ts";
 
-/** Ended utterances whose ids are still known, for reports that come late. */
+/** Number of ended utterances whose ids are still known, for reports that come late. */
 const MAX_REMEMBERED_UTTERANCES = 32;
 
 /** What differs from one utterance to the next. */
@@ -42,7 +42,7 @@ export class UtteranceLine {
   readonly #ended = new Map<string, number>();
   #nextNumber: number;
   #isOver = false;
-  /** Ended utterances with work under way. */
+  /** Number of ended utterances with work under way. */
   #unsettled = 0;
 
   constructor(options: UtteranceLineOptions) {

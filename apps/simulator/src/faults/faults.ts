@@ -69,7 +69,7 @@ export interface Fault {
   readonly forMs?: number;
   /** By how much it is off, in ms. */
   readonly byMs?: number;
-  /** Of an error: the service's name for it (error-names.ts), or one that nobody has heard of. */
+  /** The service's name for an error (error-names.ts), or an unknown one. */
   readonly errorName?: string;
 }
 

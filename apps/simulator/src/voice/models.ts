@@ -2,7 +2,7 @@
 export interface Model {
   readonly modelId: string;
   readonly name: string;
-  /** May be used on the text-to-speech sockets, which take no model of the v3 and v4 families. */
+  /** Allowed on the text-to-speech sockets, which take no model of the v3 and v4 families. */
   readonly sockets: boolean;
   readonly maxCharacters: number;
   /** Trigger to first audio, beyond flash: turbo by the published figures, the others guessed. */

@@ -78,7 +78,7 @@ export function cutPieces(samples: number, options: PieceOptions): Piece[] {
   return cutAt === undefined || cutAt <= -(options.headStart ?? 0) ? pieces : cutOnceMore(pieces, cutAt);
 }
 
-/** Where nothing is cut, the audio that was held back is one piece, or two for a fault's sake. */
+/** Audio that was held back and not cut is one piece, or two for a fault's sake. */
 export const cutHeld = (samples: number, cutAt?: number): number[] =>
   cutAt !== undefined && cutAt > 0 && cutAt < samples ? [cutAt, samples] : [samples];
 

@@ -5,7 +5,7 @@ import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
 export interface Route extends SpeechOptions, RouteOrigin {}
 
 export interface RouteOrigin {
-  /** Where the provider is: `https://api.elevenlabs.io`, or `http://…` for a simulator. */
+  /** The provider's address: `https://api.elevenlabs.io`, or `http://…` for a simulator. */
   readonly url: string;
   /** Names the key without telling it, see `toKeyId`. */
   readonly keyId: string;

@@ -93,7 +93,7 @@ export class KeyLimits {
     this.#timer.unref();
   }
 
-  /** May be called twice. */
+  /** Safe to call twice. */
   close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

@@ -2,7 +2,7 @@ import type { LatencyParts } from "@tts-labs/core/session/entries";
 
 const toTenths = (ms: number): number => Math.max(0, Math.round(ms * 10) / 10);
 
-/** Where the time of one run goes; see `LatencyParts`. What failed sockets cost counts as connecting. */
+/** Parts of one run's time; see `LatencyParts`. What failed sockets cost counts as connecting. */
 export class RunTiming {
   readonly #beganAtMs = performance.now();
   readonly #queueMs: number;

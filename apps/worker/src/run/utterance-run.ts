@@ -142,7 +142,7 @@ export class UtteranceRun {
     });
   }
 
-  /** Not to be aborted: only who has claimed can tell how it ended. `undefined` where that has been told. */
+  /** This is not aborted: the claimer alone can tell how it ended. `undefined` where that has been told. */
   async #claim(): Promise<StreamWriter | undefined> {
     const { streams, limits, nodeId } = this.#roles;
     const writer = await streams.claimUnlessEnded(this.#audioStream, {
@@ -197,7 +197,7 @@ export class UtteranceRun {
     await this.#attempts.run(start, this.#stop.signal);
   }
 
-  /** Else it would cost the utterance one of its continuations; where it can't be said in time, it does. */
+  /** Without it the utterance loses one of its continuations, as it does when it can't be said in time. */
   async #handOver(): Promise<void> {
     try {
       await this.#audio?.handOver(AbortSignal.timeout(HANDOVER_LIMIT_MS));
@@ -216,7 +216,7 @@ export class UtteranceRun {
     if (over.kind !== "ended" || writer === undefined) return over;
     const samples = this.#audio?.appendedSamples ?? 0;
     const ended = { outcome: over.outcome, samples, characters };
-    // By whom it was spoken is said of what may be heard again from a cache: nothing mended, and no substitute.
+    // The provider is named for speech that may be cached: nothing mended, and no substitute.
     const isSaid = this.#attempts?.wentAsAsked && provider !== undefined;
     const result = encodeUtteranceResult({ ...ended, ...(isSaid ? { provider } : {}) });
     try {

@@ -53,7 +53,7 @@ const MEASURABLE_MS = 1_000;
 const LETTERS_PER_CHARACTER = 3;
 /** Audio beyond the last timed character that passes for the pause behind it. */
 const PAUSE_MS = 400;
-/** So far beyond the last timed letter of a word the letters without times have been spoken, too, if they are few. */
+/** Distance beyond the last timed letter of a word within which a few letters without times count as spoken. */
 const UNTIMED_LETTERS_MS = 250;
 const MAX_UNTIMED_LETTERS = 3;
 /** Times are rounded to milliseconds on their way. */
@@ -99,7 +99,7 @@ export class WordTracker {
     }
   }
 
-  /** Where to go on after `endSample`. */
+  /** The place to go on from after `endSample`. */
   at(endSample: number): ResumePoint {
     const { sampleRateHz } = this.#options;
     const endMs = samplesToMs(endSample, sampleRateHz);

@@ -30,7 +30,7 @@ export interface BreakerOptions {
 export interface Breaker {
   /** @throws RangeError for a name that was not given */
   circuit(name: string): Circuit;
-  /** May be called twice. */
+  /** Safe to call twice. */
   close(): Promise<void>;
 }
 

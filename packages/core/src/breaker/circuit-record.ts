@@ -20,7 +20,7 @@ export const DEFAULT_BREAKER: BreakerSettings = {
   pullEveryMs: 500,
 };
 
-/** Where a circuit stands, in durations, so that no two clocks need agree. */
+/** The state of a circuit, in durations, so that no two clocks need agree. */
 export interface CircuitSnapshot {
   /** Rises with every change. */
   readonly at: number;

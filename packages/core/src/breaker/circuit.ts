@@ -43,7 +43,7 @@ export class Circuit {
   readonly name: string;
   readonly #parts: CircuitParts;
   readonly #listeners = new Set<() => void>();
-  /** Of what was last taken from Redis; below all of Redis' while this process goes by what it has seen alone. */
+  /** Version last taken from Redis; below all of Redis' while this process goes by what it has seen alone. */
   #at = 0;
   #faults = 0;
   /** Monotonic; `undefined` while closed. */

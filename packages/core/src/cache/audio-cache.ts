@@ -15,7 +15,7 @@ export interface AudioCache {
   lookup(key: string): Promise<CachedSpeech | undefined>;
   /** What is there already stays. Never throws. */
   store(key: string, speech: Speech): Promise<StoreOutcome>;
-  /** Of all processes together; `undefined` where nobody counts, or the cache is away. Cheap. Never throws. */
+  /** Figures of all processes together; `undefined` where they are not counted, or the cache is away. Cheap. Never throws. */
   size(): Promise<CacheSize | undefined>;
   /** Sends what it still owes to the index, and lets go. May be called twice. */
   close(): Promise<void>;
@@ -89,7 +89,7 @@ export interface CacheStats extends CacheSize {
 }
 
 export interface CacheLimits {
-  /** Of all entries together, as Redis counts them. */
+  /** Bytes of all entries together, as Redis counts them. */
   readonly maxBytes: number;
   /** Of the audio of one entry. */
   readonly maxEntryBytes: number;

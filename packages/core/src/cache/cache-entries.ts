@@ -32,7 +32,7 @@ export class CacheEntries {
     if (!isCluster(this.#redis)) holdWrites(this.#redis, "end-of-tick");
     const first = this.#redis.hmgetBuffer(this.#keys.cached(key), "head", "captions", "0");
     const next = this.chunks(key, 1, OPENING_CHUNKS);
-    // Whoever reads on is told; of a miss nobody asks.
+    // A reader that reads on is told; a miss is not asked about.
     next.catch(() => undefined);
     return { first, next };
   }

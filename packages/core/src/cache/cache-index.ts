@@ -13,7 +13,7 @@ export interface IndexedEntry {
 
 export interface Admission {
   readonly outcome: "admitted" | "full" | "gone";
-  /** Taken out to make room. */
+  /** Entries removed to make room. */
   readonly evicted: number;
   /** To be unlinked now, and then told to `deleted`. */
   readonly unlink: readonly string[];
@@ -21,7 +21,7 @@ export interface Admission {
 
 const NOTHING_EVICTED = { evicted: 0, unlink: [] } as const;
 
-/** Who keeps a cache within its bound. Everything throws `storage.*`. */
+/** The keeper of a cache's bound. Everything throws `storage.*`. */
 export interface CacheIndex {
   /** Makes room and counts `entry` before it is written; one that is never confirmed goes after half a minute. */
   reserve(entry: IndexedEntry): Promise<Admission>;
@@ -32,7 +32,7 @@ export interface CacheIndex {
   forget(keys: readonly string[]): Promise<void>;
   doom(keys: readonly string[]): Promise<void>;
   deleted(keys: readonly string[]): Promise<void>;
-  /** `undefined`: nobody counts. */
+  /** `undefined` where it is not counted. */
   size(): Promise<CacheSize | undefined>;
   entries(): AsyncIterable<readonly IndexedEntry[]>;
 }

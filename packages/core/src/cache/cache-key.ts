@@ -6,7 +6,7 @@ const KEY_VERSION = 2;
 
 /** A piece of speech by all that can be heard in it. */
 export interface AudibleRequest {
-  /** Whose voices these are, see `toProviderIdentity`. */
+  /** The provider of these voices, see `toProviderIdentity`. */
   readonly provider: string;
   /** Complete. */
   readonly text: string;
@@ -41,7 +41,7 @@ const SPEECH: Hearing<SpeechOptions> = {
   autoMode: (it) => it.autoMode,
   seed: (it) => it.seed ?? null,
   textNormalization: (it) => it.textNormalization ?? null,
-  // Only text that is complete at once is looked up, whose first sentence is spoken as one in any case.
+  // Text is looked up only when it is complete at once, and then its first sentence is spoken as one in any case.
   natural: () => null,
   sampleRateHz: (it) => it.sampleRateHz,
 };
@@ -69,7 +69,7 @@ export function normalizeText(text: string): string {
     .replace(/\n{3,}/g, "\n\n");
   let start = 0;
   let end = lines.length;
-  // Not by an expression: one that looks for the end of a run of line breaks from each of them is quadratic.
+  // No regular expression does this: one that looks for the end of a run of line breaks from each of them is quadratic.
   while (start < end && isBlank(lines, start)) start++;
   while (end > start && isBlank(lines, end - 1)) end--;
   return lines.slice(start, end);

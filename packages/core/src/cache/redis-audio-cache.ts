@@ -33,7 +33,7 @@ export interface RedisAudioCacheOptions {
   readonly redis: RedisConnection;
   readonly keys: Keys;
   readonly limits: CacheLimits;
-  /** Who keeps to the bound: we, or a Redis of the cache's own by its `maxmemory-policy`. */
+  /** The keeper of the bound: we, or a Redis of the cache's own by its `maxmemory-policy`. */
   readonly eviction: "self" | "redis";
   readonly observer: CacheObserver;
   readonly logger: Logger;
@@ -151,7 +151,7 @@ export class RedisAudioCache implements AudioCache, CacheDesk {
     await this.#uses.flush();
   }
 
-  /** Known at once; a cluster is asked. */
+  /** A single Redis is known at once; a cluster is asked. */
   get #isAway(): boolean {
     const { redis } = this.#options;
     return !isCluster(redis) && redis.status !== "ready";
@@ -209,7 +209,7 @@ export class RedisAudioCache implements AudioCache, CacheDesk {
     }
   }
 
-  /** What is there and not listed, as after the loss of the index, would be in nobody's count: it goes. */
+  /** What is there and not listed, as after the loss of the index, would not be counted: it goes. */
   async #tellUses(uses: ReadonlyMap<string, number>): Promise<void> {
     try {
       const unknown = await this.#index.touch(uses);

@@ -6,7 +6,7 @@ import { type Boarding, FLIGHT_TTL_MS, type Flights } from "./flights.ts";
 const FLIGHT = new Script("flight");
 
 export interface RedisFlightsOptions {
-  /** Where the streams are, not the cache's own: an eviction would cause a second synthesis. */
+  /** The Redis of the streams, not the cache's own: an eviction would cause a second synthesis. */
   readonly redis: RedisConnection;
   readonly keys: Keys;
   readonly ttlMs?: number;

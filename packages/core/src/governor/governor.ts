@@ -15,7 +15,7 @@ export interface SlotLease {
   readonly keyId: string;
   /** To another key, where one has a free slot now. Never waits for one. */
   move(): Promise<boolean>;
-  /** May be called twice. */
+  /** Safe to call twice. */
   release(): void;
 }
 

@@ -25,7 +25,7 @@ export function tellStartFailure(logger: Logger, name: string, thrown: unknown):
   tellParent({ kind: "failed", reason });
 }
 
-/** What nobody caught is logged as every error is, not printed with all that hangs on it; then the process ends. */
+/** An uncaught error is logged as every error is, not printed with all that hangs on it; then the process ends. */
 export function logUncaught(logger: Logger): void {
   process.on("uncaughtException", (err) => {
     logger.error({ err }, "uncaught error");

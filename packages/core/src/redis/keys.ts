@@ -44,7 +44,7 @@ export class Keys {
     return `${this.prefix}:session:{${sessionId}}`;
   }
 
-  /** What lets a session be resumed; apart from the live view's record, which nobody guards. Owner: core/session. */
+  /** What lets a session be resumed; apart from the live view's record, which is not guarded. Owner: core/session. */
   heldSession(sessionId: string): string {
     return `${this.prefix}:held-session:{${sessionId}}`;
   }

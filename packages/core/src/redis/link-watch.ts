@@ -24,7 +24,7 @@ export class LinkWatch {
     return this.#cuts;
   }
 
-  /** May be called twice. */
+  /** Safe to call twice. */
   close(): void {
     this.#redis.off("close", this.#onCut);
     this.#redis.off("+node", this.#watch);

@@ -8,7 +8,7 @@ import type { SharedClock } from "../redis/shared-clock.ts";
 import { type SessionFields, toUtteranceField, utteranceField } from "./session-fields.ts";
 import type { SessionHold, StoredUtterance } from "./session-store.ts";
 
-/** Ended utterances whose ends can be told again; the oldest gives way. */
+/** Number of ended utterances whose ends can be told again; the oldest gives way. */
 export const MAX_ENDED_UTTERANCES: number = MAX_UTTERANCES_PER_SESSION;
 
 /** The field in which the scripts keep the hash of the token that was replaced. */
@@ -102,7 +102,7 @@ export class RedisSessionHold implements SessionHold {
     );
   }
 
-  /** Ended utterances of those found when it was taken over, in order. */
+  /** Utterances that had ended when it was taken over, in order. */
   found(ended: readonly number[]): void {
     this.#ended.push(...ended);
   }

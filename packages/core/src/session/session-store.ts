@@ -23,7 +23,7 @@ export interface SessionStore {
     claim: ResumeClaim,
     onSuperseded: () => void,
   ): Promise<{ readonly session: StoredSession; readonly hold: SessionHold }>;
-  /** May be called twice. Sessions stay: others may resume them. */
+  /** Safe to call twice. Sessions stay: others may resume them. */
   close(): Promise<void>;
 }
 

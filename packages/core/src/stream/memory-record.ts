@@ -129,7 +129,7 @@ export class MemoryRecord {
     const incarnation = this.#incarnations[epoch.fence - 1];
     if (epoch.life !== this.life || incarnation === undefined) return "epoch";
     if (seq > (incarnation.seal ?? this.tail.seq)) return "beyond-tail";
-    // Held back by nobody, or never stored: an owner may claim after an entry that was lost.
+    // The entry is not held back, or was never stored: an owner may claim after an entry that was lost.
     const next = this.#entries.find((entry) => entry.seq > seq)?.seq ?? this.tail.seq + 1;
     return next > seq + 1 ? "trimmed" : undefined;
   }

@@ -27,7 +27,7 @@ export interface EntryData {
 
 export interface StreamEntry extends EntryData {
   readonly seq: number;
-  /** May be a view into a larger read buffer: use it at once, or copy it. */
+  /** A possible view into a larger read buffer: use it at once, or copy it. */
   readonly body: Uint8Array;
 }
 
@@ -155,7 +155,7 @@ export type Removal =
   | "now"
   /** When the last of those who read it closes. One who is about to begin has `LEAVING_MS` to do so. */
   | "last-reader"
-  /** After `LEAVING_MS`, whoever reads or writes it: its owner was told to stop, and has time to find out. */
+  /** After `LEAVING_MS`, even while it is read or written: its owner was told to stop, and has time to find out. */
   | "soon";
 
 /** One per process. */

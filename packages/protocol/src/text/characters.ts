@@ -5,15 +5,15 @@
 export const SPACE: number = 1 << 0;
 /** Ends a line; always white space, too. */
 export const LINE: number = 1 << 1;
-/** May end a sentence: `Sentence_Terminal`, ellipses, and the marks that Unicode leaves out of it. */
+/** Possible end of a sentence: `Sentence_Terminal`, ellipses, and the marks that Unicode leaves out of it. */
 export const MARK: number = 1 << 2;
 /** A mark that is never part of a word or a number, so that nothing need stand behind it. */
 export const PLAIN_MARK: number = 1 << 3;
-/** May stand between a mark and the end of its sentence: brackets, quotes, Markdown's emphasis. */
+/** Allowed between a mark and the end of its sentence: brackets, quotes, Markdown's emphasis. */
 export const CLOSER: number = 1 << 4;
 /** Opens a quotation in one language and closes it in another: “ and «. */
 export const OPENING_QUOTE: number = 1 << 5;
-/** May stand before the first word of a sentence. */
+/** Allowed before the first word of a sentence. */
 export const OPENER: number = 1 << 6;
 /** A character that is heard. */
 export const SPEAKABLE: number = 1 << 7;

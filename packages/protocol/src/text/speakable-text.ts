@@ -31,7 +31,7 @@ export class SpeakableText {
     this.#isDue ||= this.#isHeard;
   }
 
-  /** There is no more: also where nothing is to be heard, somebody has to say so. */
+  /** The text is over: a worker has to say so even when nothing is to be heard. */
   end(): void {
     this.#isDue = true;
   }

@@ -17,7 +17,7 @@ export function firstReplaced(words: readonly ToldWord[], next: ToldWord, fromMs
   let first = words.length;
   while (first > 0 && (words[first - 1]?.startMs ?? 0) >= beginsMs - ROUNDING_MS) first--;
   const last = words[first - 1];
-  // Said without a word about replacing: the same word again, while the first one is spoken.
+  // The same word is told again while the first one is spoken, without a word about replacing.
   const isAgain =
     fromMs === undefined && last?.text === next.text && (last.endMs ?? 0) > beginsMs + ROUNDING_MS;
   return isAgain ? first - 1 : first;

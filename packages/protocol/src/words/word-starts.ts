@@ -129,7 +129,7 @@ function isSegmentStart(text: string, at: number): boolean {
   return known.starts.has(at - from);
 }
 
-/** Where the segments of `text` begin that hold a letter. */
+/** Starts of the segments of `text` that hold a letter. */
 export function segmentStarts(text: string): number[] {
   const starts: number[] = [];
   for (const { index, segment } of segmenter.segment(text))

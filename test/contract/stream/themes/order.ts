@@ -99,7 +99,7 @@ export function order(open: OpenStores): void {
     it("loses no wake-up however appends, reads and releases fall together", {
       timeout: 25_000,
     }, async () => {
-      // 12 streams x 200 appends, each with its own dice; nobody looks again by itself.
+      // 12 streams x 200 appends, each with its own dice; no reader looks again by itself.
       const speak = async (seed: number) => {
         const dice = seeded(seed);
         const loiter = async () => {

@@ -3,7 +3,7 @@ import { entries, newStream, numberOf, readAll, TTL_MS } from "../speech.ts";
 import type { OpenStores, Stores } from "../stores.ts";
 
 const claim = { owner: "worker_1", maxBytes: 1_000_000, ttlMs: TTL_MS };
-/** So small that readers tell at once what they have released. */
+/** Small enough that readers tell at once what they have released. */
 const smallClaim = { ...claim, maxBytes: 800 };
 const secondClaim = { ...claim, owner: "worker_2" };
 

@@ -53,7 +53,7 @@ export function waking(open: OpenStores): void {
       const stream = newStream();
       const reader = stores.reading.reader(stream, { readerId: "edge_1", ttlMs: TTL_MS });
       const reading = reader.read(10);
-      // Expiry rings nobody in Redis: only a look can find it.
+      // Expiry rings no bell in Redis: only a look can find it.
       const writer = await stores.writing.claim(stream, claim);
       await writer.append([entry(1)]);
       await reading;

@@ -142,7 +142,7 @@ describe("the key of cached speech", () => {
       speech: { voice: "v", model: "m", autoMode: false, sampleRateHz: 24_000 },
     };
     expect(toCacheKey({ ...of, speech: { ...of.speech, voiceSettings: {} } })).toBe(toCacheKey(of));
-    // Neither is speed 1, whatever the provider's default may be.
+    // Speed 1 is not the same as no speed, whatever the provider's default may be.
     expect(toCacheKey({ ...of, speech: { ...of.speech, voiceSettings: { speed: 1 } } })).not.toBe(
       toCacheKey(of),
     );

@@ -14,7 +14,7 @@ function open(fallbacks: readonly Fallback[], spokenBy?: Choices["substitute"]):
   return new Choices({ synthesizer, slots }, fallbacks, { speech, spokenBy });
 }
 
-/** Who is tried one after the other, each failing with `code`. */
+/** Choices that are tried one after the other, each failing with `code`. */
 function triedAfter(code: ErrorCode, fallbacks: readonly Fallback[]): string[] {
   const choices = open(fallbacks);
   const error = new GatewayError(code);

@@ -115,7 +115,7 @@ describe("text on its way to the provider", () => {
     await fixture.type(FIRST);
     vi.advanceTimersByTime(10_000);
     expect(fixture.heard.filter((it) => it === "<flush>")).toHaveLength(1);
-    // Only the pause behind the comma made it one.
+    // The pause behind the comma alone made it one.
     expect(fixture.heard).toEqual([FIRST, "<flush>"]);
   });
 

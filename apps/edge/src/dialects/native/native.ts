@@ -47,7 +47,7 @@ export class NativeConnection {
   readonly #confirmed: ConfirmedSink;
   readonly #intake: Intake;
 
-  /** Will say `connected`, or why not. */
+  /** Begins the greeting: `connected`, or the reason why not. */
   constructor(options: NativeConnectionOptions) {
     this.#options = options;
     const { unconfirmedBytes } = options.settings;

@@ -34,7 +34,7 @@ export class RoundTrip {
     this.#options.onMeasured(roundTripMs);
   }
 
-  /** May be called twice. */
+  /** Safe to call twice. */
   close(): void {
     clearInterval(this.#timer);
   }

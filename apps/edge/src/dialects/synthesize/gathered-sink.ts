@@ -114,7 +114,7 @@ export class GatheredSink implements Sink {
     this.#options.budget.giveBack(bytes);
   }
 
-  /** May be called twice. */
+  /** Safe to call twice. */
   #letGo(): void {
     this.#state = "over";
     this.#parts = [];

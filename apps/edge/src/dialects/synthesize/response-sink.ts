@@ -9,7 +9,7 @@ import type { HttpExchange } from "../../http/exchange.ts";
 import type { AudioFormat } from "../accept.ts";
 
 export interface ResponseFormat {
-  /** Asked when the first frame is there. */
+  /** Called when the first frame is there. */
   readonly headers: () => Readonly<Record<string, string>>;
   /** Bytes before the first sample; asked then, too. */
   readonly preamble: () => Uint8Array;
@@ -31,7 +31,7 @@ export const audioHeaders = (format: AudioFormat, sampleRateHz: number): Readonl
         "cache-control": "no-store",
       };
 
-/** Who spoke instead, as a header; nothing where the first choice did. */
+/** The substitute as a header; none where the first choice spoke. */
 export function toSubstitutedHeader(substitute: Substitute | undefined): Readonly<Record<string, string>> {
   if (substitute === undefined) return {};
   const { voice, model, provider, reason } = substitute;
@@ -87,7 +87,7 @@ export class ResponseSink implements Sink {
     options.exchange.onGone(() => this.#taken());
     const { response } = options.exchange;
     response.onWritable(() => {
-      // Who listens for `onWritable` must write what uWS holds by itself; an empty cork does.
+      // A handler of `onWritable` must write what uWS holds by itself; an empty cork does.
       response.cork(() => {});
       this.#accepts = true;
       this.#taken();

@@ -9,7 +9,7 @@ export interface TrackedWord {
   readonly space: string;
   readonly startMs?: number;
   readonly endMs?: number;
-  /** Heard position at which it was lit. */
+  /** The heard position at which it was lit. */
   readonly litAtMs?: number;
 }
 

@@ -248,7 +248,7 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
     this.#parts.set(number, beginPart({ ...own, ...again, sentence }));
   }
 
-  /** For whoever resumes it. It may be over before. */
+  /** For the connection that resumes it. It may be over before. */
   async #holdText(): Promise<void> {
     const { utteranceId, services } = this.#options;
     try {

@@ -7,7 +7,7 @@ import type { StoredText } from "../utterance-text.ts";
 export interface Sentence {
   /** From 0; sentences in which nothing is to be heard have none. */
   readonly number: number;
-  /** Without the white space around it, which nobody hears. */
+  /** The text without the white space around it, which is not heard. */
   readonly text: string;
   /** Its beginning in the utterance's text, in UTF-16 code units. */
   readonly char: number;
@@ -43,7 +43,7 @@ export class SentenceText {
     this.#take(this.#cutter.flush());
   }
 
-  /** So is the text. */
+  /** The text is bounded, too. */
   end(): void {
     this.#isOver = true;
     this.flush();

@@ -82,7 +82,7 @@ export class AudioWriter {
     return this.#appendedEnd;
   }
 
-  /** Where to go on after what is stored; `undefined` while nothing has been stored here. */
+  /** The place to go on from after what is stored; `undefined` while nothing has been stored here. */
   get resume(): ResumePoint | undefined {
     return this.#resume;
   }

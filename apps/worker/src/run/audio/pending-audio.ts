@@ -66,7 +66,7 @@ export class PendingAudio {
     this.#entries.length = 0;
   }
 
-  /** Where to go on after `sample`. */
+  /** The place to go on from after `sample`. */
   resumeAt(sample: number): ResumePoint {
     return this.#words.at(sample);
   }
