@@ -13,7 +13,7 @@ import { type BenchSystem, startBenchSystem } from "./system.ts";
  * Cached speech: request to first frame, while other speech is being made.
  *
  * Clients of the native protocol, with their sockets open, ask for phrases that were spoken before, evenly spread
- * at so many requests a second; beside them sessions speak texts that nobody has spoken before, back to back. Those
+ * at so many requests a second; beside them sessions speak texts that were never spoken before, back to back. Those
  * are known sentences in new orders: their rendering, which the provider's stand-in remembers, is not this machine's
  * work in reality.
  * The clock starts when the text is sent and stops when the first binary frame arrives at the client; each answer's

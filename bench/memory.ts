@@ -12,7 +12,7 @@ import { type BenchSystem, startBenchSystem } from "./system.ts";
  * Resident memory of edge, worker and Redis while many sessions speak different texts at once, round after round, with
  * the settings of `npm start` (cache on, 64 MiB for it). Each round opens its sessions, hears one utterance in each,
  * as fast as it comes, and closes them cleanly. A second later the memory is read, and Redis is searched for audio that
- * nobody can ask for any more. Resident memory during the rounds is read four times a second.
+ * can't be asked for any more. Resident memory during the rounds is read four times a second.
  *
  * `npm run bench -- memory [--streams 100] [--rounds 20] [--json]`
  */

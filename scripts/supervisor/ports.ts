@@ -31,7 +31,7 @@ export async function serverProblem(port: number, host: string): Promise<string 
 }
 
 /**
- * Starts what takes the port somebody asked for; else the usual one while it is free; else any. Another may take the usual
+ * Starts what takes the port that was asked for; else the usual one while it is free; else any. Another may take the usual
  * one in between, a second start for one, which is no reason to end.
  * @param start rejects with the sentence of `cannotListen` where the port is taken @returns the port
  */

@@ -9,7 +9,7 @@ import { WebSocket } from "ws";
 import { type ReceivedFrame, ReceivedSpeech, type SpokenUtterance } from "./received-speech.ts";
 
 /**
- * A client of the native protocol that trusts nobody: every message is held against its schema, audio must
+ * A client of the native protocol that trusts no message: every one is held against its schema, audio must
  * come in order and without a gap (but for announced drops), and nothing of an utterance may follow its end.
  * What breaks a rule stands in `violations` and fails every wait from then on. Every wait has a limit.
  */

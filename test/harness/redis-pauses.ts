@@ -7,7 +7,7 @@ const timers = () => process.getActiveResourcesInfo().filter((it) => it === "Tim
 const LIMIT_MS = 13_000;
 
 /**
- * For files that close while Redis is away: an edge does not wait for what nobody answers, and BullMQ and ioredis
+ * For files that close while Redis is away: an edge does not wait for what is not answered, and BullMQ and ioredis
  * pause after a failed attempt, closed or not. All of it ends by itself.
  */
 export function awaitPausesAtEnd(): void {

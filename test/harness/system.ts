@@ -10,7 +10,7 @@ import { keysWithoutTtl } from "./keys-without-ttl.ts";
 
 /**
  * The whole system in one process: simulator, workers and edges as they run in production, on free ports,
- * over a Redis the test has, under a key prefix of its own. Whoever starts it closes it.
+ * over a Redis the test has, under a key prefix of its own. Its starter closes it.
  */
 export interface SystemOptions {
   readonly redisUrl: string;

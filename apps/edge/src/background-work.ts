@@ -1,7 +1,7 @@
 import type { Logger } from "@tts-labs/core/logger";
 
 /**
- * Small pieces of work that nobody waits for (records removed, streams let go), so that no promise is left
+ * Small pieces of work that are not waited for (records removed, streams let go), so that no promise is left
  * alone: failures are logged, and a closing edge can wait for what is still under way. Each piece is bounded
  * by the time limits of the storage it uses; their number by the budget of unsettled utterances (`budget/`), for which
  * each utterance has a scope of its own.

@@ -36,8 +36,8 @@ export interface Synthesis {
   /** What the provider has still to send, as far as that can be known; absent: nothing but what comes. */
   readonly owed?: () => "nothing" | "first-audio" | "more-audio" | "final";
   /**
-   * Audio as it comes, then the iteration ends: the provider has said "final". Pulled: while nobody pulls, at
-   * most a bounded number of bytes is held and the provider's socket is not read.
+   * Audio as it comes, then the iteration ends: the provider has said "final". Pulled: while nothing is pulled,
+   * at most a bounded number of bytes is held and the provider's socket is not read.
    * @throws GatewayError `provider.*` (truncated, silent, deadlines …), or the reason given to `abort`
    */
   readonly events: AsyncIterable<SynthesisAudio>;

@@ -10,7 +10,7 @@ import { awaitPausesAtEnd } from "../../harness/redis-pauses.ts";
 
 /**
  * A second until the primary counts as gone, the promotion (again after 10 s where it failed), our own way back:
- * 3 to 4 s. But a sentinel that was itself paused for 2 s trusts nobody for 30 s (its "tilt" mode), and so do we it.
+ * 3 to 4 s. But a sentinel that was itself paused for 2 s trusts no answer for 30 s (its "tilt" mode), and so do we it.
  */
 const RECOVERY_LIMIT_MS = 60_000;
 

@@ -107,7 +107,7 @@ export class Outbound {
   }
 
   /**
-   * Whether `room` would resolve at once: who asks first pushes on within the tick, and all of it leaves as one.
+   * Whether `room` would resolve at once: the first to ask pushes on within the tick, and all of it leaves as one.
    * A paced lane that is full because of the clock is no reason to drop; a sink that does not take is.
    */
   hasRoom(frames: number): boolean {

@@ -17,8 +17,8 @@ export interface Sink {
   /** Absent where the client has no way to hear of it. */
   tellSlow?(notice: SlowClientNotice): void;
   /**
-   * Calls `act` once the client is known to have everything sent until now. Absent where nobody can come back for what
-   * was sent: it counts as received.
+   * Calls `act` once the client is known to have everything sent until now. Absent where no client can come back for
+   * what was sent: it counts as received.
    */
   whenConfirmed?(act: () => void): void;
 }

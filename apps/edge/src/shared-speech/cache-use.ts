@@ -13,7 +13,7 @@ export type Found =
       readonly use: "miss";
       readonly source: HeldSource;
       /**
-       * Runs `act` in the background when it is over for all on this edge and nobody can join any more.
+       * Runs `act` in the background when it is over for all on this edge and can't be joined any more.
        * @param act told whether others have joined elsewhere, and may still be reading
        */
       whenOver(act: (listeners: "alone" | "joined") => Promise<void>): void;

@@ -46,7 +46,7 @@ export class FoundSpeech {
   }
 
   /**
-   * Runs `act` once nobody here reads what is spoken for it: at once, where nobody else can.
+   * Runs `act` once no listener here reads what is spoken for it: at once, where none else can.
    * @param act told whether others have joined elsewhere, and may still be reading
    */
   async whenOver(act: (listeners: "alone" | "joined") => Promise<void>): Promise<void> {

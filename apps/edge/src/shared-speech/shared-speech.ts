@@ -32,18 +32,18 @@ export interface SharedSpeechOptions {
 }
 
 /**
- * One utterance's audio, read from its stream once for all on this edge who want it, the one who asked first
- * among them. Each has a seat, and reads at a pace of his own from the first entry on:
+ * One utterance's audio, read from its stream once for all on this edge that want it, the one that asked
+ * first among them. Each has a seat, and reads at a pace of his own from the first entry on:
  *
  *   whole ──longer than `maxBytes`, or no memory left, or kept──▶ passing
  *
- * - *Whole*, everything read stays here, so that whoever comes finds its beginning. The stream is released as
- *   the fastest listener takes it; once others listen on other edges, as fast as it comes. So nobody waits for
- *   anybody, and who listens alone holds the writer back as he would without us.
- * - *Passing*, nobody comes any more, and only what lies before the slowest listener is let go, here and in the
- *   stream: its bound is ours now, and nobody loses a word for want of memory.
+ * - *Whole*, everything read stays here, so that a newcomer finds its beginning. The stream is released as
+ *   the fastest listener takes it; once others listen on other edges, as fast as it comes. So no listener waits
+ * for another, and one that listens alone holds the writer back as he would without us.
+ * - *Passing*, no listener comes any more, and only what lies before the slowest listener is let go, here and in the
+ *   stream: its bound is ours now, and no word is lost for want of memory.
  *
- * When the last seat is left for good, nothing more is read. One who may come back lets it be read on while it is
+ * When the last seat is left for good, nothing more is read. One that may come back lets it be read on while it is
  * whole: he then finds it in the cache.
  */
 export class SharedSpeech implements ReadTogether {

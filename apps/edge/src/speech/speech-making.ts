@@ -3,7 +3,7 @@ import type { StreamReader } from "@tts-labs/core/stream/stream";
 import type { ClientPosition } from "./reader/audio-reader.ts";
 
 /**
- * Sees to it that somebody makes an utterance's audio, from its text to the reader that gives it out. What becomes
+ * Has an utterance's audio made, from its text to the reader that gives it out. What becomes
  * of that audio on the client's side is the utterance's.
  *
  *   speak, flush, endText … ──▶ begin ──▶ read ──▶ … ──▶ stop, at any point ──▶ release
@@ -32,12 +32,12 @@ export interface SpeechMaking {
   /** Its turn is not far: from now on workers may be asked. May be called twice, also before `begin`. */
   comeNear(): void;
   /**
-   * Stores what has been given and, once its turn is near, asks whoever can make it; what was begun over an earlier connection goes on.
+   * Stores what has been given and, once its turn is near, asks those that can make it; what was begun over an earlier connection goes on.
    * Resolves when it may be read. Call once. @throws GatewayError `storage.*`, `session.position_gone`
    */
   begin(): Promise<void>;
   /**
-   * After `begin`, and once. Its waits end with `worker.unavailable`; whoever asks for it closes it.
+   * After `begin`, and once. Its waits end with `worker.unavailable`; the caller closes it.
    * @param replayBytes as of `ReaderOptions`
    */
   read(replayBytes: number): SpeechReading;

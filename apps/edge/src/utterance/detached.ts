@@ -24,7 +24,7 @@ export interface DetachedSessionOptions extends Detached {
 /**
  * A session whose client has lost its connection. Nothing of it is kept here but its name: its utterances go on
  * being made within their streams' bounds, and whichever edge the client comes back to finds everything in
- * Redis. When nobody has come back in time, its holder ends it, here; should this edge die before, its records'
+ * Redis. When no client has come back in time, its holder ends it, here; should this edge die before, its records'
  * TTLs and the workers' own limits do.
  */
 export class DetachedSession {

@@ -161,7 +161,7 @@ export class Utterance {
   }
 
   /**
-   * Lets go of it without ending it: it goes on being made, and whoever resumes the session goes on with it. What
+   * Lets go of it without ending it: it goes on being made, and the connection that resumes the session goes on with it. What
    * the client has given of its text is still stored. May be called twice.
    */
   leave(reason: GatewayError): void {

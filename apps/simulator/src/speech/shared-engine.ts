@@ -7,7 +7,7 @@ let shared: { readonly engine: SpeechEngine; holders: number; timer?: NodeJS.Tim
 
 /**
  * The process's one speech engine (its thread takes about 90 MB), for as long as it is held.
- * `release(true)` ends the thread at once if nobody else holds it, else it lingers. May be called twice.
+ * `release(true)` ends the thread at once if it has no other holder, else it lingers. May be called twice.
  */
 export function holdEngine(): { engine: SpeechEngine; release: (atOnce?: boolean) => Promise<void> } {
   shared ??= { engine: new SpeechEngine(), holders: 0 };

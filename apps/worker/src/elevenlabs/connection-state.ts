@@ -6,10 +6,10 @@ import { toCloseError } from "./errors/provider-error.ts";
  *
  *     connecting → warm → speaking → finishing → ended(outcome)
  *
- * `warm` is upgraded and opened, waiting in the pool. It is `speaking` from the moment somebody has it, even
+ * `warm` is upgraded and opened, waiting in the pool. It is `speaking` from the moment it is taken, even
  * before the first text, and `finishing` once the end mark is sent. Only there is a final message right, and
- * only there does it mean success. From every state it may go to `ended`, and from there nowhere: what a
- * socket does after its end touches nobody.
+ * only there does it mean success. From every state it may go to `ended`, and from there nowhere: what
+ * a socket does after its end has no effect.
  */
 export type SocketState =
   | { readonly kind: "connecting" }

@@ -8,8 +8,8 @@ export interface ProviderDeadlines {
   /** First trigger → first audio; then `provider.first_audio_timeout`. */
   readonly firstAudioMs: number;
   /**
-   * The same, from when the provider has all of the text, on the first socket of a run: who says nothing for so
-   * long mostly never will, and another may. Then `provider.first_audio_timeout` too, not held against it.
+   * The same, from when the provider has all of the text, on the first socket of a run: a socket that says nothing
+   * for so long mostly never will, and another may. Then `provider.first_audio_timeout` too, not held against it.
    */
   readonly silenceMs: number;
   /** Between chunks while speech is owed; then `provider.gap_timeout`. */

@@ -19,8 +19,8 @@ export interface ProviderSlotsOptions {
 }
 
 /**
- * The provider's slots as runs see them: nobody waits for a slot of a provider that is not to be asked, and
- * who already waits when that becomes known is told at once.
+ * The provider's slots as runs see them: no run waits for a slot of a provider that is not to be asked, and
+ * a run that already waits when that becomes known is told at once.
  */
 export class ProviderSlots implements Slots {
   readonly #options: ProviderSlotsOptions;

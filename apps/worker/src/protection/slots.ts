@@ -13,7 +13,7 @@ export interface Slot {
 /** How many there are is the plan's business. */
 export interface Slots {
   /**
-   * @param cameAtMs when the utterance was asked for (ms since 1970); who came first is served first
+   * @param cameAtMs when the utterance was asked for (ms since 1970); the first to come is served first
    * @throws GatewayError `capacity.slot_timeout`, `provider.circuit_open`, or the signal's reason
    */
   acquire(speech: SpeechOptions, signal: AbortSignal, cameAtMs?: number): Promise<Slot>;

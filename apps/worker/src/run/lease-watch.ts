@@ -3,7 +3,7 @@ import { GatewayError } from "@tts-labs/protocol/errors";
 
 /**
  * Looks at an utterance's record at once and every `everyMs`: a worker that was frozen and replaced learns so
- * even while it has nothing to append, and whoever waits for it sees that it lives. That Redis can't be asked
+ * even while it has nothing to append, and those that wait for it see that it lives. That Redis can't be asked
  * just now proves nothing.
  * @returns what ends the watch
  */

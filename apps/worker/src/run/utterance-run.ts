@@ -31,11 +31,11 @@ import { TextFeed } from "./text/text-feed.ts";
  * been given until the provider's "final". The way from the slot on, and what becomes of a provider's faults, is
  * in `run-attempts.ts`.
  *
- * Three things run side by side: the feed, the watch over the lease, and the way above. Whoever fails, or
- * learns that the utterance is over (cancel, text timeout, lease lost, storage, draining), aborts `#stop` with
+ * Three things run side by side: the feed, the watch over the lease, and the way above. A part that fails,
+ * or learns that the utterance is over (cancel, text timeout, lease lost, storage, draining), aborts `#stop` with
  * the reason; the way above then unwinds, closing its socket at once. So there is one place that ends: `run`,
  * which releases everything, and then tells the outcome as the end of the audio stream, once; only a worker
- * that has lost its lease, or hands the utterance over since its process ends, tells nobody. While Redis is
+ * that has lost its lease, or hands the utterance over since its process ends, reports nothing. While Redis is
  * away, claims and ends are repeated by the stream store, within its own bound.
  */
 export class UtteranceRun {

@@ -51,8 +51,8 @@ const SCAN_COUNT = 500;
 
 /**
  * Our own index, for a Redis that must not evict by itself (the queue's and the streams'): scores, sizes and
- * expiries of all entries in one slot, their bytes summed up. It says what to unlink; whoever asked does so,
- * and what he leaves undone others are told again. So the bound holds however many processes write.
+ * expiries of all entries in one slot, their bytes summed up. It says what to unlink; the caller does so,
+ * and what it leaves undone others are told again. So the bound holds however many processes write.
  */
 export class RedisCacheIndex implements CacheIndex {
   readonly #redis: RedisConnection;

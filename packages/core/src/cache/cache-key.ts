@@ -47,7 +47,7 @@ const SPEECH: Hearing<SpeechOptions> = {
 };
 
 /**
- * SHA-256 over everything audible, in base64url. Equal keys sound the same; who asks, in which session, in which
+ * SHA-256 over everything audible, in base64url. Equal keys sound the same; the asker, in which session, in which
  * frames and how fast it is delivered is no part of it.
  */
 export function toCacheKey({ provider, text, speech }: AudibleRequest): string {

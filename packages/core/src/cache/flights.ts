@@ -1,7 +1,7 @@
 /**
- * Who is just speaking what: any number of equal requests at once, on any edges, cause one synthesis. A flight
- * is a name in Redis for a while: the key of what is spoken → the utterance that speaks it. Who finds none
- * leads; who finds one joins it, that is, reads the audio stream of that utterance from its first entry.
+ * Register of what is being spoken: any number of equal requests at once, on any edges, cause one synthesis. A flight
+ * is a name in Redis for a while: the key of what is spoken → the utterance that speaks it. An utterance that finds
+ * none leads; one that finds a leader joins it, that is, reads the audio stream of that utterance from its first entry.
  *
  *   board ──▶ lead ──renew…──▶ speech complete ──▶ stored in the cache ──▶ land
  *        └──▶ join ──▶ the leader fails, or is gone ──▶ board again, replacing it: one of the joiners leads
@@ -15,7 +15,7 @@ export interface Flights {
   /** Keeps it known as the leader, and tells whether others hear it. @throws GatewayError `storage.*` */
   renew(key: string, utteranceId: string): Promise<"alone" | "joined" | "lost">;
   /**
-   * The leader is no longer wanted by whoever asked for it. `joined`: others hear it, so it must go on; `alone`:
+   * The leader is no longer wanted by the session that asked for it. `joined`: others hear it, so it must go on; `alone`:
    * it has landed, and may be cancelled. @throws GatewayError `storage.*`
    */
   leave(key: string, utteranceId: string): Promise<"alone" | "joined">;

@@ -50,7 +50,7 @@ const UNLINK_AT_ONCE = 64;
 
 /**
  * The cache in Redis: a hash with a TTL per entry, each wherever its key lies, and an index in one slot that
- * keeps the sum within its bound. Storing is reserve → write → confirm: whoever dies on the way leaves nothing
+ * keeps the sum within its bound. Storing is reserve → write → confirm: a process that dies on the way leaves nothing
  * that would outlive half a minute, listed or not.
  */
 export class RedisAudioCache implements AudioCache, CacheDesk {

@@ -24,7 +24,7 @@ export interface CachedBeginning {
 
 /**
  * An entry being read: its first chunk is there, the next few are on their way. The others are fetched at once while
- * there is memory for them, so that whoever hears them slowly does not lose them when the entry goes meanwhile; else
+ * there is memory for them, so that a slow listener does not lose them when the entry goes meanwhile; else
  * as they are wanted.
  */
 export class RedisCachedSpeech implements CachedSpeech {

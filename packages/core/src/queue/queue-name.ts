@@ -17,9 +17,9 @@ export function assertHashTag(prefix: string): void {
 
 /**
  * The keys that BullMQ keeps while the queue is empty; it gives them no TTL, so we do. All of them may vanish
- * when nobody has used the queue for so long: `meta` (bound of the events, version) is written again by the
+ * when the queue was not used for so long: `meta` (bound of the events, version) is written again by the
  * next process that opens the queue, `id` counts only jobs without an id of their own (ours have one), `events`
- * is read by nobody here.
+ * is not read here.
  *
  * All others come and go with the jobs: `wait`, `active`, `stalled`, `marker` and a hash per job vanish with
  * the last job; `stalled-check` and a job's `lock` have TTLs by BullMQ itself.

@@ -25,10 +25,10 @@ const PROBE_INTERVAL_MS = 5_000;
 const MAX_SILENT_INTERVALS = 10;
 
 /**
- * Wake-ups between processes: each process hears one channel; a message lists who of it is to be woken, so
+ * Wake-ups between processes: each process hears one channel; a message lists those that are to be woken, so
  * that any number of wake-ups of one turn of the event loop costs one message per process.
  *
- * A bell is a hint and nothing else: whoever sleeps looks again by itself after a while. Still, a
+ * A bell is a hint and nothing else: a sleeper looks again by itself after a while. Still, a
  * subscription can be lost in silence, on a connection that looks healthy, to a node that no longer gets
  * what is published. So the process rings itself every few seconds; if it was published but not heard, it
  * subscribes again, and should that not help, connects again, ever more rarely.

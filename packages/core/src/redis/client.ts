@@ -11,9 +11,9 @@ export type RedisConnection = Redis | Cluster;
 /**
  * What a connection is for decides how it meets trouble:
  * - `commands`: every command settles within `COMMAND_TIMEOUT_MS`; nothing is sent again behind our back, since a
- *   command sent twice or late is a reordered stream. Who calls decides whether to repeat.
+ *   command sent twice or late is a reordered stream. The caller decides whether to repeat.
  * - `queue`: BullMQ's; its blocking commands wait as long as `MAX_BLOCK_MS`, and it repeats by itself.
- * - `subscriber`: may be silent for ever; who has subscribed does so again at each `ready`, as the bell does.
+ * - `subscriber`: may be silent for ever; a subscriber subscribes again at each `ready`, as the bell does.
  *
  * All of them are guarded against links that die without being closed: see `LinkGuard`.
  */

@@ -32,7 +32,7 @@ interface HasShardedSubscribers {
 }
 
 /**
- * Notices that a connection is dead although nobody closed it: a firewall has dropped its state, the other machine
+ * Notices that a connection is dead although neither side closed it: a firewall has dropped its state, the other machine
  * has lost power, or a server hangs whose kernel still acknowledges. TCP alone takes minutes to find out.
  *
  * Twice a second the guard looks whether each socket of the connection has received a byte. A socket that has been

@@ -3,7 +3,7 @@ import { isCluster, type RedisConnection } from "./client.ts";
 
 /**
  * Counts how often a connection to any node was cut. After a cut there may be another server at the other end, or
- * the same one with an older memory: who has stored something before looks again before it stores more.
+ * the same one with an older memory: a writer that has stored something before looks again before it stores more.
  */
 export class LinkWatch {
   readonly #redis: RedisConnection;

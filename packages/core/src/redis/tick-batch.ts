@@ -45,7 +45,7 @@ export class TickBatch {
 
   /**
    * The replies to these commands, sent in order. All keys must lie in `slot`.
-   * @param leaves sooner, where somebody waits for what they do
+   * @param leaves sooner, where their effect is waited for
    * @throws GatewayError `storage.*` when there was no reply at all
    */
   run(slot: number, commands: readonly Command[], leaves: Leaves = "end-of-turn"): Promise<readonly Reply[]> {

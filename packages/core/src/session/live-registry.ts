@@ -1,6 +1,6 @@
 /**
  * What is live, across all nodes: sessions and utterances with state, owner and age. Kept in Redis as
- * hashes with a TTL and two sorted sets (by expiry) that list them; a record that nobody refreshes vanishes.
+ * hashes with a TTL and two sorted sets (by expiry) that list them; a record that is not refreshed vanishes.
  * `GET /api/v1/live` reads it.
  */
 export interface SessionRecord {

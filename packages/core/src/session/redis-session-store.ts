@@ -42,8 +42,8 @@ export async function openSessionStore(options: SessionStoreOptions): Promise<Se
 }
 
 /**
- * Sessions in Redis: one hash each, so one slot each, changed by two scripts that know the holder. Who takes a
- * session over rings the one who had it; should the bell be lost, that one learns it at its next change or
+ * Sessions in Redis: one hash each, so one slot each, changed by two scripts that know the holder. The new
+ * holder of a session rings the one before; should the bell be lost, that one learns it at its next change or
  * refresh.
  */
 class RedisSessionStore implements SessionStore {

@@ -11,7 +11,7 @@ export interface Voice {
   readonly language?: string;
 }
 
-/** The provider's voices, written by workers (who have the key), read by edges. */
+/** The provider's voices, written by workers (which have the key), read by edges. */
 export interface VoiceList {
   /** Any worker's list replaces any other's. @throws GatewayError `storage.*` */
   put(voices: readonly Voice[], ttlMs: number): Promise<void>;

@@ -2,7 +2,7 @@ import type { RequestedOptions } from "@tts-labs/protocol/speech-options";
 import type { UtteranceEnd } from "./utterance-end.ts";
 
 /**
- * What must outlive a session's connection, and the edge that holds it: who it is, how it was set up, and
+ * What must outlive a session's connection, and the edge that holds it: its id, how it was set up, and
  * which utterances are not known to be with its client. Text and audio are in the utterances' own streams.
  *
  * A session has one holder at a time. Each opening or resuming raises its *epoch*; what an earlier holder does
@@ -92,7 +92,7 @@ export interface StoredEnd {
 }
 
 /**
- * A session held. Whoever holds it refreshes it well inside the window that the store was opened with. Once superseded, every
+ * A session held. Its holder refreshes it well inside the window that the store was opened with. Once superseded, every
  * call does nothing.
  */
 export interface SessionHold {

@@ -67,7 +67,7 @@ export class RedisTail {
   }
 
   /**
-   * Redis has refused numbers up to `place`: had the entries arrived before, or is somebody else writing?
+   * Redis has refused numbers up to `place`: had the entries arrived before, or is another owner writing?
    * @param first of them @throws GatewayError `lease.lost`, `stream.lost`, `storage.*`
    */
   async assertIs(place: Place, first: number): Promise<void> {

@@ -33,8 +33,8 @@ export interface Claimed {
 /**
  * Writes a stream to Redis.
  *
- * An append is one pipeline: the entries under explicit, dense numbers, then the sleepers to be rung. Who slept when
- * the stream was claimed waits for its first words, and is rung with them, not after an answer. When an
+ * An append is one pipeline: the entries under explicit, dense numbers, then the sleepers to be rung. A reader that
+ * slept when the stream was claimed waits for its first words, and is rung with them, not after an answer. When an
  * answer is lost, the same numbers are sent again: Redis refuses a number that is not above its last one, and
  * if the last one is ours, they had arrived. One entry refused for another reason (no memory, say) and a later one
  * accepted would leave a gap that can't be filled any more: `stream.lost`, and a new claim goes on before it.

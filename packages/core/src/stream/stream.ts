@@ -6,7 +6,7 @@
  *
  * - *Order.* Entries have dense numbers (`seq`, from 1) that go on across incarnations.
  * - *Fence.* `claim` opens a new incarnation with a higher fence and seals the one before where it stands:
- *   what a stale writer appends after that is read by nobody, and the writer learns `lease.lost`.
+ *   what a stale writer appends after that is never read, and the writer learns `lease.lost`.
  * - *Bound.* A writer may have at most `maxBytes` stored that readers have not released by `advance`.
  *   `append` waits for room. Nothing is dropped.
  * - *Position* = epoch + seq. A reader whose position the stream no longer holds is told so; it never waits for ever.
@@ -54,7 +54,7 @@ export interface ClaimOptions {
   readonly afterSeq?: number;
   /**
    * A claim is refused with `lease.lost` where an earlier one had a higher rank: of several owners that claim at once
-   * the one with the highest rank has the stream in the end, whoever comes last. Without a rank a claim always succeeds.
+   * the one with the highest rank has the stream in the end, in whatever order they come. Without a rank a claim always succeeds.
    */
   readonly rank?: number;
   /** Stored with the claim, in the same round trip; whether there is room is not asked. */
@@ -104,7 +104,7 @@ export interface StreamWriter {
   /**
    * Leaves the stream until there is more in another one of the same tag: stores `head` as the last entry, whether or not
    * there is room, and notes how far the other was read (`StreamInfo.parkedAfter`). In one step, so that nothing is
-   * missed: whoever appends to the other one and then looks finds this one parked. A claim ends it.
+   * missed: a writer that appends to the other one and then looks finds this one parked. A claim ends it.
    * @returns false, and nothing is stored, where there is more already
    * @throws GatewayError `lease.lost`, `stream.lost`, `storage.*`
    */

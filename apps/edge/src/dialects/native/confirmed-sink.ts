@@ -30,7 +30,7 @@ interface Ask {
  * Hands audio over only so far beyond what the client is known to have: every client answers a WebSocket ping by
  * itself, when all before it has arrived. Without it the kernel and the network take megabytes, and what lies there when
  * a connection is cut would have to be sent again from a stream that has long released it. What is confirmed is told, so
- * that nobody holds it any longer.
+ * that it is held no longer.
  */
 export class ConfirmedSink implements Sink {
   readonly #sink: AskingSink;
@@ -82,7 +82,7 @@ export class ConfirmedSink implements Sink {
     this.#ask(act);
   }
 
-  /** @returns whether it was an answer of this sink's, after which it may take more. One that nobody asked for is none. */
+  /** @returns whether it was an answer of this sink's, after which it may take more. An unasked one is none. */
   onPong(payload: string): boolean {
     const number = payload.startsWith(MARK) ? Number(payload.slice(MARK.length)) : Number.NaN;
     const [oldest] = this.#asks;

@@ -12,7 +12,7 @@ export interface RoundTripOptions {
  * Measures how far away a client is by WebSocket pings of our own, which every client answers by itself, a
  * browser's included, and below any application code. A ping travels behind the audio that is already on its
  * way: what is measured is the wait that a frame sent now would have, queues in the network included, and that
- * is the one that counts. One ping at a time; a pong that nobody asked for, or that comes twice, is no answer.
+ * is the one that counts. One ping at a time; a pong that was not asked for, or that comes twice, is no answer.
  */
 export class RoundTrip {
   readonly #options: RoundTripOptions;

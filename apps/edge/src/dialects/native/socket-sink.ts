@@ -12,7 +12,7 @@ const DROPPED = 2;
 
 /**
  * A client's WebSocket. Any call on a closed socket throws, so every one asks first. A dropped message would
- * be a gap that nobody tells: it ends the connection, and the client may come back.
+ * be an unreported gap: it ends the connection, and the client may come back.
  */
 export class SocketSink<UserData> implements Sink {
   readonly frameHeaderBytes = AUDIO_FRAME_HEADER_BYTES;
@@ -71,8 +71,8 @@ export class SocketSink<UserData> implements Sink {
   }
 
   /**
-   * Ends the connection with a close frame, behind what is buffered: a client that reads again learns why. Who
-   * never does is let go by the idle timeout. Near uWS' own bound without one, since there uWS would drop the
+   * Ends the connection with a close frame, behind what is buffered: a client that reads again learns why. One
+   * that never does is let go by the idle timeout. Near uWS' own bound without one, since there uWS would drop the
    * frame and half-close (docs/ground.md, uWebSockets.js). May be called twice.
    */
   close(code: number, reason: string): void {

@@ -26,7 +26,7 @@ export type UtteranceEvent =
       readonly words: readonly Word[];
       /** With the first words behind a splice: what was told to begin there or later is replaced. */
       readonly replacesFromMs?: number;
-      /** Who speaks it, if not the first choice. */
+      /** The substitute that speaks it, if it is not the first choice. */
       readonly substitute?: Substitute;
       readonly latencyMs?: LatencyParts;
     }
@@ -61,7 +61,7 @@ export interface UtteranceReaderOptions {
 const MAX_MARKS = 256;
 
 /**
- * Pulls an utterance's audio out of its stream, one entry per call: who does not call, does not take, and the
+ * Pulls an utterance's audio out of its stream, one entry per call: a caller that does not call, does not take, and the
  * stream fills up to its bound. Samples must be dense; a gap is an error, never played over. A splice goes back,
  * never ahead; words are told anew from there on.
  */

@@ -13,7 +13,7 @@ export interface SecondWitnessOptions {
   readonly onEnqueued: (fence: number) => void;
   /**
    * Whether an utterance that was left for want of text still waits for some; absent: always.
-   * @param readSeq last entry of its text that was read by whoever left it
+   * @param readSeq last entry of its text that was read by the worker that left it
    */
   readonly mayRest?: (readSeq: number) => boolean;
   /** Default 1 s; tests shorten it. */
@@ -21,10 +21,10 @@ export interface SecondWitnessOptions {
 }
 
 /**
- * The edge that waits for an utterance's audio sees when nobody makes it any more: it has no end, no owner that
+ * The edge that waits for an utterance's audio sees when no worker makes it any more: it has no end, no owner that
  * shows itself alive, and no job that BullMQ would give to another worker (lost with Redis' memory, say). Then its
  * job is enqueued again, under the fence that its next owner will have, so that many witnesses enqueue it once.
- * Whether that helps is not its business: who waits has a deadline.
+ * Whether that helps is not its business: every wait has a deadline.
  */
 export class SecondWitness {
   readonly #options: SecondWitnessOptions;

@@ -213,7 +213,7 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
 
   /**
    * What waits behind a possible end of a sentence is spoken when nothing follows. The flush is stored with the text,
-   * so that whoever goes on with the session finds the same sentences.
+   * so that the session's next connection finds the same sentences.
    */
   #awaitPause(): void {
     clearTimeout(this.#pause);

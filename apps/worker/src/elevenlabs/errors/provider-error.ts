@@ -9,7 +9,7 @@ import { toSafeReason, withoutSecret } from "./provider-reason.ts";
  * else by the provider's name for it (`error-names.ts`), never by the close code, since 1008 covers wrong keys, idle
  * sockets and faults that pass; without a name by the HTTP status; and without that by the sentences below. Only what
  * is known to be the provider's own fault counts for the circuit: what came with a name or with words that are not
- * known is refused, told, and held against nobody (docs/provider-errors.md).
+ * known is refused, told, and counts against no provider (docs/provider-errors.md).
  */
 
 /** What the provider has been seen to write where it gave no name. */

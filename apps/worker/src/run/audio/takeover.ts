@@ -25,7 +25,7 @@ const BEGINNING: ResumePoint = { char: 0, sample: 0 };
 /**
  * Where an utterance just claimed is to be begun, or continued: the last entry of the part that the claim has
  * sealed says it. The number of continuations travels with the entries, so that it counts across workers; that
- * of the claims counts those who died before they said anything. Who was handed it over is not counted.
+ * of the claims counts workers that died before they said anything. A worker that was handed it over is not counted.
  * @throws GatewayError `worker.unavailable` when it can't be gone on with, `storage.*`
  */
 export async function findStart(

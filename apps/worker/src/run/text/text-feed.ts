@@ -42,7 +42,7 @@ interface Attached {
  * there is a socket, and keeps what it has read: a sink attached later, or a further one, gets everything from the
  * place it names. One timer sees to what the cutter wants done when nothing more comes.
  *
- * Entries are not released while the utterance runs, so that whoever takes it over can read it from the
+ * Entries are not released while the utterance runs, so that a successor can read it from the
  * start as well; the text stream's bound is the edge's limit on an utterance's text.
  */
 export class TextFeed {
