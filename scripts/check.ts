@@ -1,4 +1,5 @@
-/** `npm run check`: types, lint and format, import directions. All of them run; each says what it found. */
+/** `npm run check`: types, lint and format, import directions, literals, native code. All of them run; each says what it found. */
+import { checkBinariesAloud } from "./check-binaries.ts";
 import { checkImportsAloud } from "./check-imports.ts";
 import { checkLiteralsAloud } from "./check-literals.ts";
 import { runTool } from "./tools.ts";
@@ -10,4 +11,5 @@ const lint =
   (await runTool("biome", ["ci", `--colors=${process.stdout.isTTY ? "force" : "off"}`, "."])) === 0;
 const imports = checkImportsAloud();
 const literals = checkLiteralsAloud();
-process.exitCode = types && lint && imports && literals ? 0 : 1;
+const binaries = checkBinariesAloud();
+process.exitCode = types && lint && imports && literals && binaries ? 0 : 1;
