@@ -82,6 +82,7 @@ export class UtteranceLine {
     utterance.input.speak(text);
     this.#nextNumber++;
     this.#append(utterance);
+    this.#bringNear();
     utterance.open();
     this.#giveTurn();
     return utterance;
@@ -92,6 +93,7 @@ export class UtteranceLine {
     const { utteranceId, number, requested } = restored.stored;
     const utterance = this.#newUtterance(utteranceId, number, requested, restored);
     this.#append(utterance);
+    this.#bringNear();
     utterance.open();
     this.#giveTurn();
     return utterance;
@@ -164,10 +166,15 @@ export class UtteranceLine {
 
   /** The first that is not read gets its turn, and those close behind it are made. */
   #giveTurn(): void {
+    this.#bringNear();
+    if (!this.#isOver) this.#unfinished.find((it) => it.isReading)?.takeTurn();
+  }
+
+  /** Before an utterance is opened, so that one whose turn is near loses no time. */
+  #bringNear(): void {
     if (this.#isOver) return;
     const waiting = this.#unfinished.filter((it) => it.isReading);
     for (const near of waiting.slice(0, this.#options.settings.utterancesAhead + 1)) near.comeNear();
-    waiting[0]?.takeTurn();
   }
 
   #onEnded(utterance: Utterance): void {
