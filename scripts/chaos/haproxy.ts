@@ -46,7 +46,7 @@ backend edges
   balance leastconn
   option httpchk
   # uWebSockets.js answers 505 to anything older than HTTP/1.1.
-  http-check send meth GET uri /readyz ver HTTP/1.1 hdr Host edge
+  http-check send meth GET uri /readyz ver HTTP/1.1 hdr Host 127.0.0.1
   http-check expect status 200
   http-check disable-on-404
   default-server check inter 250ms fall 2 rise 1
