@@ -2,11 +2,14 @@ import { once } from "node:events";
 import { type FileHandle, open } from "node:fs/promises";
 import type { Writable } from "node:stream";
 import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
-import { WAV_HEADER_BYTES, wavHeader } from "./wav-header.ts";
+import { WAV_HEADER_BYTES, wavHeader } from "@tts-labs/protocol/audio/wav-header";
 
 /** The destination of speech. Its opener closes it, also when the speech failed. */
 export interface AudioOutput {
-  /** `at`: place of the first of `samples`. Where it goes back, they and what follows replace what was written from there on. */
+  /**
+   * `at`: place of the first of `samples`. Where it goes back, they and what follows replace what was written from
+   * there on.
+   */
   write(at: number, samples: Int16Array): Promise<void>;
   close(): Promise<void>;
 }

@@ -11,7 +11,10 @@ interface Instance {
   readonly startedAtMs: number;
 }
 
-/** Notes that this process serves at `url`, for `npm run say`, which would not find it else. @returns what takes the note away */
+/**
+ * Notes that this process serves at `url`, for `npm run say`, which would not find it else. @returns what takes the
+ * note away
+ */
 export function noteInstance(url: string, folder = FOLDER): () => void {
   const file = join(folder, `${process.pid}.json`);
   const instance: Instance = { pid: process.pid, url, startedAtMs: Date.now() };

@@ -1,3 +1,4 @@
+import { wavHeader } from "@tts-labs/protocol/audio/wav-header";
 import { createMp3Encoder } from "wasm-media-encoders";
 import type { AudioFormat } from "./audio-format.ts";
 import { encodeTelephony } from "./telephony.ts";
@@ -50,22 +51,5 @@ async function openMp3({ sampleRateHz, bitrateKbps }: AudioFormat): Promise<Audi
 export async function encodeFile(samples: Int16Array, format: AudioFormat): Promise<Buffer> {
   const encoder = await openEncoder(format);
   const body = Buffer.concat([encoder.encode(samples), encoder.finish()]);
-  return format.codec === "wav" ? Buffer.concat([wavHeader(body.length, format.sampleRateHz), body]) : body;
-}
-
-function wavHeader(dataBytes: number, sampleRateHz: number): Buffer {
-  const header = Buffer.alloc(44);
-  header.write("RIFF", 0, "latin1");
-  header.writeUInt32LE(36 + dataBytes, 4);
-  header.write("WAVEfmt ", 8, "latin1");
-  header.writeUInt32LE(16, 16);
-  header.writeUInt16LE(1, 20);
-  header.writeUInt16LE(1, 22);
-  header.writeUInt32LE(sampleRateHz, 24);
-  header.writeUInt32LE(sampleRateHz * 2, 28);
-  header.writeUInt16LE(2, 32);
-  header.writeUInt16LE(16, 34);
-  header.write("data", 36, "latin1");
-  header.writeUInt32LE(dataBytes, 40);
-  return header;
+  return format.codec === "wav" ? Buffer.concat([wavHeader(format.sampleRateHz, body.length), body]) : body;
 }

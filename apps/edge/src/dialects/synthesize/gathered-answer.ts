@@ -86,7 +86,7 @@ export class GatheredAnswer {
     this.#inFlightBytes = pcm.byteLength;
     if (pcm.byteLength === 0) this.#progress = "written";
     const piece = pcm.byteLength > 0 ? envelope.encode(pcm) : envelope.after;
-    return isFirst ? joined(envelope.before, piece) : piece;
+    return isFirst ? Buffer.concat([toBytes(envelope.before), toBytes(piece)]) : piece;
   }
 
   /** The next bytes, in whole groups unless they are the last; none at the end. */
@@ -111,8 +111,5 @@ export class GatheredAnswer {
   }
 }
 
-/** Both in one write. Envelopes are text throughout, or bytes. */
-const joined = (before: string | Uint8Array, piece: string | Uint8Array): string | Uint8Array =>
-  typeof before === "string" && typeof piece === "string"
-    ? before + piece
-    : Buffer.concat([Buffer.from(before as Uint8Array), Buffer.from(piece as Uint8Array)]);
+const toBytes = (part: string | Uint8Array): Uint8Array =>
+  typeof part === "string" ? Buffer.from(part) : part;

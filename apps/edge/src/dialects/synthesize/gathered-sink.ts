@@ -3,6 +3,7 @@ import type { Word } from "@tts-labs/core/audio/alignment";
 import type { Substitute } from "@tts-labs/core/session/entries";
 import type { CompletedSpeech } from "@tts-labs/core/session/utterance-end";
 import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
+import { wavHeader } from "@tts-labs/protocol/audio/wav-header";
 import { GatewayError } from "@tts-labs/protocol/errors";
 import { firstReplaced } from "@tts-labs/protocol/words/replaced-words";
 import type { Frame } from "../../delivery/frame.ts";
@@ -12,7 +13,6 @@ import type { HttpExchange } from "../../http/exchange.ts";
 import type { AudioFormat } from "../accept.ts";
 import { type AnswerEnvelope, GatheredAnswer } from "./gathered-answer.ts";
 import { audioHeaders, toSubstitutedHeader } from "./response-sink.ts";
-import { wavHeader } from "./wav-header.ts";
 
 /** About what a word takes in memory and in the answer. */
 const WORD_BYTES = 100;
@@ -32,9 +32,19 @@ export interface GatheredSinkOptions {
   readonly onDone: () => void;
 }
 
+/** What such an answer is called in errors. */
+export const wholeAnswer = (format: AudioFormat): string => (format === "json" ? "JSON" : "a whole answer");
+
+/** What to ask for where an answer is too long to be gathered. */
+export const insteadOfWhole = (format: AudioFormat): string =>
+  format === "json"
+    ? 'ask with "Accept: audio/wav", which is streamed'
+    : 'ask without "whole", and it is streamed';
+
 /**
- * Gathers a whole utterance for an answer in JSON, or for one whose length is to be known, up to a bound in bytes for one answer and another for all: what is
- * longer, or has no room, has to be asked for as a stream. What was gathered counts until the client has taken it.
+ * Gathers a whole utterance for an answer in JSON, or for one whose length is to be known, up to a bound in bytes for
+ * one answer and another for all: what is longer, or has no room, has to be asked for as a stream. What was gathered
+ * counts until the client has taken it.
  */
 export class GatheredSink implements Sink {
   readonly writable = true;
@@ -58,12 +68,12 @@ export class GatheredSink implements Sink {
 
   sendFrame(frame: Frame): void {
     if (this.#state !== "gathering") return;
-    const { maxBytes } = this.#options;
+    const { maxBytes, format } = this.#options;
     const { pcm } = frame;
     if (frame.splice) this.#keep(frame.firstSample * BYTES_PER_SAMPLE);
     this.#bytes += pcm.byteLength;
     if (this.#bytes > maxBytes) {
-      const message = `The speech is longer than the ${maxBytes} bytes that ${this.#what} may carry: ${this.#otherwise}.`;
+      const message = `The speech is longer than the ${maxBytes} bytes that ${wholeAnswer(format)} may carry: ${insteadOfWhole(format)}.`;
       this.fail(new GatewayError("protocol.not_acceptable", message, { facts: { limit: maxBytes } }));
     } else if (this.#take(pcm.byteLength)) this.#parts.push(pcm);
   }
@@ -85,25 +95,15 @@ export class GatheredSink implements Sink {
     onDone();
   }
 
-  get #what(): string {
-    return this.#options.format === "json" ? "JSON" : "a whole answer";
-  }
-
-  get #otherwise(): string {
-    return this.#options.format === "json"
-      ? 'ask with "Accept: audio/wav", which is streamed'
-      : 'ask without "whole", and it is streamed';
-  }
-
   /** @returns whether there was room; else the answer has failed */
   #take(bytes: number): boolean {
-    const { budget, onRefused } = this.#options;
+    const { budget, format, onRefused } = this.#options;
     if (budget.tryTake(bytes)) {
       this.#takenBytes += bytes;
       return true;
     }
     onRefused();
-    const message = `Answers that are sent whole hold as much memory as they may: ${this.#otherwise}, or try again.`;
+    const message = `Answers that are sent whole hold as much memory as they may: ${insteadOfWhole(format)}, or try again.`;
     const facts = { budget: "json-answers" };
     this.fail(new GatewayError("capacity.overloaded", message, { facts, retryAfterMs: RETRY_AFTER_MS }));
     return false;

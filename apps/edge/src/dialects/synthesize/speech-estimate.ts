@@ -5,7 +5,9 @@ const LETTERS_PER_SECOND = 17;
 /** One character of these scripts takes as long as so many letters. */
 const SYLLABLE_LETTERS = 3.5;
 const SYLLABLES = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]/gu;
-/** What is let through may be spoken slower than that, and is answered all the same up to this multiple of the limit. */
+/**
+ * What is let through may be spoken slower than that, and is answered all the same up to this multiple of the limit.
+ */
 export const ESTIMATE_SLACK = 2;
 
 /** Bytes of PCM that `text` takes when it is spoken quickly. */

@@ -2,6 +2,7 @@ import { newSessionId } from "@tts-labs/core/ids";
 import type { Logger } from "@tts-labs/core/logger";
 import type { CacheUse } from "@tts-labs/core/session/utterance-end";
 import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
+import { wavHeader } from "@tts-labs/protocol/audio/wav-header";
 import { validate } from "@tts-labs/protocol/client-message";
 import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
 import { parseJsonObject } from "@tts-labs/protocol/json-object";
@@ -19,10 +20,9 @@ import type { HttpExchange } from "../../http/exchange.ts";
 import type { SessionRegistry } from "../../session/registry.ts";
 import type { Session } from "../../session/session.ts";
 import { type AudioFormat, parseAccept } from "../accept.ts";
-import { GatheredSink } from "./gathered-sink.ts";
+import { GatheredSink, insteadOfWhole, wholeAnswer } from "./gathered-sink.ts";
 import { audioHeaders, ResponseSink } from "./response-sink.ts";
 import { ESTIMATE_SLACK, estimateSpeechBytes } from "./speech-estimate.ts";
-import { wavHeader } from "./wav-header.ts";
 
 /** The body of `POST /api/v1/synthesize`. */
 export const synthesizeBodySchema = z.strictObject({
@@ -130,11 +130,9 @@ function assertFits(
   const { maxJsonAudioBytes: limit, defaults } = settings;
   const estimatedBytes = estimateSpeechBytes(text, defaults.sampleRateHz, requested.voice_settings?.speed);
   if (estimatedBytes <= limit) return;
-  const [what, otherwise] =
-    format === "json" ? ["JSON", 'with "Accept: audio/wav"'] : ["a whole answer", 'without "whole"'];
   throw new GatewayError(
     "protocol.not_acceptable",
-    `Text of ${text.length} characters makes more speech than the ${limit} bytes that ${what} may carry: ask ${otherwise}.`,
+    `Text of ${text.length} characters makes more speech than the ${limit} bytes that ${wholeAnswer(format)} may carry: ${insteadOfWhole(format)}.`,
     { facts: { limit, characters: text.length, estimatedBytes } },
   );
 }
@@ -223,8 +221,8 @@ function openSink(
   }
   const headers = () => ({ ...audioHeaders(format, sampleRateHz), "x-cache": calls.cacheUse() });
   const preamble = () => {
-    const samples = calls.knownSamples();
     if (format !== "wav") return NOTHING;
+    const samples = calls.knownSamples();
     return wavHeader(sampleRateHz, samples === undefined ? undefined : samples * BYTES_PER_SAMPLE);
   };
   return new ResponseSink({

@@ -2,7 +2,10 @@ export const WAV_HEADER_BYTES = 44;
 /** What a writer that can't go back puts where the sizes would stand; players read on until the end. */
 const UNKNOWN_BYTES = 0xffff_ffff;
 
-/** Header of a WAV of mono 16-bit PCM; without `pcmBytes`, of one whose length is not known. */
+/**
+ * Header of a WAV of mono 16-bit PCM.
+ * @param pcmBytes bytes of all samples; absent while the length is not known
+ */
 export function wavHeader(sampleRateHz: number, pcmBytes?: number): Uint8Array {
   const header = new DataView(new ArrayBuffer(WAV_HEADER_BYTES));
   const ascii = (offset: number, text: string) => {
