@@ -1,3 +1,4 @@
+import { TokenBucket } from "@tts-labs/core/async/token-bucket";
 import type { BudgetObserver } from "./budget-observer.ts";
 import type { EdgeLimits } from "./limits.ts";
 
@@ -22,24 +23,20 @@ export interface Abandonable {
  * uWebSockets.js does not say over which connection a request comes, so all requests of an edge are counted together.
  */
 export class GivenUpRequests {
-  readonly #limits: EdgeLimits["givenUpRequests"];
+  readonly #burst: number;
   readonly #observer: BudgetObserver;
-  /** Count of utterances given up early: it falls with time and is at most twice the burst, so that trust comes back in seconds. */
-  #level = 0;
-  #levelAtMs = performance.now();
+  /** Requests that may still be given up early. Its debt is at most the burst, so that trust comes back in seconds. */
+  readonly #trust: TokenBucket;
 
   constructor(limits: EdgeLimits["givenUpRequests"], observer: BudgetObserver) {
-    this.#limits = limits;
+    this.#burst = limits.burst;
+    this.#trust = new TokenBucket(limits, performance.now());
     this.#observer = observer;
   }
 
-  /** How many count at present. */
+  /** Requests given up early that count at present; 0 where there is no bound. */
   get count(): number {
-    const nowMs = performance.now();
-    const { perSecond } = this.#limits;
-    this.#level = Math.max(0, this.#level - ((nowMs - this.#levelAtMs) / 1_000) * perSecond);
-    this.#levelAtMs = nowMs;
-    return this.#level;
+    return Number.isFinite(this.#burst) ? this.#burst - this.#trust.tokens(performance.now()) : 0;
   }
 
   /** Resolves when `request` may begin, or has been given up: the caller looks. Never rejects. */
@@ -50,7 +47,7 @@ export class GivenUpRequests {
     });
     await nextTurn();
     await nextTurn();
-    if (!request.isOpen || this.count < this.#limits.burst) return;
+    if (!request.isOpen || this.#trust.tokens(performance.now()) > 0) return;
     this.#observer.budgetReached("given-up-requests", "paused");
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, PROOF_MS);
@@ -62,7 +59,8 @@ export class GivenUpRequests {
   }
 
   #givenUp(): void {
-    this.#level = Math.min(this.count + 1, 2 * this.#limits.burst);
+    const nowMs = performance.now();
+    if (this.#trust.tokens(nowMs) > -this.#burst) this.#trust.charge(1, nowMs);
   }
 }
 
