@@ -1,6 +1,6 @@
 import type { FleetMember } from "../supervisor/fleet-member.ts";
 import { FrontDoor, type Route } from "./front-door.ts";
-import { findHaproxy, startHaproxy } from "./haproxy.ts";
+import { findHaproxy, haproxyConfig, startHaproxy } from "./haproxy.ts";
 
 export interface Balancer {
   readonly kind: "haproxy" | "own";
@@ -26,10 +26,8 @@ export async function openBalancer(edges: readonly FleetMember[]): Promise<Balan
     };
     return { kind: "own", door, close };
   }
-  const haproxy = await startHaproxy(
-    binary,
-    edges.map(({ url }) => new URL(url)),
-  );
+  const hosts = edges.map(({ url }) => new URL(url));
+  const haproxy = await startHaproxy(binary, (port) => haproxyConfig(port, hosts));
   const door = await new FrontDoor(() => [haproxy.port]).open();
   const close = async () => {
     await door.close();

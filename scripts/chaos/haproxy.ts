@@ -54,15 +54,16 @@ ${edges.map(({ host }, i) => `  server edge${i + 1} ${host}`).join("\n")}
 `;
 }
 
-/** @throws Error with its own words when it does not come up within 5 s */
-export async function startHaproxy(
-  binary: string,
-  edges: readonly { readonly host: string }[],
-): Promise<Haproxy> {
+/**
+ * Runs HAProxy on a free port of 127.0.0.1.
+ * @param toConfig its configuration for that port
+ * @throws Error with its own words when it does not come up within 5 s
+ */
+export async function startHaproxy(binary: string, toConfig: (port: number) => string): Promise<Haproxy> {
   const port = await freePort();
   const folder = await mkdtemp(join(tmpdir(), "tts-labs-haproxy-"));
   const file = join(folder, "haproxy.cfg");
-  await writeFile(file, haproxyConfig(port, edges));
+  await writeFile(file, toConfig(port));
   const child = spawnWithParent(binary, ["-db", "-f", file]);
   let said = "";
   child.stderr?.on("data", (chunk: Buffer) => {

@@ -15,7 +15,9 @@ export interface Tally {
   /** Utterances that ended by an error the server told. */
   readonly failed: number;
   readonly failedForGood: number;
-  /** Failed ones that were asked for after harm had been done, and ended by a retryable error before their first sample. */
+  /**
+   * Failed ones that were asked for after harm had been done, and ended by a retryable error before their first sample.
+   */
   readonly refused: number;
   readonly errors: Readonly<Record<string, number>>;
   readonly disconnected: number;

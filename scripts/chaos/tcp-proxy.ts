@@ -54,8 +54,8 @@ export class ChaosProxy {
   }
 
   /**
-   * From now on established connections pass nothing on, and neither side is told; new ones work. So do links whose state a
-   * firewall has forgotten. @returns how many connections it has met
+   * From now on established connections pass nothing on, and neither side is told; new ones work. So do links whose
+   * state a firewall has forgotten. @returns how many connections it has met
    */
   blackHole({ loses = ["answers", "requests"], thatSaid, thatNeverSaid }: BlackHole = {}): number {
     let met = 0;

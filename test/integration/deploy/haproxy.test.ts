@@ -1,12 +1,11 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { describe, expect, inject, it, onTestFinished, vi } from "vitest";
-import { freePort, spawnWithParent } from "../../../scripts/private-redis.ts";
+import { findHaproxy, startHaproxy } from "../../../scripts/chaos/haproxy.ts";
+import { freePort } from "../../../scripts/private-redis.ts";
 import { NativeClient } from "../../harness/native-client.ts";
 import { startSystem } from "../../harness/system.ts";
 
-const HAPROXY = "/usr/sbin/haproxy";
+const HAPROXY = findHaproxy();
 const CONFIG = readFileSync(new URL("../../../deploy/haproxy/haproxy.cfg", import.meta.url), "utf8");
 const CONNECTIONS = 10;
 
@@ -19,22 +18,16 @@ async function startBehindHaproxy(change: (config: string) => string = (config) 
     simulator: { timeScale: 0 },
   });
   onTestFinished(() => system.close());
-  const [clients, operators] = await Promise.all([freePort(), freePort()]);
+  const operators = await freePort();
   const servers = system.edges.map(({ port }, i) => `  server edge${i} 127.0.0.1:${port}`).join("\n");
-  const config = change(CONFIG)
-    .replace("bind :8006", `bind 127.0.0.1:${clients}`)
-    .replace("bind :8404", `bind 127.0.0.1:${operators}`)
-    .replace(/^ {2}server-template .*$/m, servers);
-  const folder = mkdtempSync(join(tmpdir(), "haproxy-"));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  writeFileSync(join(folder, "haproxy.cfg"), config);
-  const child = spawnWithParent(HAPROXY, ["-db", "-f", join(folder, "haproxy.cfg")], { signal: "SIGKILL" });
-  const ended = new Promise((resolve) => child.once("close", resolve));
-  onTestFinished(async () => {
-    child.kill("SIGKILL");
-    await ended;
-  });
-  const url = `http://127.0.0.1:${clients}`;
+  const haproxy = await startHaproxy(HAPROXY ?? "", (clients) =>
+    change(CONFIG)
+      .replace("bind :8006", `bind 127.0.0.1:${clients}`)
+      .replace("bind :8404", `bind 127.0.0.1:${operators}`)
+      .replace(/^ {2}server-template .*$/m, servers),
+  );
+  onTestFinished(() => haproxy.close());
+  const url = `http://127.0.0.1:${haproxy.port}`;
   await vi.waitFor(async () => expect((await fetch(`${url}/healthz`)).status).toBe(200), 10_000);
   const open = async (): Promise<NativeClient> => {
     const client = await NativeClient.connect(url);
@@ -44,7 +37,7 @@ async function startBehindHaproxy(change: (config: string) => string = (config) 
   return { open, edges: system.edges, sessions: () => system.edges.map((edge) => edge.counts().sessions) };
 }
 
-describe.skipIf(!existsSync(HAPROXY))(
+describe.skipIf(HAPROXY === undefined)(
   "behind HAProxy (skipped where Debian's haproxy is not installed)",
   () => {
     it("connections spread; an edge that leaves gets no new ones, and its old ones go on speaking", async () => {

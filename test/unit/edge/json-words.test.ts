@@ -2,6 +2,7 @@ import { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import type { WordsEvent } from "@tts-labs/edge/delivery/speech-event";
 import { GatheredSink } from "@tts-labs/edge/dialects/synthesize/gathered-sink";
 import { expect, test } from "vitest";
+import { COMPLETED } from "../../harness/completed-speech.ts";
 import { FakeExchange } from "../../harness/fake-exchange.ts";
 
 type JsonWords = readonly { readonly text: string; readonly start_ms: number; readonly end_ms: number }[];
@@ -19,22 +20,7 @@ function wordsOf(...events: readonly WordsEvent[]): string {
     onDone: () => {},
   });
   for (const event of events) sink.tell(event);
-  sink.tell({
-    kind: "ended",
-    end: {
-      kind: "completed",
-      endedAt: "2026-11-27T12:00:00.000Z",
-      samples: 0,
-      durationMs: 0,
-      frames: 0,
-      droppedFrames: 0,
-      splices: 0,
-      replacedSamples: 0,
-      characters: 9,
-      firstAudioMs: null,
-      latencyMs: {},
-    },
-  });
+  sink.tell(COMPLETED);
   const { words } = JSON.parse(fake.body) as { readonly words: JsonWords };
   return words.map(({ text, start_ms }) => `${text}@${start_ms}`).join(" ");
 }

@@ -1,9 +1,9 @@
 import { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import type { Frame } from "@tts-labs/edge/delivery/frame";
-import type { SpeechEvent } from "@tts-labs/edge/delivery/speech-event";
 import { GatheredSink } from "@tts-labs/edge/dialects/synthesize/gathered-sink";
 import { ResponseSink } from "@tts-labs/edge/dialects/synthesize/response-sink";
 import { describe, expect, test } from "vitest";
+import { COMPLETED } from "../../../harness/completed-speech.ts";
 import { FakeExchange } from "../../../harness/fake-exchange.ts";
 
 const FRAME_SAMPLES = 1_000;
@@ -16,23 +16,6 @@ function frameAt(index: number): Frame {
 }
 
 const pcmOfFrames = (count: number) => Buffer.concat(Array.from({ length: count }, (_, i) => frameAt(i).pcm));
-
-const COMPLETE: SpeechEvent = {
-  kind: "ended",
-  end: {
-    kind: "completed",
-    endedAt: "2026-11-27T12:00:00.000Z",
-    samples: 0,
-    durationMs: 0,
-    frames: 0,
-    droppedFrames: 0,
-    splices: 0,
-    replacedSamples: 0,
-    characters: 9,
-    firstAudioMs: null,
-    latencyMs: {},
-  },
-};
 
 function openJson(budget: ByteBudget) {
   const fake = new FakeExchange();
@@ -61,7 +44,7 @@ describe("an answer in JSON", () => {
     const { fake, sink, counts, gather } = openJson(budget);
     gather(frames);
     fake.takes = false;
-    sink.tell(COMPLETE);
+    sink.tell(COMPLETED);
     while (!fake.isEnded) fake.drain(false);
     await nextTurn();
     expect(audioOf(fake.body).equals(pcmOfFrames(frames))).toBe(true);
@@ -75,7 +58,7 @@ describe("an answer in JSON", () => {
     gather(1_000);
     expect(budget.takenBytes).toBe(1_000 * FRAME_BYTES);
     fake.takes = false;
-    sink.tell(COMPLETE);
+    sink.tell(COMPLETED);
     expect(fake.body.length).toBeLessThan(70_000);
     expect(budget.takenBytes).toBe(1_000 * FRAME_BYTES);
     fake.drain(false);
@@ -91,7 +74,7 @@ describe("an answer in JSON", () => {
     const answering = openJson(budget);
     answering.gather(1_000);
     answering.fake.takes = false;
-    answering.sink.tell(COMPLETE);
+    answering.sink.tell(COMPLETED);
     answering.fake.leave();
     expect(budget.takenBytes).toBe(0);
   });
@@ -105,7 +88,7 @@ describe("an answer in JSON", () => {
     expect(second.fake.errors).toEqual([expect.stringMatching(/^capacity\.overloaded: .*audio\/wav/)]);
     expect(second.counts).toEqual({ refused: 1, done: 1 });
     expect(budget.takenBytes).toBe(100 * FRAME_BYTES);
-    first.sink.tell(COMPLETE);
+    first.sink.tell(COMPLETED);
     expect(audioOf(first.fake.body).equals(pcmOfFrames(100))).toBe(true);
   });
 
@@ -139,7 +122,7 @@ describe("a streamed response", () => {
     fake.takes = false;
     sink.batch(() => sink.sendFrame(frameAt(0)));
     expect(unread.takenBytes).toBe(FRAME_BYTES);
-    sink.tell(COMPLETE);
+    sink.tell(COMPLETED);
     expect([fake.isEnded, counts.done]).toEqual([false, 0]);
     fake.drain(true);
     expect([fake.isEnded, counts.done, unread.takenBytes]).toEqual([true, 1, 0]);
