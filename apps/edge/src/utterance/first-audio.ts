@@ -9,9 +9,9 @@ export interface FirstAudio {
 }
 
 /**
- * All times `performance.now()` of this process; `worker` are durations, measured by its own clock but for `queue`, which
- * lies between two. So the others are believed first, `queue` gets what they leave at most, and the rest is ours: no
- * part is below 0, and together they are the total.
+ * All times `performance.now()` of this process; `worker` are durations, measured by its own clock but for `queue`,
+ * which lies between two. So the others are believed first, `queue` gets what they leave at most, and the rest is ours:
+ * no part is below 0, and together they are the total.
  */
 export function toFirstAudio(times: {
   readonly openedAtMs: number;

@@ -55,7 +55,9 @@ export class UtteranceLine {
     return this.#unfinished;
   }
 
-  /** Whether its client has to wait before more is done for it: of what it has given up, too much is not settled yet. */
+  /**
+   * Whether its client has to wait before more is done for it: of what it has given up, too much is not settled yet.
+   */
   get mustWait(): boolean {
     return this.#options.services.unsettled.mustWait(this.#unsettled, this.#unfinished.length);
   }
@@ -82,7 +84,6 @@ export class UtteranceLine {
     utterance.input.speak(text);
     this.#nextNumber++;
     this.#append(utterance);
-    this.#bringNear();
     utterance.open();
     this.#giveTurn();
     return utterance;
@@ -93,7 +94,6 @@ export class UtteranceLine {
     const { utteranceId, number, requested } = restored.stored;
     const utterance = this.#newUtterance(utteranceId, number, requested, restored);
     this.#append(utterance);
-    this.#bringNear();
     utterance.open();
     this.#giveTurn();
     return utterance;
@@ -162,6 +162,8 @@ export class UtteranceLine {
   #append(utterance: Utterance): void {
     this.#unfinished = [...this.#unfinished, utterance];
     this.#options.services.observer.utteranceOpened();
+    // Before it is opened, so that one whose turn is near loses no time.
+    this.#bringNear();
   }
 
   /** The first that is not read gets its turn, and those close behind it are made. */
@@ -170,7 +172,7 @@ export class UtteranceLine {
     if (!this.#isOver) this.#unfinished.find((it) => it.isReading)?.takeTurn();
   }
 
-  /** Before an utterance is opened, so that one whose turn is near loses no time. */
+  /** Those that are read next may be made. */
   #bringNear(): void {
     if (this.#isOver) return;
     const waiting = this.#unfinished.filter((it) => it.isReading);

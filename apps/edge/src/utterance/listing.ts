@@ -35,8 +35,9 @@ export class UtteranceListing {
     };
   }
 
-  /** Lists it, or keeps it there. */
-  put(record: UtteranceRecord): void {
+  /** Lists it, or keeps it there; not once it has ended. */
+  put(record: UtteranceRecord | undefined): void {
+    if (record === undefined) return;
     const { services, settings } = this.#options;
     this.#listed = services.registry.putUtterance(record, settings.liveTtlMs);
     services.background.add("utterance listed", this.#listed);

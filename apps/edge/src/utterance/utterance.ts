@@ -122,7 +122,7 @@ export class Utterance {
 
   /** Puts it into the live view, or keeps it there. */
   refresh(): void {
-    if (this.record !== undefined) this.#listing.put(this.record);
+    this.#listing.put(this.record);
   }
 
   /** Its turn is not far: it is made, where it was only stored until now. May be called twice. */
@@ -161,8 +161,8 @@ export class Utterance {
   }
 
   /**
-   * Lets go of it without ending it: it goes on being made, and the connection that resumes the session goes on with it. What
-   * the client has given of its text is still stored. May be called twice.
+   * Lets go of it without ending it: it goes on being made, and the connection that resumes the session goes on with
+   * it. What the client has given of its text is still stored. May be called twice.
    */
   leave(reason: GatewayError): void {
     const { outbound, services, settings } = this.#options;
