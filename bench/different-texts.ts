@@ -14,8 +14,8 @@ const SENTENCES = [
 ];
 
 /**
- * Four known sentences in another order for each number below 20,736, some 8 s of speech: they were never spoken before,
- * and the simulator need not render them anew, which would be this machine's work and not the system's.
+ * Four known sentences in another order for each number below 20,736, some 8 s of speech: they were never spoken
+ * before, and the simulator need not render them anew, which would be this machine's work and not the system's.
  */
 export const differentText = (number: number): string =>
   [0, 1, 2, 3]

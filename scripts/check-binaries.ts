@@ -3,7 +3,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "./tools.ts";
 
-/** SHA-256 of native code that we run, by its path in the project's folder. A new version is recorded with its lock entry. */
+/**
+ * SHA-256 of native code that we run, by its path in the project's folder. A new version is recorded with its lock
+ * entry.
+ */
 export const RECORDED_BINARIES: Readonly<Record<string, string>> = {
   // @uwsjs/linux-x64-22 20.51.4
   "node_modules/@uwsjs/linux-x64-22/uws.node":

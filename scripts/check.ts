@@ -1,4 +1,7 @@
-/** `npm run check`: types, lint and format, import directions, literals, native code. All of them run; each says what it found. */
+/**
+ * `npm run check`: types, lint and format, import directions, literals, native code. All of them run; each says what it
+ * found.
+ */
 import { checkBinariesAloud } from "./check-binaries.ts";
 import { checkImportsAloud } from "./check-imports.ts";
 import { checkLiteralsAloud } from "./check-literals.ts";

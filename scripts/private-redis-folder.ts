@@ -11,8 +11,8 @@ const MAX_SOCKET_PATH_BYTES = 103;
 const PROBE_LIMIT_MS = 500;
 
 /**
- * A folder for a private Redis, for this user's eyes only (0700), whose name tells which process owns it. What earlier owners
- * have left, killed before they could remove it, is removed first.
+ * A folder for a private Redis, for this user's eyes only (0700), whose name tells which process owns it. What earlier
+ * owners have left, killed before they could remove it, is removed first.
  */
 export async function makeRedisFolder(): Promise<string> {
   const parent = parentFolder();
@@ -27,8 +27,8 @@ function parentFolder(): string {
 }
 
 /**
- * Removes folders whose owner lives no more. Other users' are left alone, and those whose socket answers: in a container an
- * owner may live that can't be seen from here.
+ * Removes folders whose owner lives no more. Other users' are left alone, and those whose socket answers: in a
+ * container an owner may live that can't be seen from here.
  */
 export async function sweepAbandoned(parent: string): Promise<void> {
   for (const name of await readdir(parent)) {

@@ -19,7 +19,9 @@ export interface PrivateRedis {
   stop(): Promise<void>;
 }
 
-/** What the audio cache may take of a private Redis, which shares a laptop with everything else: 23 minutes of speech. */
+/**
+ * What the audio cache may take of a private Redis, which shares a laptop with everything else: 23 minutes of speech.
+ */
 export const PRIVATE_CACHE_MAX_BYTES: number = 64 * 1024 * 1024;
 
 export async function freePort(): Promise<number> {

@@ -1,7 +1,8 @@
 /**
  * `npm test`: the checks, then all tests; `npm test -- --project unit stream` hands its arguments to vitest
  * and leaves the checks out. `npm test -- --watch` runs the unit tests again at each change, `npm test -- --coverage`
- * says which lines ran (in the tests' own processes). The last line is `N passed, N failed, N skipped`, counted in tests.
+ * says which lines ran (in the tests' own processes). The last line is `N passed, N failed, N skipped`, counted in
+ * tests.
  */
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * The Grafana dashboard, as typed code: `node deploy/grafana/dashboard.ts` writes `dashboards/tts.json`, and a test holds
- * the file against it.
+ * The Grafana dashboard, as typed code: `node deploy/grafana/dashboard.ts` writes `dashboards/tts.json`, and a test
+ * holds the file against it.
  */
 import { writeFileSync } from "node:fs";
 

@@ -48,7 +48,9 @@ export function commentsOf(source: string): Comment[] {
   return found;
 }
 
-/** Openings that leave out the subject or turn the sentence round: "Of it so much …", "Has it made.", "Not before …". */
+/**
+ * Openings that leave out the subject or turn the sentence round: "Of it so much …", "Has it made.", "Not before …".
+ */
 const ELLIPTICAL =
   /^(?:(?:Of|By|To|In|At|On|For|From|With|Over|Under|Behind|Beyond|Between|Among) (?:it|them|him|whom|which|what|those|these|all|each|so)\b|(?:Has|Have|Had|Is|Are|Was|Were|Will|Would|May|Might|Must|Can|Could|Should|Does|Do|Did) (?!not apply\b)|(?:Not|Else|So|Then|Thus|Hence|Where|Whose|Whatever|Whichever|However|Also|Yet|And|Or|But|Nor|Neither|Only|Even|Still|Already|Meanwhile|Otherwise|There|Here)\b|(?:Went|Came|Gone|Told|Said|Made|Given|Taken|Asked|Heard|Seen|Kept|Held|Left|Sent|Known|Meant|Found|Done|Shown|Begun|Ended) )/;
 

@@ -2,8 +2,8 @@ const LIMIT_MS = 5_000;
 const DEFAULT_URL = "https://api.elevenlabs.io";
 
 /**
- * Asks the provider whether it knows the key, before anything is started with it. Only a plain no counts: a key that may
- * not list voices, or a provider that does not answer, is found out about in use.
+ * Asks the provider whether it knows the key, before anything is started with it. Only a plain no counts: a key that
+ * may not list voices, or a provider that does not answer, is found out about in use.
  * @throws Error the sentence to tell
  */
 export async function assertKeyTaken(env: NodeJS.ProcessEnv): Promise<void> {

@@ -69,7 +69,10 @@ export class Part {
     return this.#child.pid ?? 0;
   }
 
-  /** Resolves when it listens and its /readyz answers 200. @throws Error when it ends before, or is not ready within 30 s */
+  /**
+   * Resolves when it listens and its /readyz answers 200. @throws Error when it ends before, or is not ready within 30
+   * s
+   */
   async ready(signal: AbortSignal): Promise<void> {
     const deadlineMs = performance.now() + READY_WITHIN_MS;
     while (!(await this.#isReady())) {

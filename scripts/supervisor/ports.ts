@@ -17,8 +17,8 @@ export function listenProblem(port: number, host: string): Promise<string | unde
 const THIS_MACHINE: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "::1", "0.0.0.0", "::"]);
 
 /**
- * As `listenProblem`, for a server that people reach by "localhost": what listens at the other family's loopback address
- * would be taken for it.
+ * As `listenProblem`, for a server that people reach by "localhost": what listens at the other family's loopback
+ * address would be taken for it.
  */
 export async function serverProblem(port: number, host: string): Promise<string | undefined> {
   const problem = await listenProblem(port, host);
@@ -31,8 +31,8 @@ export async function serverProblem(port: number, host: string): Promise<string 
 }
 
 /**
- * Starts what takes the port that was asked for; else the usual one while it is free; else any. Another may take the usual
- * one in between, a second start for one, which is no reason to end.
+ * Starts what takes the port that was asked for; else the usual one while it is free; else any. Another may take the
+ * usual one in between, a second start for one, which is no reason to end.
  * @param start rejects with the sentence of `cannotListen` where the port is taken @returns the port
  */
 export async function startOnPort(

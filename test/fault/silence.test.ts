@@ -51,7 +51,10 @@ describe("a provider that stays silent on one socket", () => {
 describe("a provider that is slow to begin", () => {
   const CLIENTS = 10;
 
-  /** As many utterances at once, from each of which the provider's first audio is `firstAudioMs` away. @returns how they ended */
+  /**
+   * As many utterances at once, from each of which the provider's first audio is `firstAudioMs` away. @returns how they
+   * ended
+   */
   async function crowd(firstAudioMs: number) {
     const system = await startSystem({
       redisUrl: inject("redisUrl"),

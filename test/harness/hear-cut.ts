@@ -2,7 +2,10 @@ import type { Utterance } from "@tts-labs/client/utterance";
 import { expect } from "vitest";
 import type { ChaosProxy } from "./chaos-proxy.ts";
 
-/** Hears it, with all connections cut each time that another `cutEvery` samples have come; none comes twice, none is left out. */
+/**
+ * Hears it, with all connections cut each time that another `cutEvery` samples have come; none comes twice, none is
+ * left out.
+ */
 export async function hearCut(
   utterance: Utterance,
   proxies: readonly Pick<ChaosProxy, "cut">[],

@@ -3,8 +3,8 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 
 /**
- * Carries out what a Dockerfile does to `/app`, without a container engine: FROM of a stage goes on with its files, COPY
- * brings what it names and nothing else, RUN in exec form runs there. What a `.dockerignore` keeps out of the
+ * Carries out what a Dockerfile does to `/app`, without a container engine: FROM of a stage goes on with its files,
+ * COPY brings what it names and nothing else, RUN in exec form runs there. What a `.dockerignore` keeps out of the
  * context (`node_modules`) is not copied.
  */
 export class ImageSteps {

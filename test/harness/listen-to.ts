@@ -8,7 +8,9 @@ export interface Heard extends SplicedAudio {
   readonly result: UtteranceResult;
 }
 
-/** An audio stream to its end, released as it is heard; closes the reader. Fails when nothing comes for `patienceMs`. */
+/**
+ * An audio stream to its end, released as it is heard; closes the reader. Fails when nothing comes for `patienceMs`.
+ */
 export async function listenTo(reader: StreamReader, patienceMs: number): Promise<Heard> {
   const entries: AudioEntry[] = [];
   try {

@@ -6,7 +6,9 @@ import type { RedisConnection } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
 import { ProviderHealth } from "@tts-labs/worker/protection/provider-health";
 
-/** Circuits of a process that has no Redis: they count for themselves, by the default settings but for the time open. */
+/**
+ * Circuits of a process that has no Redis: they count for themselves, by the default settings but for the time open.
+ */
 export function openLocalHealth(keyIds: readonly string[], restMs = 60_000, openMs = 80): ProviderHealth {
   const evalsha = () => Promise.reject(new Error("Connection is closed."));
   const redis = { evalsha, eval: evalsha } as unknown as RedisConnection;

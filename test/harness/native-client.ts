@@ -33,7 +33,10 @@ export class NativeClient {
   #isClosed = false;
   #connected: ServerMessageOf<"connected"> | undefined;
 
-  /** `url` is the edge's http or ws address. Resolves after `connected`. @throws Error with status, code and message when the upgrade was refused */
+  /**
+   * `url` is the edge's http or ws address. Resolves after `connected`. @throws Error with status, code and message
+   * when the upgrade was refused
+   */
   static async connect(
     url: string,
     query: ConnectQuery = {},

@@ -17,7 +17,10 @@ export interface SplicedAudio {
   readonly replacedSamples: number;
 }
 
-/** Puts entries together as readers must. @throws Error where the samples of a part are not dense, or a splice leaves a gap */
+/**
+ * Puts entries together as readers must. @throws Error where the samples of a part are not dense, or a splice leaves a
+ * gap
+ */
 export function joinEntries(entries: readonly AudioEntry[]): SplicedAudio {
   let pcm = Buffer.alloc(0);
   let replacedSamples = 0;

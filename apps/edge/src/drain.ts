@@ -42,9 +42,9 @@ const FLUSH_MS = 100;
  *
  * *Settling*: not ready, yet serving as before, new clients included, until the balancer has seen it. *Moving*:
  * no new connections; every client is told when to come back, evenly spread, so that the others are not met by
- * all at once. Most come back elsewhere in time, which supersedes their session here. A client that does not is sent away
- * with 4001: at once where another edge can go on, else when nothing is unfinished any more. At the limit, or
- * when hurried, *left*: closing the edge then sends the rest away.
+ * all at once. Most come back elsewhere in time, which supersedes their session here. A client that does not is sent
+ * away with 4001: at once where another edge can go on, else when nothing is unfinished any more. At the limit, or when
+ * hurried, *left*: closing the edge then sends the rest away.
  */
 export class Drain {
   readonly #roles: DrainRoles;

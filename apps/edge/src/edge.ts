@@ -31,7 +31,7 @@ export interface Edge {
   close(): Promise<void>;
 }
 
-/** What an edge stands on: Redis in production, memory in tests. Its giver closes it. */
+/** What an edge stands on: Redis in production, memory in tests. The caller that provides it closes it. */
 export interface EdgeGround {
   readonly streams: StreamStore;
   readonly queue: UtteranceQueue;

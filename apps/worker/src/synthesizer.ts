@@ -41,7 +41,9 @@ export interface Synthesis {
    * @throws GatewayError `provider.*` (truncated, silent, deadlines …), or the reason given to `abort`
    */
   readonly events: AsyncIterable<SynthesisAudio>;
-  /** Ends now: socket closed, queued audio discarded, `events` throws `reason`. May be called twice, also after the end. */
+  /**
+   * Ends now: socket closed, queued audio discarded, `events` throws `reason`. May be called twice, also after the end.
+   */
   abort(reason: GatewayError): void;
 }
 

@@ -8,8 +8,8 @@ export interface AudioChunk {
   readonly samples: Int16Array<ArrayBuffer>;
   readonly last: boolean;
   /**
-   * `firstSample` goes back: another worker, or a fresh provider socket, has taken over at the word being spoken. This and what
-   * follows replaces everything from `firstSample` on, at most about one word of what was given before.
+   * `firstSample` goes back: another worker, or a fresh provider socket, has taken over at the word being spoken. This
+   * and what follows replaces everything from `firstSample` on, at most about one word of what was given before.
    */
   readonly splice?: true;
 }

@@ -1,4 +1,7 @@
-/** Listeners by event name. A listener that throws does not keep the others from hearing; its error surfaces as uncaught. */
+/**
+ * Listeners by event name. A listener that throws does not keep the others from hearing; its error surfaces as
+ * uncaught.
+ */
 export class TypedEvents<Events extends object> {
   readonly #listeners = new Map<keyof Events, Set<(event: never) => void>>();
 

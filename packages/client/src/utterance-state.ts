@@ -5,7 +5,8 @@
  *      └──────────┴──────────┴──▶ cancelling ──▶ ended
  *
  * It is `opening` from its first text until the server names it, and `cancelling` from `cancel` until the server
- * agrees or the wait for it is over. One that the server has named and then lost is `opening` again. An utterance that was never opened ends at once.
+ * agrees or the wait for it is over. One that the server has named and then lost is `opening` again. An utterance that
+ * was never opened ends at once.
  */
 export type UtteranceState =
   | { readonly kind: "queued" }

@@ -62,7 +62,10 @@ export interface UtteranceTotals {
   /** The server's own part of `firstAudioMs`, and the parts it knows by name. */
   readonly serverFirstAudioMs: number | null;
   readonly latencyMs: Readonly<Record<string, number>>;
-  /** What the server's cache had to do with it, and with `sentenceCache` with each of its sentences; absent after a cancel. */
+  /**
+   * What the server's cache had to do with it, and with `sentenceCache` with each of its sentences; absent after a
+   * cancel.
+   */
   readonly cache?: CacheUse;
   readonly sentences?: NonNullable<ServerMessageOf<"stream_complete">["sentences"]>;
   /** Samples the player had reported as played when it was cancelled. */

@@ -20,10 +20,10 @@ export const newResumeToken = (): string => randomBytes(32).toString("base64url"
 export const newEpoch = (): string => randomBytes(6).toString("base64url");
 
 /**
- * What a client may choose as its session id: 1 to 128 characters (code points) of any script, spaces and emoji included.
- * Not among them: control characters, line ends, halves of surrogate pairs, private or unassigned code points, and
- * invisible ones that change how a line of a log reads; those that join letters and emoji are. Two ids are the same where
- * their code points are: nothing is normalized.
+ * What a client may choose as its session id: 1 to 128 characters (code points) of any script, spaces and emoji
+ * included. Not among them: control characters, line ends, halves of surrogate pairs, private or unassigned code
+ * points, and invisible ones that change how a line of a log reads; those that join letters and emoji are. Two ids are
+ * the same where their code points are: nothing is normalized.
  */
 export const SESSION_ID_PATTERN: RegExp =
   /^(?:[^\p{C}\p{Zl}\p{Zp}]|\u200C|\u200D|[\u{E0020}-\u{E007F}]){1,128}$/u;

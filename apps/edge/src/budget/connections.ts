@@ -11,7 +11,7 @@ const RETRY_AFTER_MS = 1_000;
 const CALM_SHARE = 0.9;
 
 export interface ConnectionsOptions {
-  /** The kind of clients that connect, for the log. */
+  /** Clients or operators, for the log. */
   readonly of: "clients" | "operators";
   readonly maxConnections: number;
   readonly observer: BudgetObserver;
@@ -21,8 +21,8 @@ export interface ConnectionsOptions {
 /**
  * Counts the connections of one port, whatever they are for: requests, sessions, those that still greet or wait to
  * resume, those that have said nothing yet. At the bound nothing new is begun: requests for speech and upgrades are
- * refused, and each answer closes its connection. What goes beyond that, too, is closed as soon as it is accepted, so that
- * this process never runs out of file descriptors: `accept` would then fail for ever, in a loop.
+ * refused, and each answer closes its connection. What goes beyond that, too, is closed as soon as it is accepted, so
+ * that this process never runs out of file descriptors: `accept` would then fail for ever, in a loop.
  */
 export class Connections {
   readonly #options: ConnectionsOptions;

@@ -18,8 +18,8 @@ export interface RequestGateRoles {
 }
 
 /**
- * What all HTTP requests of one port pass. uWebSockets.js does not say over which connection a request has come, so they
- * are bounded together: by the turns of the event loop that they share with all messages.
+ * What all HTTP requests of one port pass. uWebSockets.js does not say over which connection a request has come, so
+ * they are bounded together: by the turns of the event loop that they share with all messages.
  */
 export class RequestGate {
   readonly connections: Connections;

@@ -33,7 +33,9 @@ export class WorkTurns {
     return this.#number;
   }
 
-  /** Calls `act` now, within this call, when there is room; else in a later turn, in order with all others that wait. */
+  /**
+   * Calls `act` now, within this call, when there is room; else in a later turn, in order with all others that wait.
+   */
   run<T>(act: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       const attempt = () => {

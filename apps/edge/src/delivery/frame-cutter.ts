@@ -4,8 +4,9 @@ import type { FrameSize } from "./frame-size.ts";
 
 /**
  * Cuts an utterance's chunks into frames of exactly `frameSize.samples`, as it stands when a frame is begun, the
- * remainder carried over; the last one is as short as it comes. A full frame is held back until more is known to follow, so that the true last
- * frame can say so. Before a splice a frame ends where that begins, whatever its length. Samples are copied once, out of the reader's buffer into the one that is sent.
+ * remainder carried over; the last one is as short as it comes. A full frame is held back until more is known to
+ * follow, so that the true last frame can say so. Before a splice a frame ends where that begins, whatever its length.
+ * Samples are copied once, out of the reader's buffer into the one that is sent.
  */
 export class FrameCutter {
   readonly #frameSize: FrameSize;

@@ -2,7 +2,9 @@ import type { Frame } from "./frame.ts";
 import type { SlowClientNotice, SpeechEvent } from "./speech-event.ts";
 import type { DeliveryTally } from "./tally.ts";
 
-/** The end of an outbound: a WebSocket, or the response of an HTTP request. A dialect's sink encodes what it is given. */
+/**
+ * The end of an outbound: a WebSocket, or the response of an HTTP request. A dialect's sink encodes what it is given.
+ */
 export interface Sink {
   /** True while it takes more. After it was false, the sink's owner calls `Outbound.resume` once it is true again. */
   readonly writable: boolean;

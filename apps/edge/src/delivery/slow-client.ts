@@ -14,7 +14,8 @@ export interface SlowClientOptions extends SlowClientLimits {
 /**
  * Watches one sink that does not take what waits for it. What a slow client holds is bounded all the time, in
  * frames here and in bytes at its socket; this bounds it in time. Every byte it takes begins the count anew: a
- * client that is slow but goes on is waited for, one that stands still is told once, and then cut off, to come back and resume.
+ * client that is slow but goes on is waited for, one that stands still is told once, and then cut off, to come back and
+ * resume.
  *
  * Its only timer runs while a client stands still.
  */

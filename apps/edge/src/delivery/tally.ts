@@ -16,7 +16,9 @@ export interface DeliveryTally {
   firstSentAtMs: number | undefined;
   /** As the client last reported; `undefined` while it never has. Written by the utterance. */
   playedSamples: number | undefined;
-  /** Called when the client is known to have all stream entries up to `seq`. Set by the owner that may let go of them. */
+  /**
+   * Called when the client is known to have all stream entries up to `seq`. Set by the owner that may let go of them.
+   */
   onConfirmed: ((seq: number) => void) | undefined;
 }
 

@@ -14,7 +14,10 @@ const FORMATS: ReadonlyMap<string, AudioFormat> = new Map([
   ["application/octet-stream", "pcm"],
 ]);
 
-/** The format that an `Accept` header likes best, the first of equals; JSON where it is missing. @throws GatewayError `protocol.not_acceptable` */
+/**
+ * The format that an `Accept` header likes best, the first of equals; JSON where it is missing. @throws GatewayError
+ * `protocol.not_acceptable`
+ */
 export function parseAccept(accept: string): AudioFormat {
   if (accept.trim() === "") return "json";
   let best: { readonly format: AudioFormat; readonly quality: number } | undefined;

@@ -170,7 +170,9 @@ export class SessionRegistry {
     for (const detached of [...this.#detached.values()]) detached.letGo();
   }
 
-  /** @throws GatewayError `session.superseded` where the one that is there, or was, came later than the one to be opened */
+  /**
+   * @throws GatewayError `session.superseded` where the one that is there, or was, came later than the one to be opened
+   */
   #supersede({ sessionId, hold }: Pick<SessionOptions, "sessionId" | "hold">): void {
     const there = this.#sessions.get(sessionId);
     const detached = this.#detached.get(sessionId);

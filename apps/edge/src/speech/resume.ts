@@ -27,7 +27,9 @@ export interface RestoredSession {
   readonly utterances: readonly RestoredUtterance[];
 }
 
-/** What the client says: all before this utterance is with it, of this one all before `sample`, nothing of later ones. */
+/**
+ * What the client says: all before this utterance is with it, of this one all before `sample`, nothing of later ones.
+ */
 export interface ResumePosition {
   readonly utteranceId?: string | undefined;
   readonly sample?: number | undefined;

@@ -23,7 +23,9 @@ export interface SpeechMaking {
   readonly sentences?: SentenceCounts;
   /** Ids of all utterances that workers may be making for it. */
   readonly streamIds: readonly string[];
-  /** @throws GatewayError `capacity.text_too_long`: this text is refused, the utterance goes on; `capacity.overloaded` */
+  /**
+   * @throws GatewayError `capacity.text_too_long`: this text is refused, the utterance goes on; `capacity.overloaded`
+   */
   speak(text: string): void;
   /** @throws GatewayError `capacity.overloaded` */
   flush(): void;
@@ -32,8 +34,9 @@ export interface SpeechMaking {
   /** Its turn is not far: from now on workers may be asked. May be called twice, also before `begin`. */
   comeNear(): void;
   /**
-   * Stores what has been given and, once its turn is near, asks those that can make it; what was begun over an earlier connection goes on.
-   * Resolves when it may be read. Call once. @throws GatewayError `storage.*`, `session.position_gone`
+   * Stores what has been given and, once its turn is near, asks those that can make it; what was begun over an earlier
+   * connection goes on. Resolves when it may be read. Call once. @throws GatewayError `storage.*`,
+   * `session.position_gone`
    */
   begin(): Promise<void>;
   /**

@@ -3,7 +3,9 @@ import type { EntryData, StreamStore, StreamWriter } from "@tts-labs/core/stream
 import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
 import { MAX_UTTERANCE_CHARACTERS } from "@tts-labs/protocol/limits";
 
-/** Large enough that the bound on an utterance's characters is always reached first, one entry per character included. */
+/**
+ * Large enough that the bound on an utterance's characters is always reached first, one entry per character included.
+ */
 export const MAX_TEXT_STREAM_BYTES: number = 2 * 1024 * 1024;
 /** UTF-16 units of one entry: at most 3 bytes each, which stays under `MAX_ENTRY_BYTES`. */
 const MAX_ENTRY_CHARACTERS = 4_096;
@@ -94,7 +96,9 @@ export class UtteranceText {
     return this.#state === "open";
   }
 
-  /** @throws GatewayError `capacity.text_too_long`: this text is refused, the utterance goes on; `capacity.overloaded` */
+  /**
+   * @throws GatewayError `capacity.text_too_long`: this text is refused, the utterance goes on; `capacity.overloaded`
+   */
   speak(text: string): void {
     const left = MAX_UTTERANCE_CHARACTERS - this.#characters;
     if (text.length > left) {

@@ -188,9 +188,7 @@ export class WholeSpeech implements SpeechMaking {
     if (way === "speak") await this.#worker.askOnceDue();
   }
 
-  /**
-   * While its turn is far it is stored as text alone, and others cannot join it; it is looked up again when its turn is near.
-   */
+  /** While its turn is far it is text alone, which others can't join; it is looked up again when its turn is near. */
   async #speakOnceNear(whole: string | undefined): Promise<void> {
     await this.#found.abandon();
     this.#options.onFound();

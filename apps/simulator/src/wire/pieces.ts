@@ -13,7 +13,9 @@ const PIECE_MS: readonly [number, number] = [400, 1_000];
  * those of an utterance agree (docs/elevenlabs.md 1.4).
  */
 export const MAX_LAG_MS = 36;
-/** What is held back of the last generation, sent as a small message of its own: recorded with and without auto mode. */
+/**
+ * What is held back of the last generation, sent as a small message of its own: recorded with and without auto mode.
+ */
 const LAST_LAG_MS: readonly [number, number] = [9, 10.3];
 const LAST_CLIP_LAG_MS: readonly [number, number] = [32, 33.5];
 

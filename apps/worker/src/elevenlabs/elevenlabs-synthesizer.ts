@@ -31,7 +31,10 @@ export interface ElevenLabsOptions {
 }
 
 export interface ElevenLabsSynthesizer extends Synthesizer {
-  /** Number of runs that wait for a slot to speak like this, whichever key they will get. Holds until it is called again. */
+  /**
+   * Number of runs that wait for a slot to speak like this, whichever key they will get. Holds until it is called
+   * again.
+   */
   expect(speech: SpeechOptions, count: number): void;
   /** For people to choose from. @throws GatewayError `provider.*` */
   listVoices(): Promise<readonly ProviderVoice[]>;

@@ -77,7 +77,9 @@ function hasTooManyValues(data: Buffer): boolean {
 
 const [COMMA, OPENING_BRACKET, OPENING_BRACE] = [0x2c, 0x5b, 0x7b];
 
-/** Of a message whose lists are too long to be parsed: its audio, and whether it is the last. `undefined` without audio. */
+/**
+ * Of a message whose lists are too long to be parsed: its audio, and whether it is the last. `undefined` without audio.
+ */
 function withoutLists(data: Buffer, { refused }: AlignmentDoubt): string | undefined {
   const key = data.indexOf('"audio"');
   const begin = data.indexOf('"', key + '"audio"'.length);
@@ -94,7 +96,10 @@ function withoutLists(data: Buffer, { refused }: AlignmentDoubt): string | undef
   return `{"audio":${data.toString("latin1", begin, end + 1)},"isFinal":${final}}`;
 }
 
-/** The error field is looked at first. Some errors come without a code, some without a name, some in the form of HTTP bodies. */
+/**
+ * The error field is looked at first. Some errors come without a code, some without a name, some in the form of HTTP
+ * bodies.
+ */
 function parseError(message: Record<string, unknown>): ProviderMessage | undefined {
   const error = [message["error"], message["detail"]].find((it) => !saysNothing(it));
   if (error !== undefined) return toErrorMessage(error, message);

@@ -1,7 +1,10 @@
 import { createHash } from "node:crypto";
 import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
 
-/** Everything fixed when a provider socket is opened. Two utterances may share warm sockets only if their routes are equal. */
+/**
+ * Everything fixed when a provider socket is opened. Two utterances may share warm sockets only if their routes are
+ * equal.
+ */
 export interface Route extends SpeechOptions, RouteOrigin {}
 
 export interface RouteOrigin {
@@ -66,7 +69,9 @@ export function connectUrl(route: Route): URL {
   return url;
 }
 
-/** The first message of a socket, sent once: a single space and the settings, which may never be repeated differently. */
+/**
+ * The first message of a socket, sent once: a single space and the settings, which may never be repeated differently.
+ */
 export function openingMessage(route: Route): string {
   return JSON.stringify({
     text: " ",

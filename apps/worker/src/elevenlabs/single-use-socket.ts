@@ -24,9 +24,9 @@ import { type OwnerFacts, Watch } from "./watch.ts";
 
 /**
  * One provider socket for one utterance, from connecting to closed: the owner of the
- * states in `connection-state.ts`, which performs their effects. It sends the opening message once, at open; passes text on;
- * hands audio out as it is pulled; keeps every deadline with one timer; and lets go of the connection
- * whatever happens. The turn ends at the final message, never at the close, which comes 0.8 s later.
+ * states in `connection-state.ts`, which performs their effects. It sends the opening message once, at open; passes
+ * text on; hands audio out as it is pulled; keeps every deadline with one timer; and lets go of the connection whatever
+ * happens. The turn ends at the final message, never at the close, which comes 0.8 s later.
  *
  * While nothing is pulled, the connection is paused and deadlines stand still, to begin anew when it is read
  * again. What has been read by then is still taken, so it holds at most the high-water mark and either one

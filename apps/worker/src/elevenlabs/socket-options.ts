@@ -7,7 +7,9 @@ import type { ProviderObserver } from "./observer.ts";
 export interface SocketOptions {
   readonly apiKey: string | undefined;
   readonly deadlines: ProviderDeadlines;
-  /** At this many bytes of audio that have not been pulled, the socket is no longer read until half of them are gone. */
+  /**
+   * At this many bytes of audio that have not been pulled, the socket is no longer read until half of them are gone.
+   */
   readonly highWaterBytes: number;
   /** How much speech the text may bring; default `DEFAULT_INTAKE`. */
   readonly intake?: IntakeLimits;

@@ -12,7 +12,10 @@ export interface LeaseSource {
 export interface ProviderSlotsOptions {
   readonly source: LeaseSource;
   readonly health: ProviderHealth;
-  /** Called with the number of runs that wait to speak like this, so that a slot, once granted, need not wait for a socket. */
+  /**
+   * Called with the number of runs that wait to speak like this, so that a slot, once granted, need not wait for a
+   * socket.
+   */
   readonly expect: (speech: SpeechOptions, count: number) => void;
   /** More than so many need not be expected: no more are let in at once. */
   readonly mostExpected: number;

@@ -21,7 +21,9 @@ export interface RunLimits {
   readonly streamTtlMs: number;
   /** How often the record is looked at for a newer owner. */
   readonly leaseCheckMs: number;
-  /** Pause before the second socket when the provider has too much to do; longer with each one that comes to nothing. */
+  /**
+   * Pause before the second socket when the provider has too much to do; longer with each one that comes to nothing.
+   */
   readonly overloadPauseMs: number;
   /** Fresh sockets tried after the first while nothing of the utterance has been heard. */
   readonly retriesMax: number;

@@ -32,7 +32,10 @@ export interface Progress {
   readonly retriesLeft: number;
   /** How often it may still be continued. */
   readonly continuationsLeft: number;
-  /** What the first choice failed with, where a substitute speaks: the utterance fails with it, should that one fail too. */
+  /**
+   * What the first choice failed with, where a substitute speaks: the utterance fails with it, should that one fail
+   * too.
+   */
   readonly firstFault?: GatewayError;
 }
 
@@ -57,7 +60,10 @@ export type RunEvent =
   | { readonly kind: "audio"; readonly samples: number }
   /** The provider says that the utterance is complete. */
   | { readonly kind: "final" }
-  /** The provider or its socket failed, or gave no slot. `elsewhere`: another choice may do better, with retries of its own. */
+  /**
+   * The provider or its socket failed, or gave no slot. `elsewhere`: another choice may do better, with retries of its
+   * own.
+   */
   | { readonly kind: "fault"; readonly error: GatewayError; readonly elsewhere?: Elsewhere }
   /** Stop now: cancelled, text timeout, storage, draining, lease lost … */
   | { readonly kind: "abort"; readonly error: GatewayError }
@@ -139,8 +145,8 @@ interface Fault {
 }
 
 /**
- * Again on a fresh socket: from the start while nothing has been appended, as often as `retriesLeft`; after that from the word being
- * spoken, as often as is left. What no further try can mend is another choice's, or ends the utterance.
+ * Again on a fresh socket: from the start while nothing has been appended, as often as `retriesLeft`; after that from
+ * the word being spoken, as often as is left. What no further try can mend is another choice's, or ends the utterance.
  */
 function afterFault(state: RunState, fault: Fault): RunState {
   if (state.kind === "waiting-slot") return afterChoice(state.progress, fault);

@@ -23,7 +23,9 @@ const MAX_EXTRAPOLATION_S = 0.2;
 
 /** One utterance on its way to the ear: passes its audio to the audio thread and knows what has been heard. */
 export class Playback {
-  /** Resolves when the last sample has been handed to the output, or after a stop; rejects with `client.buffer_full`. */
+  /**
+   * Resolves when the last sample has been handed to the output, or after a stop; rejects with `client.buffer_full`.
+   */
   readonly finished: Promise<PlaybackTotals>;
   readonly #context: AudioContext;
   readonly #port: MessagePort;

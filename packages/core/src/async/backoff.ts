@@ -4,7 +4,10 @@ export interface BackoffOptions {
   readonly maxMs: number;
 }
 
-/** How long to wait after the n-th failure in a row: doubling up to a bound, and spread by half so that many do not return at once. */
+/**
+ * How long to wait after the n-th failure in a row: doubling up to a bound, and spread by half so that many do not
+ * return at once.
+ */
 export class Backoff {
   readonly #options: BackoffOptions;
   readonly #random: () => number;

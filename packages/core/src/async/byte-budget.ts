@@ -1,6 +1,6 @@
 /**
- * Bytes of memory that several holders share. A holder that may do without asks (`tryTake`); one that has to go on takes
- * all the same, within a bound of its own, and what is then over the bound keeps the others from taking.
+ * Bytes of memory that several holders share. A holder that may do without asks (`tryTake`); one that has to go on
+ * takes all the same, within a bound of its own, and what is then over the bound keeps the others from taking.
  */
 export class ByteBudget {
   readonly #maxBytes: number;

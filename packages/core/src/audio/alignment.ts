@@ -53,7 +53,10 @@ export class WordCutter {
   /** Characters held when segments were last looked for, and whether there are any to look for. */
   #looked = 0;
   #hasDictionary = false;
-  /** A splice came behind the word held. Marks since then: its own if white space follows, the next one's before a letter. */
+  /**
+   * A splice came behind the word held. Marks since then: its own if white space follows, the next one's before a
+   * letter.
+   */
   #behindSplice: TimedCharacter[] | undefined;
   #endMs = 0;
 
@@ -78,7 +81,9 @@ export class WordCutter {
     return this.#cut(Number.POSITIVE_INFINITY);
   }
 
-  /** What was said to begin at `ms` or later is replaced. A word held that began before is complete but for its marks. */
+  /**
+   * What was said to begin at `ms` or later is replaced. A word held that began before is complete but for its marks.
+   */
   splice(ms: number): void {
     const replaced = this.#held.findIndex(({ startMs }) => startMs >= ms - ROUNDING_MS);
     if (replaced >= 0) this.#keep(this.#held.slice(0, replaced));

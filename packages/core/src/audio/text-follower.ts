@@ -21,7 +21,9 @@ const PASSED: Match = { kind: "passed" };
 export class TextFollower {
   readonly #text: () => string;
   #next: number;
-  /** From `#next` up to here the text is known to hold no letter, or only white space: it is not looked through again. */
+  /**
+   * From `#next` up to here the text is known to hold no letter, or only white space: it is not looked through again.
+   */
   #letterless = 0;
   #blank = 0;
   /** Place before the letters that were left out, and letters that have agreed since. */
@@ -74,7 +76,10 @@ export class TextFollower {
   }
 }
 
-/** Where `letter` stands behind at most `MAX_SKIPPED` letters from `at` on. Digits are read out otherwise, never left out. */
+/**
+ * Where `letter` stands behind at most `MAX_SKIPPED` letters from `at` on. Digits are read out otherwise, never left
+ * out.
+ */
 function findBehind(text: string, at: number, letter: string): number | undefined {
   let skipped = 0;
   for (let behind = at; behind < text.length && skipped <= MAX_SKIPPED; behind++) {

@@ -20,7 +20,9 @@ export interface ResumePoint {
   readonly sample: number;
   /** The provider gave no times that fit the text: reckoned from how fast people speak. */
   readonly estimated?: true;
-  /** Characters right before `char` that have no times yet: the marks of the word before. Absent where there are none. */
+  /**
+   * Characters right before `char` that have no times yet: the marks of the word before. Absent where there are none.
+   */
   readonly untimed?: number;
 }
 

@@ -15,7 +15,10 @@ export interface AudioCache {
   lookup(key: string): Promise<CachedSpeech | undefined>;
   /** What is there already stays. Never throws. */
   store(key: string, speech: Speech): Promise<StoreOutcome>;
-  /** Figures of all processes together; `undefined` where they are not counted, or the cache is away. Cheap. Never throws. */
+  /**
+   * Figures of all processes together; `undefined` where they are not counted, or the cache is away. Cheap. Never
+   * throws.
+   */
   size(): Promise<CacheSize | undefined>;
   /** Sends what it still owes to the index, and lets go. May be called twice. */
   close(): Promise<void>;

@@ -15,8 +15,8 @@ export interface Flights {
   /** Keeps it known as the leader, and tells whether others hear it. @throws GatewayError `storage.*` */
   renew(key: string, utteranceId: string): Promise<"alone" | "joined" | "lost">;
   /**
-   * The leader is no longer wanted by the session that asked for it. `joined`: others hear it, so it must go on; `alone`:
-   * it has landed, and may be cancelled. @throws GatewayError `storage.*`
+   * The leader is no longer wanted by the session that asked for it. `joined`: others hear it, so it must go on;
+   * `alone`: it has landed, and may be cancelled. @throws GatewayError `storage.*`
    */
   leave(key: string, utteranceId: string): Promise<"alone" | "joined">;
   /**

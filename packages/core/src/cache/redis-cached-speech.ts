@@ -18,7 +18,10 @@ const CHUNKS_AT_ONCE = 8;
 
 export interface CachedBeginning {
   readonly first: Buffer;
-  /** From chunk 1 on, asked for together with the first; `null` for what the entry does not have. @throws what Redis throws */
+  /**
+   * From chunk 1 on, asked for together with the first; `null` for what the entry does not have. @throws what Redis
+   * throws
+   */
   readonly next: Promise<readonly (Buffer | null)[]>;
 }
 

@@ -53,10 +53,10 @@ const RETRY_AFTER_MS = { least: 1_000, most: 30_000 };
  * The provider's concurrency, shared by all processes: never more leases than slots, first come first served.
  *
  * There is one call, the *exchange* (redis/lua/govern.lua): a process tells what it gives back, holds and
- * wants, and free slots go to those of the whole fleet whose utterances came first. So a process that gives a slot back hands it on,
- * in that one call, and rings the bell of whom it went to; that one asks and is told its key. At most one
- * exchange of a process is under way, and the next tells everything that came up meanwhile, so the cost is
- * per exchange, not per ticket.
+ * wants, and free slots go to those of the whole fleet whose utterances came first. So a process that gives a slot back
+ * hands it on, in that one call, and rings the bell of whom it went to; that one asks and is told its key. At most one
+ * exchange of a process is under way, and the next tells everything that came up meanwhile, so the cost is per
+ * exchange, not per ticket.
  *
  * Every `renewEveryMs` all tickets are told anew: this renews leases, keeps waiting tickets in their place, and
  * finds what a lost bell or a lost answer would have told. A process that dies stops telling; its leases and

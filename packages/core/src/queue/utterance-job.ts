@@ -13,7 +13,9 @@ export interface UtteranceJob {
 
 /** The edge's side. */
 export interface UtteranceQueue {
-  /** @param fence that its run will have; 1 by default. Once per utterance and fence. @throws GatewayError `storage.*` */
+  /**
+   * @param fence that its run will have; 1 by default. Once per utterance and fence. @throws GatewayError `storage.*`
+   */
   add(job: UtteranceJob, fence?: number): Promise<void>;
   /** Whether it waits, or a worker has it, under any fence up to this one. @throws GatewayError `storage.*` */
   isQueued(utteranceId: string, upToFence: number): Promise<boolean>;

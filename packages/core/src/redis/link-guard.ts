@@ -32,8 +32,8 @@ interface HasShardedSubscribers {
 }
 
 /**
- * Notices that a connection is dead although neither side closed it: a firewall has dropped its state, the other machine
- * has lost power, or a server hangs whose kernel still acknowledges. TCP alone takes minutes to find out.
+ * Notices that a connection is dead although neither side closed it: a firewall has dropped its state, the other
+ * machine has lost power, or a server hangs whose kernel still acknowledges. TCP alone takes minutes to find out.
  *
  * Twice a second the guard looks whether each socket of the connection has received a byte. A socket that has been
  * silent for a second is sent a PING, and one that has been silent for `deadAfterMs` all the same is destroyed, after

@@ -15,7 +15,10 @@ export class Script {
     this.#sha = createHash("sha1").update(this.#lua).digest("hex");
   }
 
-  /** Runs by hash; a server that does not know the script yet, or no longer, is sent its text. @throws GatewayError `storage.*` */
+  /**
+   * Runs by hash; a server that does not know the script yet, or no longer, is sent its text. @throws GatewayError
+   * `storage.*`
+   */
   async run(
     redis: RedisConnection,
     keys: readonly string[],

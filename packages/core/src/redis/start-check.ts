@@ -26,8 +26,8 @@ const REFUSALS: readonly (readonly [RegExp, (at: string, variable: string) => st
 ];
 
 /**
- * Resolves when Redis answers, before anything is built on it. Asks over a connection of its own, so that a mistake in the
- * configuration is told once, as one sentence that names the place to correct it.
+ * Resolves when Redis answers, before anything is built on it. Asks over a connection of its own, so that a mistake in
+ * the configuration is told once, as one sentence that names the place to correct it.
  * @throws GatewayError `config.invalid` where Redis refuses us, `storage.unavailable` where it can't be reached in time
  */
 export async function awaitRedis(

@@ -35,7 +35,10 @@ export interface AudioEntry {
   readonly handedOver?: true;
   /** With `handedOver`: it was left because the client gave no text. */
   readonly parked?: true;
-  /** The substitute that speaks here. It stands on each of its chunks, so that a reader that begins in the middle knows it. */
+  /**
+   * The substitute that speaks here. It stands on each of its chunks, so that a reader that begins in the middle knows
+   * it.
+   */
   readonly substitute?: Substitute;
   /** On the first chunk: where the time until it went, see `LatencyParts`. */
   readonly latencyMs?: LatencyParts;

@@ -2,7 +2,9 @@ import { GatewayError } from "@tts-labs/protocol/errors";
 import type { NewSession, SessionDelivery, StoredSession, StoredUtterance } from "./session-store.ts";
 import { encodeUtteranceEnd, parseFormerEnd, parseUtteranceEnd } from "./utterance-end.ts";
 
-/** A held session as a Redis hash: `about`, one `u:<number>` per utterance, and what the scripts keep for themselves. */
+/**
+ * A held session as a Redis hash: `about`, one `u:<number>` per utterance, and what the scripts keep for themselves.
+ */
 export type SessionFields = Map<string, string>;
 
 const ABOUT = "about";

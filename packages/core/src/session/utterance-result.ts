@@ -7,7 +7,10 @@ export interface UtteranceResult {
   readonly samples: number;
   /** Characters of text the provider was given. */
   readonly characters: number;
-  /** The provider that spoke it, see `toProviderIdentity`; absent where a substitute did, or it was not spoken in one go to its "final". What names none is not cached. */
+  /**
+   * The provider that spoke it, see `toProviderIdentity`; absent where a substitute did, or it was not spoken in one go
+   * to its "final". What names none is not cached.
+   */
   readonly provider?: string;
 }
 

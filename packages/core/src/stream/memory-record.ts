@@ -134,7 +134,9 @@ export class MemoryRecord {
     return next > seq + 1 ? "trimmed" : undefined;
   }
 
-  /** What follows `seq`, in incarnation `fence` or the first after it that has something; at most `max` entries of one. */
+  /**
+   * What follows `seq`, in incarnation `fence` or the first after it that has something; at most `max` entries of one.
+   */
   after(
     fence: number,
     seq: number,

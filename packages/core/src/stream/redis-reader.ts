@@ -173,7 +173,8 @@ export class RedisReader implements StreamReader, OpenEnd {
     // Everything announced until now is about to be looked at.
     this.#sleeper.forget();
     const looked = failures === 0 ? batch.run(keys.slot, commands) : batch.runAlone(keys.slot, commands);
-    // A reader that begins at the beginning takes its place in the same round trip; what comes of it is seen in `#find`.
+    // A reader that begins at the beginning takes its place in the same round trip; what comes of it is seen in
+    // `#find`.
     if (epoch === undefined) this.#attach(fence).catch(() => undefined);
     const replies = await looked;
     for (const index of [0, 2, 3]) replyAt(replies, index);

@@ -54,7 +54,8 @@ export interface ClaimOptions {
   readonly afterSeq?: number;
   /**
    * A claim is refused with `lease.lost` where an earlier one had a higher rank: of several owners that claim at once
-   * the one with the highest rank has the stream in the end, in whatever order they come. Without a rank a claim always succeeds.
+   * the one with the highest rank has the stream in the end, in whatever order they come. Without a rank a claim always
+   * succeeds.
    */
   readonly rank?: number;
   /** Stored with the claim, in the same round trip; whether there is room is not asked. */
@@ -99,11 +100,13 @@ export interface StreamWriter {
   append(entries: readonly EntryData[], signal?: AbortSignal): Promise<number>;
   /** Bytes that may be appended now without waiting, as far as the writer knows. */
   readonly freeBytes: number;
-  /** Looks at the record, and shows that its owner lives. @throws GatewayError `lease.lost` when a higher fence exists. */
+  /**
+   * Looks at the record, and shows that its owner lives. @throws GatewayError `lease.lost` when a higher fence exists.
+   */
   assertCurrent(): Promise<void>;
   /**
-   * Leaves the stream until there is more in another one of the same tag: stores `head` as the last entry, whether or not
-   * there is room, and notes how far the other was read (`StreamInfo.parkedAfter`). In one step, so that nothing is
+   * Leaves the stream until there is more in another one of the same tag: stores `head` as the last entry, whether or
+   * not there is room, and notes how far the other was read (`StreamInfo.parkedAfter`). In one step, so that nothing is
    * missed: a writer that appends to the other one and then looks finds this one parked. A claim ends it.
    * @returns false, and nothing is stored, where there is more already
    * @throws GatewayError `lease.lost`, `stream.lost`, `storage.*`
@@ -179,6 +182,9 @@ export interface StreamStore {
    * @param readerId of the caller's own reader, which does not count
    */
   remove(stream: StreamRef, when: Removal, readerId?: string): Promise<void>;
-  /** Wakes every sleeper with `storage.unavailable`; may be called twice. Does not close the Redis connections given to it. */
+  /**
+   * Wakes every sleeper with `storage.unavailable`; may be called twice. Does not close the Redis connections given to
+   * it.
+   */
   close(): Promise<void>;
 }

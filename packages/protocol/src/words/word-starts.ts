@@ -13,7 +13,10 @@ export type Boundary = "starts" | "continues" | "segment";
 
 /** Number of characters before one that are looked at: a run of marks may be as long as the text. */
 export const CONTEXT_UNITS = 16;
-/** Text is segmented in windows of this size, each with a margin on both sides, so that no text costs more than its length. */
+/**
+ * Text is segmented in windows of this size, each with a margin on both sides, so that no text costs more than its
+ * length.
+ */
 const WINDOW_UNITS = 64;
 const MARGIN_UNITS = 32;
 

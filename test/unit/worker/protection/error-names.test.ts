@@ -12,7 +12,9 @@ import { ScriptedSynthesizer } from "../../../harness/scripted-synthesizer.ts";
 const speech = toSpeechOptions({}, { voice: "v", model: "m", sampleRateHz: 24_000 });
 const never = new AbortController().signal;
 
-/** An utterance that meets `error` on every socket: one try, and one more where that is worth it. Gives its last error. */
+/**
+ * An utterance that meets `error` on every socket: one try, and one more where that is worth it. Gives its last error.
+ */
 async function speakInVain(health: ProviderHealth, error: GatewayError, keyId = "a"): Promise<GatewayError> {
   const guarded = guardSynthesizer(new ScriptedSynthesizer({ steps: [{ kind: "fail", error }] }), health);
   let last = new GatewayError("internal");

@@ -21,7 +21,10 @@ const timed = (text: string) => {
   };
 };
 
-/** Speaks what it is given when the text is complete, 50 ms a character; its first socket stops after `place` characters. */
+/**
+ * Speaks what it is given when the text is complete, 50 ms a character; its first socket stops after `place`
+ * characters.
+ */
 class StoppingSynthesizer extends ScriptedSynthesizer {
   readonly #place: number;
   readonly #how: "fails" | "hangs";

@@ -28,9 +28,9 @@ interface Ask {
 
 /**
  * Hands audio over only so far beyond what the client is known to have: every client answers a WebSocket ping by
- * itself, when all before it has arrived. Without it the kernel and the network take megabytes, and what lies there when
- * a connection is cut would have to be sent again from a stream that has long released it. What is confirmed is told, so
- * that it is held no longer.
+ * itself, when all before it has arrived. Without it the kernel and the network take megabytes, and what lies there
+ * when a connection is cut would have to be sent again from a stream that has long released it. What is confirmed is
+ * reported, so that Redis need not hold it any longer.
  */
 export class ConfirmedSink implements Sink {
   readonly #sink: AskingSink;

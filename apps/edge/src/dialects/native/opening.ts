@@ -47,7 +47,9 @@ export async function openNewSession(
   return { sessionId, resumeToken, delivery, hold };
 }
 
-/** @throws GatewayError `session.unknown`, `authentication.invalid`, `session.position_gone`, `draining`, `storage.*` */
+/**
+ * @throws GatewayError `session.unknown`, `authentication.invalid`, `session.position_gone`, `draining`, `storage.*`
+ */
 export async function resumeSession(
   { query, registry }: OpeningRoles,
   { resume_token: resumeToken, utterance_id: utteranceId, sample, seq }: ResumeMessage,

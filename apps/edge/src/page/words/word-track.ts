@@ -60,7 +60,7 @@ export class WordTrack {
     } while (at < written.length);
   }
 
-  /** A splice that tells words anew makes their old times forgotten; a lit word stays lit. */
+  /** A splice that tells words anew replaces their old times; a lit word stays lit. */
   speak(words: readonly SpokenWord[]): void {
     const [first] = words;
     if (first !== undefined) this.#forgetFrom(first);

@@ -45,7 +45,10 @@ async function newPart(options: SentencePartOptions, partId: string): Promise<Wh
   return part;
 }
 
-/** What the edge before us has begun goes on; what it found in the cache, or has joined, has left nothing and is looked up again. */
+/**
+ * What the edge before us has begun goes on; what it found in the cache, or has joined, has left nothing and is looked
+ * up again.
+ */
 async function restorePart(options: SentencePartOptions, partId: string): Promise<WholeSpeech> {
   const { sentence, services, settings, restored = { heardSamples: 0, hasEnded: false } } = options;
   const { streams, nodeId } = services;

@@ -3,7 +3,8 @@ import type { ErrorCode } from "@tts-labs/protocol/errors";
 
 /**
  * The provider's names for its errors, and what each becomes here. The table is closed: it is asked by name, never by
- * pattern, and a name that is not in it is the request's (`UNKNOWN_NAME`). docs/provider-errors.md is generated from it.
+ * pattern, and a name that is not in it is the request's (`UNKNOWN_NAME`). docs/provider-errors.md is generated from
+ * it.
  */
 export interface NamedError {
   readonly code: ErrorCode;
@@ -17,7 +18,9 @@ export interface NamedError {
   readonly documented?: boolean;
 }
 
-/** A name that is not in the table: told to the client, held against neither the provider nor a key, not tried again. */
+/**
+ * A name that is not in the table: told to the client, held against neither the provider nor a key, not tried again.
+ */
 export const UNKNOWN_NAME: NamedError = { code: "provider.refused" };
 
 const documented = (

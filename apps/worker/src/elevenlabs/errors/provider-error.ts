@@ -201,7 +201,10 @@ function toName(error: string): string {
   return isErrorName(name) ? name : "";
 }
 
-/** `{detail: {type, code, status, message, param}}`, of which older answers have only some, or an array of failed checks. */
+/**
+ * `{detail: {type, code, status, message, param}}`, of which older answers have only some, or an array of failed
+ * checks.
+ */
 function readBody(body: string): { readonly said: Said; readonly param: string } {
   let parsed: unknown;
   try {

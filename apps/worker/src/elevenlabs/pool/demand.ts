@@ -1,4 +1,6 @@
-/** Periods over which the rate of arrivals is averaged: the short one sees a rise early, the long one bridges a pause. */
+/**
+ * Periods over which the rate of arrivals is averaged: the short one sees a rise early, the long one bridges a pause.
+ */
 const SHORT_MS = 1_000;
 const LONG_MS = 5_000;
 /** Until a connect has been seen: a little more than the provider's usual 180 ms. */

@@ -103,7 +103,8 @@ export class Shelf {
     this.#demand.arrived(this.#usedAtMs);
     const taken = this.#takeYoungest();
     if (taken !== undefined) this.#backoff.reset();
-    // Filling up waits a moment: the taker has something to say, and connecting the next socket takes longer than saying it.
+    // Filling up waits a moment: the taker has something to say, and connecting the next socket takes longer than
+    // saying it.
     this.#timer.wakeBy(monotonicMs());
     return taken;
   }

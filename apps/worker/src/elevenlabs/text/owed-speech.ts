@@ -12,7 +12,9 @@ export type Waiting =
   /** All speech is here, the final message is not. */
   | { readonly kind: "final"; readonly sinceMs: number };
 
-/** The provider's own default, characters before the 1st, 2nd, … generation; the last repeats (docs/elevenlabs.md 1.5). */
+/**
+ * The provider's own default, characters before the 1st, 2nd, … generation; the last repeats (docs/elevenlabs.md 1.5).
+ */
 const DEFAULT_SCHEDULE: readonly number[] = [120, 160, 250, 290];
 
 /** The same once the text has ended: all audio is here or on its way, and only the sums of both agree. */

@@ -52,8 +52,8 @@ export interface SpokenPart {
 /**
  * Puts provider audio into the audio stream. One append is in flight at a time; what comes meanwhile is
  * gathered into entries of at most `MAX_ENTRY_BYTES` and `MAX_ENTRY_CHARACTERS`, numbered by their first sample, so
- * that small pieces travel together exactly when the stream is the slower side, and the first one never waits. `write` returns once there is room for more: a
- * caller that awaits it pulls the provider no faster than the readers read.
+ * that small pieces travel together exactly when the stream is the slower side, and the first one never waits. `write`
+ * returns once there is room for more: a caller that awaits it pulls the provider no faster than the readers read.
  *
  * A provider socket's audio and times begin at 0; here they are put on the utterance's clock. Every entry says
  * where to go on after it, for a successor.

@@ -35,7 +35,9 @@ export class PendingAudio {
   #acceptedEnd = 0;
   /** The next entry is the first of its part, and replaces what is stored. */
   #splices = false;
-  /** Marks of the word before this part that no alignment has given times: without them they would miss from a caption. */
+  /**
+   * Marks of the word before this part that no alignment has given times: without them they would miss from a caption.
+   */
   #marks = "";
 
   constructor(options: PendingAudioOptions, from: ResumePoint) {

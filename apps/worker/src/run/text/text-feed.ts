@@ -98,7 +98,10 @@ export class TextFeed {
     return this.#givenUpTo;
   }
 
-  /** Whether there is anything to be heard from `char` on, once that is known. One caller at a time. @throws as `run` does */
+  /**
+   * Whether there is anything to be heard from `char` on, once that is known. One caller at a time. @throws as `run`
+   * does
+   */
   async opening(char: number): Promise<"words" | "nothing"> {
     for (;;) {
       if (this.hasWordsFrom(char)) return "words";
