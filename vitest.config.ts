@@ -5,10 +5,10 @@ import { ALONE } from "./test/alone.ts";
  * Groups, from quick to slow, run one after the other; within a group as many files at once as `maxWorkers` says
  * (docs/ground.md, "Tests"). `unit` needs nothing; the others get a private Redis per project.
  */
-const setupFiles = ["test/harness/no-leaks.ts", "test/harness/patience.ts"];
+const setupFiles = ["testkit/ground/no-leaks.ts", "testkit/ground/patience.ts"];
 /** As `PATIENCE_MS` of the latter. */
 const patient = { setupFiles, expect: { poll: { timeout: 15_000 } } };
-const withRedis = { globalSetup: ["test/harness/global-redis.ts"], ...patient };
+const withRedis = { globalSetup: ["testkit/ground/global-redis.ts"], ...patient };
 /** Limits are for a machine that others use as well: nothing is meant to come near them. */
 const LIMIT_MS = 60_000;
 /**

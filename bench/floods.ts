@@ -1,8 +1,8 @@
 import { Command, InvalidArgumentError } from "commander";
-import { FLOODS } from "../test/harness/floods/flood-kinds.ts";
-import { type Witnessed, witness } from "../test/harness/floods/flood-witness.ts";
-import type { FloodResult } from "../test/harness/floods/flooder.ts";
-import { runFlood } from "../test/harness/floods/run-flood.ts";
+import { FLOODS } from "../testkit/floods/flood-kinds.ts";
+import { type Witnessed, witness } from "../testkit/floods/flood-witness.ts";
+import type { FloodResult } from "../testkit/floods/flooder.ts";
+import { runFlood } from "../testkit/floods/run-flood.ts";
 import { type BenchSystem, startBenchSystem } from "./system.ts";
 
 /**

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from "commander";
 import { startPrivateRedis } from "../scripts/private-redis.ts";
-import { ResumingTestClient } from "../test/harness/resuming-client.ts";
-import { startTwoEdges, type TwoEdges } from "../test/harness/two-edges.ts";
+import { ResumingTestClient } from "../testkit/clients/resuming-client.ts";
+import { startTwoEdges, type TwoEdges } from "../testkit/fleet/two-edges.ts";
 import { summarize } from "./summary.ts";
 
 /**

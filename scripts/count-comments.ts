@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { commentsOf, hasBareSubject, isElliptical } from "./language/comments.ts";
 import { root } from "./tools.ts";
 
-const files = execFileSync("git", ["ls-files", "apps", "packages", "scripts", "bench", "test"], {
+const files = execFileSync("git", ["ls-files", "apps", "packages", "scripts", "bench", "test", "testkit"], {
   cwd: root,
   encoding: "utf8",
 })

@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type PrivateCluster, startPrivateCluster } from "../private-cluster.ts";
+import { ChaosProxy } from "../../testkit/redis/chaos-proxy.ts";
+import { type PrivateCluster, startPrivateCluster } from "../../testkit/redis/private-cluster.ts";
 import { type PrivateRedis, startPrivateRedis } from "../private-redis.ts";
-import { ChaosProxy } from "./tcp-proxy.ts";
 
 export type RedisKind = "empty" | "append-only" | "behind-proxy" | "cluster" | "cluster-with-replicas";
 

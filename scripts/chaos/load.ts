@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Random } from "../random.ts";
+import type { Random } from "../../testkit/ground/random.ts";
 import type { HeardUtterance } from "./heard.ts";
 import { ResumingClient } from "./resuming-client.ts";
 import type { LoadPlan } from "./scenario.ts";

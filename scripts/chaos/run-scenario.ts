@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Random } from "../random.ts";
+import { Random } from "../../testkit/ground/random.ts";
 import { type Fleet, type ProgramEnvironments, SIMULATOR_KEY, startFleet } from "../supervisor/fleet.ts";
 import { type Balancer, openBalancer } from "./balancer.ts";
 import { type ChaosRedis, startChaosRedis } from "./chaos-redis.ts";

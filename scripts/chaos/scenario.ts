@@ -1,4 +1,4 @@
-import type { Random } from "../random.ts";
+import type { Random } from "../../testkit/ground/random.ts";
 import type { Fleet, ProgramEnvironments } from "../supervisor/fleet.ts";
 import type { ChaosRedis, RedisKind } from "./chaos-redis.ts";
 import type { FrontDoor } from "./front-door.ts";

@@ -1,10 +1,10 @@
 import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import { ChaosProxy } from "../harness/chaos-proxy.ts";
-import { findChromium, launchChromium } from "../harness/chromium.ts";
-import { PageVisit } from "../harness/page-visit.ts";
-import { type System, startSystem } from "../harness/system.ts";
+import { findChromium, launchChromium } from "../../testkit/clients/chromium.ts";
+import { PageVisit } from "../../testkit/clients/page-visit.ts";
+import { type System, startSystem } from "../../testkit/fleet/system.ts";
+import { ChaosProxy } from "../../testkit/redis/chaos-proxy.ts";
 
 const chromiumPath = findChromium();
 const VOICE = "simGermanAnna000000A";

@@ -1,11 +1,11 @@
 import { openPageRoutes } from "@tts-labs/edge/http/page-routes";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { findChromium, launchChromium } from "../harness/chromium.ts";
-import { FakeEdge, type FakeEdgeOptions } from "../harness/fake-edge.ts";
-import { humOf } from "../harness/hum.ts";
-import { cancelledAfter, HEADER, STARTED } from "../harness/one-utterance.ts";
-import { PageVisit } from "../harness/page-visit.ts";
+import { findChromium, launchChromium } from "../../testkit/clients/chromium.ts";
+import { cancelledAfter, HEADER, STARTED } from "../../testkit/clients/one-utterance.ts";
+import { PageVisit } from "../../testkit/clients/page-visit.ts";
+import { FakeEdge, type FakeEdgeOptions } from "../../testkit/fleet/fake-edge.ts";
+import { humOf } from "../../testkit/speech/hum.ts";
 
 const chromiumPath = findChromium();
 if (chromiumPath === undefined) {

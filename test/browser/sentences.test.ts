@@ -1,9 +1,9 @@
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import { findChromium, launchChromium } from "../harness/chromium.ts";
-import { joinedPcm, renderSentences, wordStarts } from "../harness/joined-speech.ts";
-import { PageVisit } from "../harness/page-visit.ts";
-import { type System, startSystem } from "../harness/system.ts";
+import { findChromium, launchChromium } from "../../testkit/clients/chromium.ts";
+import { PageVisit } from "../../testkit/clients/page-visit.ts";
+import { type System, startSystem } from "../../testkit/fleet/system.ts";
+import { joinedPcm, renderSentences, wordStarts } from "../../testkit/speech/joined-speech.ts";
 
 const chromiumPath = findChromium();
 const VOICE = "simGermanAnna000000A";

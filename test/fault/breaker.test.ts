@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, describe, expect, inject, it } from "vitest";
-import { NativeClient } from "../harness/native-client.ts";
-import { type System, startSystem } from "../harness/system.ts";
+import { NativeClient } from "../../testkit/clients/native-client.ts";
+import { type System, startSystem } from "../../testkit/fleet/system.ts";
 
 const WORKERS = 3;
 /** Long enough for a round of requests on a busy machine. */

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { afterEach, describe, expect, inject, it } from "vitest";
-import { NativeClient } from "../harness/native-client.ts";
-import { type System, startSystem } from "../harness/system.ts";
+import { NativeClient } from "../../testkit/clients/native-client.ts";
+import { type System, startSystem } from "../../testkit/fleet/system.ts";
 
 const SESSIONS = 300;
 const SLOTS = 15;

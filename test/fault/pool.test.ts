@@ -11,7 +11,7 @@ import {
 import { silentObserver } from "@tts-labs/worker/elevenlabs/observer";
 import type { PoolOptions } from "@tts-labs/worker/elevenlabs/pool/pool";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { Random } from "../harness/random.ts";
+import { Random } from "../../testkit/ground/random.ts";
 
 /** Upgrades take 180 ms, as the real ones do; what is measured comes after so long. */
 const SETTLING_MS = 3_000;

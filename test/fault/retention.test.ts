@@ -1,11 +1,11 @@
 import { isCluster } from "@tts-labs/core/redis/client";
 import type { StreamStore } from "@tts-labs/core/stream/stream";
 import { afterEach, describe, expect, inject, test } from "vitest";
-import { type EdgeAlone, type EdgeAloneOptions, startEdgeAlone } from "../harness/edge-alone.ts";
-import { fakeSpeechOf } from "../harness/fake-worker.ts";
-import { Gate } from "../harness/gate.ts";
-import { NativeClient } from "../harness/native-client.ts";
-import { ResumingTestClient } from "../harness/resuming-client.ts";
+import { NativeClient } from "../../testkit/clients/native-client.ts";
+import { ResumingTestClient } from "../../testkit/clients/resuming-client.ts";
+import { type EdgeAlone, type EdgeAloneOptions, startEdgeAlone } from "../../testkit/fleet/edge-alone.ts";
+import { fakeSpeechOf } from "../../testkit/fleet/fake-worker.ts";
+import { Gate } from "../../testkit/ground/gate.ts";
 
 /** 4 s, 200 KB: within the replay window, beyond what may be unconfirmed. */
 const TEXT = "Nobody keeps what everybody has heard already. ".repeat(4);

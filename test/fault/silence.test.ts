@@ -1,7 +1,7 @@
 import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { afterEach, describe, expect, inject, it } from "vitest";
-import { NativeClient } from "../harness/native-client.ts";
-import { type System, startSystem } from "../harness/system.ts";
+import { NativeClient } from "../../testkit/clients/native-client.ts";
+import { type System, startSystem } from "../../testkit/fleet/system.ts";
 
 const TEXT = "The river bends three times.";
 const VOICE = "simEnglishGrace0000A";

@@ -1,7 +1,7 @@
 import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { expect, inject, it } from "vitest";
-import { NativeClient } from "../harness/native-client.ts";
-import { startSystem } from "../harness/system.ts";
+import { NativeClient } from "../../testkit/clients/native-client.ts";
+import { startSystem } from "../../testkit/fleet/system.ts";
 
 /**
  * One utterance, from a person's words to a person's ear. Read this first: it shows every part of the

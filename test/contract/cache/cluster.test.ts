@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe } from "vitest";
-import { type PrivateCluster, startPrivateCluster } from "../../../scripts/private-cluster.ts";
+import { type PrivateCluster, startPrivateCluster } from "../../../testkit/redis/private-cluster.ts";
 import { boundContract, cacheContract } from "./contract.ts";
 import { flightsContract, redisFlights } from "./flights-contract.ts";
 import { redisCaches } from "./stores.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe } from "vitest";
-import { type PrivateCluster, startPrivateCluster } from "../../harness/private-cluster.ts";
+import { type PrivateCluster, startPrivateCluster } from "../../../testkit/redis/private-cluster.ts";
 import { governorContract } from "./contract.ts";
 
 describe("the governor over a three-node Redis Cluster", () => {

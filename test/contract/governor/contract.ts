@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { SlotLease } from "@tts-labs/core/governor/governor";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { Random } from "../../harness/random.ts";
+import { Random } from "../../../testkit/ground/random.ts";
 import { acquire, Fleet, type Member } from "./fleet.ts";
 
 /** What a governor promises over any Redis. */

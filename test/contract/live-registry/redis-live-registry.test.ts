@@ -5,7 +5,7 @@ import { Keys } from "@tts-labs/core/redis/keys";
 import type { LiveRegistry, SessionRecord, UtteranceRecord } from "@tts-labs/core/session/live-registry";
 import { openLiveRegistry } from "@tts-labs/core/session/redis-live-registry";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test, vi } from "vitest";
-import { startPrivateCluster } from "../../harness/private-cluster.ts";
+import { startPrivateCluster } from "../../../testkit/redis/private-cluster.ts";
 
 const session = (sessionId: string, change: Partial<SessionRecord> = {}): SessionRecord => ({
   sessionId,

@@ -3,7 +3,7 @@ import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises"
 import { silentLogger } from "@tts-labs/core/logger";
 import { Cluster, closeRedis, openRedis } from "@tts-labs/core/redis/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type PrivateCluster, startPrivateCluster } from "../../harness/private-cluster.ts";
+import { type PrivateCluster, startPrivateCluster } from "../../../testkit/redis/private-cluster.ts";
 
 /** From its first answer to ready it takes some 20 turns of the event loop. */
 const TURNS = 30;

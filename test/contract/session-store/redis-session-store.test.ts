@@ -11,7 +11,7 @@ import type {
   StoredUtterance,
 } from "@tts-labs/core/session/session-store";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test, vi } from "vitest";
-import { startPrivateCluster } from "../../../scripts/private-cluster.ts";
+import { startPrivateCluster } from "../../../testkit/redis/private-cluster.ts";
 
 const TOKEN = "a-token-that-only-its-client-knows";
 const NEXT = "the-token-that-takes-the-place-of-it";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe } from "vitest";
-import { type PrivateCluster, startPrivateCluster } from "../../harness/private-cluster.ts";
+import { type PrivateCluster, startPrivateCluster } from "../../../testkit/redis/private-cluster.ts";
 import { streamContract } from "./contract.ts";
 import { redisStores } from "./stores.ts";
 

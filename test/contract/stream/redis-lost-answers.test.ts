@@ -1,6 +1,6 @@
 import type { StreamObserver } from "@tts-labs/core/stream/observer";
 import { afterEach, beforeEach, describe, expect, inject, it, vi } from "vitest";
-import { ChaosProxy } from "../../harness/chaos-proxy.ts";
+import { ChaosProxy } from "../../../testkit/redis/chaos-proxy.ts";
 import { entries, entry, newStream, readAll, TTL_MS, upTo } from "./speech.ts";
 import { redisStores, type StoreOptions, type Stores } from "./stores.ts";
 

@@ -6,7 +6,7 @@ import { RedisWantedRoutes } from "@tts-labs/edge/wanted-routes";
 import { type SpeechOptions, toSpeechOptions } from "@tts-labs/protocol/speech-options";
 import { followWantedRoutes } from "@tts-labs/worker/wanted-routes";
 import { afterEach, beforeEach, expect, inject, test, vi } from "vitest";
-import { keysWithoutTtl } from "../../harness/keys-without-ttl.ts";
+import { keysWithoutTtl } from "../../../testkit/redis/keys-without-ttl.ts";
 
 const speechOf = (voice: string): SpeechOptions =>
   toSpeechOptions({}, { voice, model: "eleven_flash_v2_5", sampleRateHz: 24_000 });

@@ -1,8 +1,8 @@
 import { afterEach, expect, inject, test } from "vitest";
-import { type EdgeAlone, startEdgeAlone } from "../../harness/edge-alone.ts";
-import { fakeSpeechOf } from "../../harness/fake-worker.ts";
-import { metric } from "../../harness/metrics.ts";
-import { NativeClient } from "../../harness/native-client.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { type EdgeAlone, startEdgeAlone } from "../../../testkit/fleet/edge-alone.ts";
+import { fakeSpeechOf } from "../../../testkit/fleet/fake-worker.ts";
+import { metric } from "../../../testkit/ground/metrics.ts";
 
 const MAX_LAG_MS = 60;
 /** Length of each stretch of work that keeps the edge's event loop, which is also ours, from all else. */

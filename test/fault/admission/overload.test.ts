@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, inject, test } from "vitest";
-import { type EdgeAlone, startEdgeAlone } from "../../harness/edge-alone.ts";
-import { fakeSpeechOf } from "../../harness/fake-worker.ts";
-import { metric } from "../../harness/metrics.ts";
-import { NativeClient } from "../../harness/native-client.ts";
-import type { SpokenUtterance } from "../../harness/received-speech.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import type { SpokenUtterance } from "../../../testkit/clients/received-speech.ts";
+import { type EdgeAlone, startEdgeAlone } from "../../../testkit/fleet/edge-alone.ts";
+import { fakeSpeechOf } from "../../../testkit/fleet/fake-worker.ts";
+import { metric } from "../../../testkit/ground/metrics.ts";
 
 /** About 6 s of speech; no two alike, so that none is another's. */
 const textOf = (i: number) =>

@@ -1,10 +1,10 @@
 import { SpeechClient } from "@tts-labs/client/speech-client";
 import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { ChaosProxy } from "../../harness/chaos-proxy.ts";
-import { hearCut } from "../../harness/hear-cut.ts";
-import { metric } from "../../harness/metrics.ts";
-import { type System, startSystem } from "../../harness/system.ts";
+import { hearCut } from "../../../testkit/clients/hear-cut.ts";
+import { type System, startSystem } from "../../../testkit/fleet/system.ts";
+import { metric } from "../../../testkit/ground/metrics.ts";
+import { ChaosProxy } from "../../../testkit/redis/chaos-proxy.ts";
 
 const VOICE = "simGermanAnna000000A";
 const TEXT = "Der Zug nach Köln fährt heute von Gleis sieben, mit einer Verspätung von zwanzig Minuten.";

@@ -2,9 +2,9 @@ import { silentLogger } from "@tts-labs/core/logger";
 import { openRedis, type RedisConnection } from "@tts-labs/core/redis/client";
 import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { metric } from "../../harness/metrics.ts";
-import { ResumingTestClient } from "../../harness/resuming-client.ts";
-import { type System, startSystem } from "../../harness/system.ts";
+import { ResumingTestClient } from "../../../testkit/clients/resuming-client.ts";
+import { type System, startSystem } from "../../../testkit/fleet/system.ts";
+import { metric } from "../../../testkit/ground/metrics.ts";
 
 /** It is heard from the cache: what it leaves in Redis is its session's record, and that must do. */
 const VOICE = "simGermanAnna000000A";

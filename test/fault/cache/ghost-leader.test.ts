@@ -1,8 +1,8 @@
 import { afterEach, expect, inject, test } from "vitest";
-import { type EdgeAlone, startEdgeAlone } from "../../harness/edge-alone.ts";
-import { fakeSpeechOf } from "../../harness/fake-worker.ts";
-import { Gate } from "../../harness/gate.ts";
-import { NativeClient } from "../../harness/native-client.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { type EdgeAlone, startEdgeAlone } from "../../../testkit/fleet/edge-alone.ts";
+import { fakeSpeechOf } from "../../../testkit/fleet/fake-worker.ts";
+import { Gate } from "../../../testkit/ground/gate.ts";
 
 const TEXT = "Somebody has said that he would say this, and was never heard of again.";
 const PICKUP_TIMEOUT_MS = 10_000;

@@ -8,8 +8,8 @@ import type { Keeps } from "@tts-labs/edge/shared-speech/speech-cache";
 import { FAULTS, type FaultName } from "@tts-labs/simulator/faults/faults";
 import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { type System, type SystemOptions, startSystem } from "../../../testkit/fleet/system.ts";
 import { readAll } from "../../contract/cache/speech.ts";
-import { type System, type SystemOptions, startSystem } from "../../harness/system.ts";
 
 const VOICE = "simEnglishGrace0000A";
 const TEXT = "Good morning, this is a sentence that is long enough to be cut in several pieces.";

@@ -1,7 +1,7 @@
 import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { expect, inject, it, onTestFinished } from "vitest";
-import { NativeClient } from "../../harness/native-client.ts";
-import { startSystem } from "../../harness/system.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { startSystem } from "../../../testkit/fleet/system.ts";
 
 const VOICE = "simEnglishGrace0000A";
 const KNOWN = "The ferry leaves at noon.";

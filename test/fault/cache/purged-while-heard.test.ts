@@ -3,10 +3,10 @@ import { toCacheKey } from "@tts-labs/core/cache/cache-key";
 import { openRedisAudioCache } from "@tts-labs/core/cache/redis-audio-cache";
 import { silentLogger } from "@tts-labs/core/logger";
 import { expect, inject, onTestFinished, test } from "vitest";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { startEdgeAlone } from "../../../testkit/fleet/edge-alone.ts";
+import { metric } from "../../../testkit/ground/metrics.ts";
 import { speech } from "../../contract/cache/speech.ts";
-import { startEdgeAlone } from "../../harness/edge-alone.ts";
-import { metric } from "../../harness/metrics.ts";
-import { NativeClient } from "../../harness/native-client.ts";
 
 const TEXT = "A long story that everybody knows.";
 const VOICE = "simEnglishGrace0000A";

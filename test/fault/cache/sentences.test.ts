@@ -1,16 +1,16 @@
 import { SpeechClient } from "@tts-labs/client/speech-client";
 import { afterEach, describe, expect, inject, test } from "vitest";
 import { startFleet } from "../../../scripts/supervisor/fleet.ts";
-import { ChaosProxy } from "../../harness/chaos-proxy.ts";
-import { fakeSpeechOf } from "../../harness/fake-worker.ts";
-import { Gate } from "../../harness/gate.ts";
-import { hearCut } from "../../harness/hear-cut.ts";
-import { joinedPcm, renderSentences } from "../../harness/joined-speech.ts";
-import { metric } from "../../harness/metrics.ts";
-import { NativeClient } from "../../harness/native-client.ts";
-import { ResumingTestClient } from "../../harness/resuming-client.ts";
-import { startSystem } from "../../harness/system.ts";
-import { startTwoEdges } from "../../harness/two-edges.ts";
+import { hearCut } from "../../../testkit/clients/hear-cut.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { ResumingTestClient } from "../../../testkit/clients/resuming-client.ts";
+import { fakeSpeechOf } from "../../../testkit/fleet/fake-worker.ts";
+import { startSystem } from "../../../testkit/fleet/system.ts";
+import { startTwoEdges } from "../../../testkit/fleet/two-edges.ts";
+import { Gate } from "../../../testkit/ground/gate.ts";
+import { metric } from "../../../testkit/ground/metrics.ts";
+import { ChaosProxy } from "../../../testkit/redis/chaos-proxy.ts";
+import { joinedPcm, renderSentences } from "../../../testkit/speech/joined-speech.ts";
 
 const VOICE = "simEnglishGrace0000A";
 const KNOWN = [

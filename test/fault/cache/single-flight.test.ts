@@ -3,8 +3,8 @@ import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Truths } from "../../../scripts/chaos/truth.ts";
 import { type Fleet, startFleet } from "../../../scripts/supervisor/fleet.ts";
-import { NativeClient } from "../../harness/native-client.ts";
-import type { SpokenUtterance } from "../../harness/received-speech.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import type { SpokenUtterance } from "../../../testkit/clients/received-speech.ts";
 
 const VOICE = "simGermanAnna000000A";
 const CLIENTS = 500;

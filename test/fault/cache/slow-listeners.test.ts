@@ -3,11 +3,11 @@ import type { UtteranceJob } from "@tts-labs/core/queue/utterance-job";
 import { defaultEdgeConfig } from "@tts-labs/edge/config";
 import { startEdge } from "@tts-labs/edge/main";
 import { expect, inject, onTestFinished, test } from "vitest";
-import { type EdgeAlone, startEdgeAlone } from "../../harness/edge-alone.ts";
-import { fakeSpeechOf } from "../../harness/fake-worker.ts";
-import { Gate } from "../../harness/gate.ts";
-import { metric } from "../../harness/metrics.ts";
-import { NativeClient } from "../../harness/native-client.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { type EdgeAlone, startEdgeAlone } from "../../../testkit/fleet/edge-alone.ts";
+import { fakeSpeechOf } from "../../../testkit/fleet/fake-worker.ts";
+import { Gate } from "../../../testkit/ground/gate.ts";
+import { metric } from "../../../testkit/ground/metrics.ts";
 
 /** Far more than the kernel's socket buffers, the edge, and the stream's bound hold together: 22 MB. */
 const LONG = "Whoever stops reading makes everybody behind him wait. ".repeat(400);

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { cutClient } from "../../../scripts/chaos/scenarios/edges.ts";
-import { LIMIT_MS, runSmall } from "../../harness/chaos-run.ts";
+import { LIMIT_MS, runSmall } from "../../../testkit/fleet/chaos-run.ts";
 
 it.concurrent(
   "clients whose connections are cut at random hear what they would have heard, byte for byte",

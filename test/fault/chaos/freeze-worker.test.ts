@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { freezeWorker } from "../../../scripts/chaos/scenarios/workers.ts";
-import { LIMIT_MS, runSmall } from "../../harness/chaos-run.ts";
+import { LIMIT_MS, runSmall } from "../../../testkit/fleet/chaos-run.ts";
 
 it.concurrent(
   "a worker frozen past its lock is followed by others, and harms nothing when it thaws",

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { killEdge } from "../../../scripts/chaos/scenarios/edges.ts";
-import { LIMIT_MS, runSmall } from "../../harness/chaos-run.ts";
+import { LIMIT_MS, runSmall } from "../../../testkit/fleet/chaos-run.ts";
 
 it.concurrent(
   "the clients of an edge that is killed go on at another, from the very sample",

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { killWorker } from "../../../scripts/chaos/scenarios/workers.ts";
-import { LIMIT_MS, runSmall } from "../../harness/chaos-run.ts";
+import { LIMIT_MS, runSmall } from "../../../testkit/fleet/chaos-run.ts";
 
 it.concurrent(
   "workers killed in mid-utterance are followed by others, who go on at the word being spoken",

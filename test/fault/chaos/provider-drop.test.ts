@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { providerDrop } from "../../../scripts/chaos/scenarios/provider.ts";
-import { LIMIT_MS, runSmall } from "../../harness/chaos-run.ts";
+import { LIMIT_MS, runSmall } from "../../../testkit/fleet/chaos-run.ts";
 
 it.concurrent(
   "an utterance whose provider breaks off goes on at the word being spoken, on a fresh socket",

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { providerHang } from "../../../scripts/chaos/scenarios/provider.ts";
-import { LIMIT_MS, runSmall } from "../../harness/chaos-run.ts";
+import { LIMIT_MS, runSmall } from "../../../testkit/fleet/chaos-run.ts";
 
 it.concurrent(
   "an utterance whose provider stops without a word goes on, on a fresh socket",

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { providerSilent } from "../../../scripts/chaos/scenarios/provider.ts";
-import { LIMIT_MS, runSmall } from "../../harness/chaos-run.ts";
+import { LIMIT_MS, runSmall } from "../../../testkit/fleet/chaos-run.ts";
 
 it.concurrent(
   "an utterance whose provider stays silent, or is done without a sample, is spoken on a fresh socket",

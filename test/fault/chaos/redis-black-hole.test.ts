@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { redisBlackHole } from "../../../scripts/chaos/scenarios/redis.ts";
-import { LIMIT_MS, runSmall } from "../../harness/chaos-run.ts";
+import { LIMIT_MS, runSmall } from "../../../testkit/fleet/chaos-run.ts";
 
 it.concurrent(
   "links to Redis that die without a close interrupt nobody for good",

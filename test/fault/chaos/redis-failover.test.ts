@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { redisFailover } from "../../../scripts/chaos/scenarios/redis.ts";
-import { LIMIT_MS, runSmall } from "../../harness/chaos-run.ts";
+import { LIMIT_MS, runSmall } from "../../../testkit/fleet/chaos-run.ts";
 
 it.concurrent(
   "primaries of a cluster may be killed: their replicas have it all",

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { restartRedisEmpty } from "../../../scripts/chaos/scenarios/redis.ts";
-import { LIMIT_MS, runSmall } from "../../harness/chaos-run.ts";
+import { LIMIT_MS, runSmall } from "../../../testkit/fleet/chaos-run.ts";
 
 it.concurrent(
   "a Redis that comes back empty ends what is under way, told and retryable, and every session goes on",

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { restartRedis } from "../../../scripts/chaos/scenarios/redis.ts";
-import { LIMIT_MS, runSmall } from "../../harness/chaos-run.ts";
+import { LIMIT_MS, runSmall } from "../../../testkit/fleet/chaos-run.ts";
 
 it.concurrent(
   "a Redis that is killed and comes back with its data interrupts nobody for good",

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { rollingRestart } from "../../../scripts/chaos/scenarios/rolling-restart.ts";
-import { LIMIT_MS, runSmall } from "../../harness/chaos-run.ts";
+import { LIMIT_MS, runSmall } from "../../../testkit/fleet/chaos-run.ts";
 
 it.concurrent(
   "every process is replaced, one after the other, and nobody hears it",

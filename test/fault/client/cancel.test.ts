@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest";
-import { Random } from "../../../scripts/random.ts";
-import { SAMPLES_PER_CHARACTER } from "../../harness/fake-worker.ts";
-import { NativeClient } from "../../harness/native-client.ts";
-import { ResumingTestClient } from "../../harness/resuming-client.ts";
-import { startTwoEdges, type TwoEdges } from "../../harness/two-edges.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { ResumingTestClient } from "../../../testkit/clients/resuming-client.ts";
+import { SAMPLES_PER_CHARACTER } from "../../../testkit/fleet/fake-worker.ts";
+import { startTwoEdges, type TwoEdges } from "../../../testkit/fleet/two-edges.ts";
+import { Random } from "../../../testkit/ground/random.ts";
 
 const CUTS = 100;
 /** A player tells how far it has come 10 times a second; the fake worker speaks three times as fast as people do. */

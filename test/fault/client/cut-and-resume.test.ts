@@ -3,9 +3,9 @@ import { type ConnectOptions, SpeechClient } from "@tts-labs/client/speech-clien
 import type { SpokenWord, Utterance } from "@tts-labs/client/utterance";
 import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import { Random } from "../../../scripts/random.ts";
-import { ChaosProxy } from "../../harness/chaos-proxy.ts";
-import { type System, startSystem } from "../../harness/system.ts";
+import { type System, startSystem } from "../../../testkit/fleet/system.ts";
+import { Random } from "../../../testkit/ground/random.ts";
+import { ChaosProxy } from "../../../testkit/redis/chaos-proxy.ts";
 
 const VOICE = "simGermanAnna000000A";
 const TEXT =

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, inject, onTestFinished, test } from "vitest";
-import { Random } from "../../../scripts/random.ts";
-import { fakeSpeechOf } from "../../harness/fake-worker.ts";
-import { Gate } from "../../harness/gate.ts";
-import { ResumingTestClient } from "../../harness/resuming-client.ts";
-import { startTwoEdges, type TwoEdges } from "../../harness/two-edges.ts";
+import { ResumingTestClient } from "../../../testkit/clients/resuming-client.ts";
+import { fakeSpeechOf } from "../../../testkit/fleet/fake-worker.ts";
+import { startTwoEdges, type TwoEdges } from "../../../testkit/fleet/two-edges.ts";
+import { Gate } from "../../../testkit/ground/gate.ts";
+import { Random } from "../../../testkit/ground/random.ts";
 
 const TEXT = "Somebody walks into a tunnel in the middle of this sentence, and out of it again. ";
 /** Less than a socket's buffers hold on this machine. */

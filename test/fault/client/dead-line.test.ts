@@ -1,8 +1,8 @@
 import { type ConnectOptions, SpeechClient } from "@tts-labs/client/speech-client";
 import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
-import { ChaosProxy } from "../../harness/chaos-proxy.ts";
-import { type System, startSystem } from "../../harness/system.ts";
+import { type System, startSystem } from "../../../testkit/fleet/system.ts";
+import { ChaosProxy } from "../../../testkit/redis/chaos-proxy.ts";
 
 const VOICE = "simGermanAnna000000A";
 const TEXT = "Der Zug nach Köln fährt heute von Gleis sieben.";

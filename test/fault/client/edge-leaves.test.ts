@@ -1,7 +1,7 @@
 import { SpeechClient } from "@tts-labs/client/speech-client";
 import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { expect, inject, it } from "vitest";
-import { startSystem } from "../../harness/system.ts";
+import { startSystem } from "../../../testkit/fleet/system.ts";
 
 const VOICE = "simGermanAnna000000A";
 const TEXT =

@@ -5,10 +5,10 @@ import {
   MAX_UTTERANCE_CHARACTERS,
 } from "@tts-labs/protocol/limits";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { type EdgeAlone, startEdgeAlone } from "../../harness/edge-alone.ts";
-import { fakeSpeechOf } from "../../harness/fake-worker.ts";
-import { NativeClient } from "../../harness/native-client.ts";
-import { Random } from "../../harness/random.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { type EdgeAlone, startEdgeAlone } from "../../../testkit/fleet/edge-alone.ts";
+import { fakeSpeechOf } from "../../../testkit/fleet/fake-worker.ts";
+import { Random } from "../../../testkit/ground/random.ts";
 
 /** What a client sends, the code it gets, and words that help. A list is sent message by message. */
 type Case = readonly [what: string, send: string | Uint8Array | readonly string[], ErrorCode, RegExp];

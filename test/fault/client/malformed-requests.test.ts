@@ -4,8 +4,8 @@ import { gzipSync } from "node:zlib";
 import type { ErrorCode } from "@tts-labs/protocol/errors";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { WebSocket } from "ws";
-import { type EdgeAlone, startEdgeAlone } from "../../harness/edge-alone.ts";
-import { NativeClient } from "../../harness/native-client.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { type EdgeAlone, startEdgeAlone } from "../../../testkit/fleet/edge-alone.ts";
 
 interface Request {
   readonly method?: string;

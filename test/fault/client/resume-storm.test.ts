@@ -1,7 +1,7 @@
 import { describe, expect, inject, onTestFinished, test } from "vitest";
-import { fakeSpeechOf } from "../../harness/fake-worker.ts";
-import { ResumingTestClient } from "../../harness/resuming-client.ts";
-import { startTwoEdges, type TwoEdges } from "../../harness/two-edges.ts";
+import { ResumingTestClient } from "../../../testkit/clients/resuming-client.ts";
+import { fakeSpeechOf } from "../../../testkit/fleet/fake-worker.ts";
+import { startTwoEdges, type TwoEdges } from "../../../testkit/fleet/two-edges.ts";
 
 const TEXT = "However many connections ask for this at once, one of them gets it, and all of it. ".repeat(4);
 const AT_ONCE = 30;

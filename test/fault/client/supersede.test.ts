@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import { describe, expect, inject, onTestFinished, test, vi } from "vitest";
 import { WebSocket } from "ws";
-import { fakeSpeechOf } from "../../harness/fake-worker.ts";
-import { metric } from "../../harness/metrics.ts";
-import { NativeClient } from "../../harness/native-client.ts";
-import { ResumingTestClient } from "../../harness/resuming-client.ts";
-import { startTwoEdges, type TwoEdges } from "../../harness/two-edges.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { ResumingTestClient } from "../../../testkit/clients/resuming-client.ts";
+import { fakeSpeechOf } from "../../../testkit/fleet/fake-worker.ts";
+import { startTwoEdges, type TwoEdges } from "../../../testkit/fleet/two-edges.ts";
+import { metric } from "../../../testkit/ground/metrics.ts";
 
 const TEXT = "Nobody but its client may go on with a session, and only over one connection. ".repeat(2);
 const nothing = { sessions: 0, utterances: 0, backgroundWork: 0 };

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, inject, test } from "vitest";
 import { type Fleet, startFleet } from "../../../scripts/supervisor/fleet.ts";
-import { NativeClient } from "../../harness/native-client.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
 
 let fleet: Fleet | undefined;
 const clients: NativeClient[] = [];

@@ -1,6 +1,6 @@
 import { afterEach, expect, inject, test } from "vitest";
-import { NativeClient } from "../../harness/native-client.ts";
-import { startSystem } from "../../harness/system.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { startSystem } from "../../../testkit/fleet/system.ts";
 
 const TEXT =
   "The worker that began this sentence is sent home in the middle of it. Another takes the page from its hand, " +

@@ -5,8 +5,8 @@ import { startSimulator } from "@tts-labs/simulator/main";
 import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import type { WorkerConfig } from "@tts-labs/worker/config";
 import { describe, expect, inject, it, onTestFinished } from "vitest";
-import { NativeClient } from "../../harness/native-client.ts";
-import { type System, startSystem } from "../../harness/system.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { type System, startSystem } from "../../../testkit/fleet/system.ts";
 
 const TEXT = "The river bends three times before it reaches the old stone bridge.";
 const GRACE = "simEnglishGrace0000A";

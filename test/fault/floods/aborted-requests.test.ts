@@ -3,8 +3,8 @@ import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DEFAULT_LIMITS } from "@tts-labs/edge/budget/edge-budget";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
-import { type EdgeAlone, type EdgeAloneOptions, startEdgeAlone } from "../../harness/edge-alone.ts";
-import { fakeSpeechOf } from "../../harness/fake-worker.ts";
+import { type EdgeAlone, type EdgeAloneOptions, startEdgeAlone } from "../../../testkit/fleet/edge-alone.ts";
+import { fakeSpeechOf } from "../../../testkit/fleet/fake-worker.ts";
 
 const TEXT = "Asked for and given up.";
 const ABORTED = 400;

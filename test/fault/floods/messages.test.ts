@@ -1,9 +1,9 @@
 import { CONNECTION_LIMITS, EDGE_LIMITS } from "@tts-labs/edge/budget/limits";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
-import { type EdgeAlone, type EdgeAloneOptions, startEdgeAlone } from "../../harness/edge-alone.ts";
-import { FLOODS } from "../../harness/floods/flood-kinds.ts";
-import { witness } from "../../harness/floods/flood-witness.ts";
-import { runFlood } from "../../harness/floods/run-flood.ts";
+import { type EdgeAlone, type EdgeAloneOptions, startEdgeAlone } from "../../../testkit/fleet/edge-alone.ts";
+import { FLOODS } from "../../../testkit/floods/flood-kinds.ts";
+import { witness } from "../../../testkit/floods/flood-witness.ts";
+import { runFlood } from "../../../testkit/floods/run-flood.ts";
 
 /** Seconds of each kind; `npm run bench -- floods` floods for longer, and judges to 100 ms. */
 const SECONDS = 1;

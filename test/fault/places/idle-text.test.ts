@@ -1,8 +1,8 @@
 import { afterEach, expect, inject, test } from "vitest";
-import { metric } from "../../harness/metrics.ts";
-import { NativeClient } from "../../harness/native-client.ts";
-import { ResumingTestClient } from "../../harness/resuming-client.ts";
-import { type System, type SystemOptions, startSystem } from "../../harness/system.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { ResumingTestClient } from "../../../testkit/clients/resuming-client.ts";
+import { type System, type SystemOptions, startSystem } from "../../../testkit/fleet/system.ts";
+import { metric } from "../../../testkit/ground/metrics.ts";
 
 /** The shortest pause that is noticed, so that tests do not wait for long. */
 const IDLE_TEXT_MS = 1_200;

@@ -1,9 +1,9 @@
 import type { WorkerConfig } from "@tts-labs/worker/config";
 import { afterEach, expect, inject, test } from "vitest";
-import { metric } from "../../harness/metrics.ts";
-import { NativeClient } from "../../harness/native-client.ts";
-import { ResumingTestClient } from "../../harness/resuming-client.ts";
-import { type System, type SystemOptions, startSystem } from "../../harness/system.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { ResumingTestClient } from "../../../testkit/clients/resuming-client.ts";
+import { type System, type SystemOptions, startSystem } from "../../../testkit/fleet/system.ts";
+import { metric } from "../../../testkit/ground/metrics.ts";
 
 const SOCKETS = 200;
 const PLACES: Partial<WorkerConfig> = { concurrency: 100 };

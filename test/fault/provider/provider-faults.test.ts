@@ -8,8 +8,8 @@ import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { defaultWorkerConfig } from "@tts-labs/worker/config";
 import { type RunningWorker, startWorker } from "@tts-labs/worker/main";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
-import { HandEdge, SPEECH } from "../../harness/hand-edge.ts";
-import type { Heard } from "../../harness/listen-to.ts";
+import type { Heard } from "../../../testkit/clients/listen-to.ts";
+import { HandEdge, SPEECH } from "../../../testkit/fleet/hand-edge.ts";
 
 /**
  * Every fault of docs/elevenlabs.md 8.3, met by a whole worker: job in, simulator upstream, audio out.

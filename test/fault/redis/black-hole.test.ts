@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, inject, test } from "vitest";
-import type { BlackHole } from "../../../scripts/chaos/tcp-proxy.ts";
-import { ChaosProxy } from "../../harness/chaos-proxy.ts";
-import { NativeClient } from "../../harness/native-client.ts";
-import { awaitPausesAtEnd } from "../../harness/redis-pauses.ts";
-import { startSystem } from "../../harness/system.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { startSystem } from "../../../testkit/fleet/system.ts";
+import type { BlackHole } from "../../../testkit/redis/chaos-proxy.ts";
+import { ChaosProxy } from "../../../testkit/redis/chaos-proxy.ts";
+import { awaitPausesAtEnd } from "../../../testkit/redis/redis-pauses.ts";
 
 /** From the moment links die until speech is heard again; the guard's own limit is 4 s. */
 const RECOVERY_LIMIT_MS = 15_000;

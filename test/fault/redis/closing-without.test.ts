@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "vitest";
 import { startPrivateRedis } from "../../../scripts/private-redis.ts";
 import { startFleet } from "../../../scripts/supervisor/fleet.ts";
-import { NativeClient } from "../../harness/native-client.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
 
 /** Ctrl-C must not feel stuck. Redis, which the same Ctrl-C reaches, may be gone first. */
 const GONE_WITHIN_MS = 3_000;

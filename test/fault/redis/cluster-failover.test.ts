@@ -1,11 +1,11 @@
 import { slotOf } from "@tts-labs/core/redis/slot";
 import { afterEach, expect, test } from "vitest";
-import { type EdgeAlone, startEdgeAlone } from "../../harness/edge-alone.ts";
-import { fakeSpeechOf } from "../../harness/fake-worker.ts";
-import { Gate } from "../../harness/gate.ts";
-import { NativeClient } from "../../harness/native-client.ts";
-import { startPrivateCluster } from "../../harness/private-cluster.ts";
-import { awaitPausesAtEnd } from "../../harness/redis-pauses.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { type EdgeAlone, startEdgeAlone } from "../../../testkit/fleet/edge-alone.ts";
+import { fakeSpeechOf } from "../../../testkit/fleet/fake-worker.ts";
+import { Gate } from "../../../testkit/ground/gate.ts";
+import { startPrivateCluster } from "../../../testkit/redis/private-cluster.ts";
+import { awaitPausesAtEnd } from "../../../testkit/redis/redis-pauses.ts";
 
 /** No two alike, so that none is another's. */
 const textOf = (i: number) =>

@@ -4,9 +4,9 @@ import { type Cluster, closeRedis, openRedis, type RedisConnection } from "@tts-
 import { guardOf } from "@tts-labs/core/redis/link-guard";
 import type { Redis } from "ioredis";
 import { afterEach, describe, expect, inject, test } from "vitest";
-import { ChaosProxy } from "../../harness/chaos-proxy.ts";
-import { startPrivateCluster } from "../../harness/private-cluster.ts";
-import { startPrivateSentinel } from "../../harness/private-sentinel.ts";
+import { ChaosProxy } from "../../../testkit/redis/chaos-proxy.ts";
+import { startPrivateCluster } from "../../../testkit/redis/private-cluster.ts";
+import { startPrivateSentinel } from "../../../testkit/redis/private-sentinel.ts";
 
 const closers: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

@@ -2,12 +2,12 @@ import { once } from "node:events";
 import { Redis } from "ioredis";
 import { afterEach, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { ChaosProxy } from "../../harness/chaos-proxy.ts";
-import { type EdgeAlone, startEdgeAlone } from "../../harness/edge-alone.ts";
-import { fakeSpeechOf, SAMPLES_PER_CHARACTER } from "../../harness/fake-worker.ts";
-import { Gate } from "../../harness/gate.ts";
-import { NativeClient } from "../../harness/native-client.ts";
-import { RedisPlace } from "../../harness/redis-place.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { type EdgeAlone, startEdgeAlone } from "../../../testkit/fleet/edge-alone.ts";
+import { fakeSpeechOf, SAMPLES_PER_CHARACTER } from "../../../testkit/fleet/fake-worker.ts";
+import { Gate } from "../../../testkit/ground/gate.ts";
+import { ChaosProxy } from "../../../testkit/redis/chaos-proxy.ts";
+import { RedisPlace } from "../../../testkit/redis/redis-place.ts";
 
 const TEXT = "Whatever happens to Redis while I speak, not one sample of this is lost or said twice. ".repeat(
   3,

@@ -1,9 +1,9 @@
 import { Redis } from "ioredis";
 import { afterEach, describe, expect, test } from "vitest";
 import { startPrivateRedis } from "../../../scripts/private-redis.ts";
-import { NativeClient } from "../../harness/native-client.ts";
-import { awaitPausesAtEnd } from "../../harness/redis-pauses.ts";
-import { type System, startSystem } from "../../harness/system.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { type System, startSystem } from "../../../testkit/fleet/system.ts";
+import { awaitPausesAtEnd } from "../../../testkit/redis/redis-pauses.ts";
 
 awaitPausesAtEnd();
 const closers: (() => Promise<unknown>)[] = [];

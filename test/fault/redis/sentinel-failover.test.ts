@@ -1,12 +1,12 @@
 import { silentLogger } from "@tts-labs/core/logger";
 import { closeRedis, openRedis } from "@tts-labs/core/redis/client";
 import { afterEach, expect, test } from "vitest";
-import { ChaosProxy } from "../../harness/chaos-proxy.ts";
-import { startEdgeAlone } from "../../harness/edge-alone.ts";
-import { fakeSpeechOf } from "../../harness/fake-worker.ts";
-import { NativeClient } from "../../harness/native-client.ts";
-import { type PrivateSentinel, startPrivateSentinel } from "../../harness/private-sentinel.ts";
-import { awaitPausesAtEnd } from "../../harness/redis-pauses.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { startEdgeAlone } from "../../../testkit/fleet/edge-alone.ts";
+import { fakeSpeechOf } from "../../../testkit/fleet/fake-worker.ts";
+import { ChaosProxy } from "../../../testkit/redis/chaos-proxy.ts";
+import { type PrivateSentinel, startPrivateSentinel } from "../../../testkit/redis/private-sentinel.ts";
+import { awaitPausesAtEnd } from "../../../testkit/redis/redis-pauses.ts";
 
 /**
  * A second until the primary counts as gone, the promotion (again after 10 s where it failed), our own way back:

@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest";
-import { ChaosProxy } from "../../harness/chaos-proxy.ts";
-import { type EdgeAlone, startEdgeAlone } from "../../harness/edge-alone.ts";
-import { fakeSpeechOf } from "../../harness/fake-worker.ts";
-import { NativeClient } from "../../harness/native-client.ts";
-import type { SpokenUtterance } from "../../harness/received-speech.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import type { SpokenUtterance } from "../../../testkit/clients/received-speech.ts";
+import { type EdgeAlone, startEdgeAlone } from "../../../testkit/fleet/edge-alone.ts";
+import { fakeSpeechOf } from "../../../testkit/fleet/fake-worker.ts";
+import { ChaosProxy } from "../../../testkit/redis/chaos-proxy.ts";
 
 const TEXT =
   "The further away I am, the smaller are the pieces that come to me, and not one sample is missing.";

@@ -1,9 +1,9 @@
 import type { EdgeConfig } from "@tts-labs/edge/config";
 import { afterEach, describe, expect, inject, test } from "vitest";
-import { type EdgeAlone, startEdgeAlone } from "../../harness/edge-alone.ts";
-import { fakeSpeechOf } from "../../harness/fake-worker.ts";
-import { metric } from "../../harness/metrics.ts";
-import { NativeClient } from "../../harness/native-client.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { type EdgeAlone, startEdgeAlone } from "../../../testkit/fleet/edge-alone.ts";
+import { fakeSpeechOf } from "../../../testkit/fleet/fake-worker.ts";
+import { metric } from "../../../testkit/ground/metrics.ts";
 
 /** Far more than the kernel's socket buffers, the edge, and the stream's bound hold together. */
 const LONG = "Whoever stops reading makes everybody behind him wait. ".repeat(400);

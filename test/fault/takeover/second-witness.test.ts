@@ -5,9 +5,9 @@ import { Keys } from "@tts-labs/core/redis/keys";
 import { defaultWorkerConfig } from "@tts-labs/worker/config";
 import { startWorker } from "@tts-labs/worker/main";
 import { afterEach, expect, inject, test } from "vitest";
-import { metric } from "../../harness/metrics.ts";
-import { NativeClient } from "../../harness/native-client.ts";
-import { startSystem } from "../../harness/system.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { startSystem } from "../../../testkit/fleet/system.ts";
+import { metric } from "../../../testkit/ground/metrics.ts";
 
 const TEXT = "Nobody has heard of this sentence yet.";
 

@@ -1,7 +1,7 @@
 import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { expect, onTestFinished, test } from "vitest";
-import { joinedPcm } from "../../harness/joined-speech.ts";
-import { NativeClient } from "../../harness/native-client.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { joinedPcm } from "../../../testkit/speech/joined-speech.ts";
 import { speakerOf, startSpeakers, VOICE } from "./speech.ts";
 
 const SHORT = "This is the harbour radio.";

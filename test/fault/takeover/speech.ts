@@ -2,9 +2,9 @@ import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { expect } from "vitest";
 import { type Fleet, type FleetOptions, startFleet } from "../../../scripts/supervisor/fleet.ts";
 import type { FleetMember } from "../../../scripts/supervisor/fleet-member.ts";
-import { metric } from "../../harness/metrics.ts";
-import { NativeClient } from "../../harness/native-client.ts";
-import type { SpokenUtterance } from "../../harness/received-speech.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import type { SpokenUtterance } from "../../../testkit/clients/received-speech.ts";
+import { metric } from "../../../testkit/ground/metrics.ts";
 
 export const VOICE = "simEnglishGrace0000A";
 const NUMBERS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];

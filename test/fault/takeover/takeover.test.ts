@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import type { Fleet } from "../../../scripts/supervisor/fleet.ts";
-import { Random } from "../../harness/random.ts";
+import { Random } from "../../../testkit/ground/random.ts";
 import { begin, connect, expectWhole, speakerOf, startSpeakers } from "./speech.ts";
 
 /** More of them for figures that are worth printing: TAKEOVER_KILLS=35. */

@@ -2,10 +2,10 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import type { ServerMessageOf } from "@tts-labs/protocol/server-message";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
-import { joinedPcm, renderSentences, wordStarts } from "../../harness/joined-speech.ts";
-import { metric } from "../../harness/metrics.ts";
-import { NativeClient } from "../../harness/native-client.ts";
-import { type System, startSystem } from "../../harness/system.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { type System, startSystem } from "../../../testkit/fleet/system.ts";
+import { metric } from "../../../testkit/ground/metrics.ts";
+import { joinedPcm, renderSentences, wordStarts } from "../../../testkit/speech/joined-speech.ts";
 
 const SAY = join(import.meta.dirname, "../../../scripts/say.ts");
 const VOICE = "simEnglishGrace0000A";

@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { describe, expect, inject, it, onTestFinished, vi } from "vitest";
 import { findHaproxy, startHaproxy } from "../../../scripts/chaos/haproxy.ts";
 import { freePort } from "../../../scripts/private-redis.ts";
-import { NativeClient } from "../../harness/native-client.ts";
-import { startSystem } from "../../harness/system.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { startSystem } from "../../../testkit/fleet/system.ts";
 
 const HAPROXY = findHaproxy();
 const CONFIG = readFileSync(new URL("../../../deploy/haproxy/haproxy.cfg", import.meta.url), "utf8");

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { expect, inject, it, onTestFinished } from "vitest";
 import { freePort } from "../../../scripts/private-redis.ts";
 import { Part } from "../../../scripts/supervisor/part.ts";
-import { ImageSteps } from "../../harness/image-steps.ts";
+import { ImageSteps } from "../../../testkit/ground/image-steps.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const GPL_VOICE = "node_modules/@echogarden/espeak-ng-emscripten";

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { expect, inject, it, onTestFinished, vi } from "vitest";
 import { PANELS } from "../../../deploy/grafana/dashboard.ts";
 import { freePort, spawnWithParent } from "../../../scripts/private-redis.ts";
-import { startSystem } from "../../harness/system.ts";
+import { startSystem } from "../../../testkit/fleet/system.ts";
 
 const RULES = fileURLToPath(new URL("../../../deploy/prometheus/rules/tts.yml", import.meta.url));
 const hasPrometheus = spawnSync("prometheus", ["--version"]).status === 0;

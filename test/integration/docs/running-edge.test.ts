@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { type System, startSystem } from "../../harness/system.ts";
+import { type System, startSystem } from "../../../testkit/fleet/system.ts";
 import { partAt, readDocument } from "../../unit/docs/document.ts";
 import { undocumented } from "../../unit/docs/undocumented.ts";
 import { DocumentedHttp } from "./documented-http.ts";

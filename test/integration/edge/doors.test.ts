@@ -2,8 +2,8 @@ import { type IncomingHttpHeaders, type IncomingMessage, request } from "node:ht
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
 import { WebSocket } from "ws";
-import { type EdgeAlone, startEdgeAlone } from "../../harness/edge-alone.ts";
-import { startSystem } from "../../harness/system.ts";
+import { type EdgeAlone, startEdgeAlone } from "../../../testkit/fleet/edge-alone.ts";
+import { startSystem } from "../../../testkit/fleet/system.ts";
 
 const SITE = "https://app.example.com";
 let alone: EdgeAlone;

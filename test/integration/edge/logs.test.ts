@@ -1,7 +1,7 @@
 import type { Logger } from "@tts-labs/core/logger";
 import { expect, inject, test } from "vitest";
-import { startEdgeAlone } from "../../harness/edge-alone.ts";
-import { NativeClient } from "../../harness/native-client.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { startEdgeAlone } from "../../../testkit/fleet/edge-alone.ts";
 
 test("an utterance's end is one line at info, and what was said is never in the log", async () => {
   const lines: { level: string; fields: object; message: string }[] = [];

@@ -1,10 +1,10 @@
 import { samplesToMs } from "@tts-labs/protocol/audio/pcm";
 import { MAX_UTTERANCE_CHARACTERS, MAX_UTTERANCES_PER_SESSION } from "@tts-labs/protocol/limits";
 import { afterAll, afterEach, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
-import { type EdgeAlone, startEdgeAlone } from "../../harness/edge-alone.ts";
-import { fakeSpeechOf } from "../../harness/fake-worker.ts";
-import { Gate } from "../../harness/gate.ts";
-import { NativeClient } from "../../harness/native-client.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { type EdgeAlone, startEdgeAlone } from "../../../testkit/fleet/edge-alone.ts";
+import { fakeSpeechOf } from "../../../testkit/fleet/fake-worker.ts";
+import { Gate } from "../../../testkit/ground/gate.ts";
 
 const TEXT = "The quick brown fox jumps over the lazy dog, twice.";
 

@@ -4,10 +4,10 @@ import { silentLogger } from "@tts-labs/core/logger";
 import { defaultEdgeConfig } from "@tts-labs/edge/config";
 import { startEdge } from "@tts-labs/edge/main";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { type EdgeAlone, startEdgeAlone } from "../../harness/edge-alone.ts";
-import { fakeSpeechOf } from "../../harness/fake-worker.ts";
-import { Gate } from "../../harness/gate.ts";
-import { NativeClient } from "../../harness/native-client.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { type EdgeAlone, startEdgeAlone } from "../../../testkit/fleet/edge-alone.ts";
+import { fakeSpeechOf } from "../../../testkit/fleet/fake-worker.ts";
+import { Gate } from "../../../testkit/ground/gate.ts";
 
 let alone: EdgeAlone;
 const gate = new Gate();

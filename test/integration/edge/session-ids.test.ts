@@ -1,9 +1,9 @@
 import { SpeechClient } from "@tts-labs/client/speech-client";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { type EdgeAlone, startEdgeAlone } from "../../harness/edge-alone.ts";
-import { fakeSpeechOf } from "../../harness/fake-worker.ts";
-import { NativeClient } from "../../harness/native-client.ts";
-import { ResumingTestClient } from "../../harness/resuming-client.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { ResumingTestClient } from "../../../testkit/clients/resuming-client.ts";
+import { type EdgeAlone, startEdgeAlone } from "../../../testkit/fleet/edge-alone.ts";
+import { fakeSpeechOf } from "../../../testkit/fleet/fake-worker.ts";
 
 let alone: EdgeAlone;
 const lines: string[] = [];

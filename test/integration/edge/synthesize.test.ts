@@ -1,10 +1,10 @@
 import { connect } from "node:net";
 import { GatewayError } from "@tts-labs/protocol/errors";
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest";
-import { type EdgeAlone, startEdgeAlone } from "../../harness/edge-alone.ts";
-import { fakeSpeechOf } from "../../harness/fake-worker.ts";
-import { Gate } from "../../harness/gate.ts";
-import { NativeClient } from "../../harness/native-client.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { type EdgeAlone, startEdgeAlone } from "../../../testkit/fleet/edge-alone.ts";
+import { fakeSpeechOf } from "../../../testkit/fleet/fake-worker.ts";
+import { Gate } from "../../../testkit/ground/gate.ts";
 
 const TEXT = "Hello World, this is a sentence of some length.";
 

@@ -1,6 +1,6 @@
 import { Cluster } from "ioredis";
 import { expect, it } from "vitest";
-import { startPrivateCluster } from "../../harness/private-cluster.ts";
+import { startPrivateCluster } from "../../../testkit/redis/private-cluster.ts";
 
 it("a private cluster takes keys of every node, and stops without a process left", async () => {
   const cluster = await startPrivateCluster();

@@ -9,7 +9,7 @@ import { Keys } from "@tts-labs/core/redis/keys";
 import type { GatewayError } from "@tts-labs/protocol/errors";
 import { afterEach, describe, expect, inject, test, vi } from "vitest";
 import { freePort } from "../../../scripts/private-redis.ts";
-import { startPrivateCluster } from "../../harness/private-cluster.ts";
+import { startPrivateCluster } from "../../../testkit/redis/private-cluster.ts";
 
 const newJob = (): UtteranceJob => ({
   utteranceId: newUtteranceId(),

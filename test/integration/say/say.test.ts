@@ -4,9 +4,9 @@ import { access, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { FakeEdge, type FakeEdgeOptions } from "../../harness/fake-edge.ts";
-import { humOf, splicedHumOf } from "../../harness/hum.ts";
-import { cancelledAfter, HEADER, STARTED } from "../../harness/one-utterance.ts";
+import { cancelledAfter, HEADER, STARTED } from "../../../testkit/clients/one-utterance.ts";
+import { FakeEdge, type FakeEdgeOptions } from "../../../testkit/fleet/fake-edge.ts";
+import { humOf, splicedHumOf } from "../../../testkit/speech/hum.ts";
 
 const TEXT = "Guten Tag, wie geht es Ihnen?";
 const SCRIPT = join(import.meta.dirname, "../../../scripts/say.ts");

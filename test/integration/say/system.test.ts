@@ -7,7 +7,7 @@ import { SpeechClient } from "@tts-labs/client/speech-client";
 import type { Utterance } from "@tts-labs/client/utterance";
 import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import { type System, startSystem } from "../../harness/system.ts";
+import { type System, startSystem } from "../../../testkit/fleet/system.ts";
 
 const VOICE = "simGermanAnna000000A";
 const TEXT = "Guten Tag, wie geht es Ihnen?";

@@ -3,9 +3,9 @@ import { openRedis } from "@tts-labs/core/redis/client";
 import { MAX_ENTRY_BYTES } from "@tts-labs/protocol/limits";
 import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { expect, inject, it, onTestFinished } from "vitest";
-import { metric } from "../../harness/metrics.ts";
-import { NativeClient } from "../../harness/native-client.ts";
-import { startSystem } from "../../harness/system.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { startSystem } from "../../../testkit/fleet/system.ts";
+import { metric } from "../../../testkit/ground/metrics.ts";
 
 const VOICE = "simGermanAnna000000A";
 const STREAM_MAX_BYTES = 256 * 1024;

@@ -1,7 +1,7 @@
 import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { describe, expect, inject, it, onTestFinished } from "vitest";
-import { NativeClient } from "../../harness/native-client.ts";
-import { type SystemOptions, startSystem } from "../../harness/system.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { type SystemOptions, startSystem } from "../../../testkit/fleet/system.ts";
 
 const GERMAN = "simGermanAnna000000A";
 

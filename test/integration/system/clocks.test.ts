@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
 import { startFleet } from "../../../scripts/supervisor/fleet.ts";
-import { NativeClient } from "../../harness/native-client.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
 
 /** A process in which `Date` is off by this much; `performance.now` is right. */
 const withClockOff = (byMs: number): NodeJS.ProcessEnv => {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TextMessage } from "@tts-labs/protocol/client-message";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { NativeClient } from "../../harness/native-client.ts";
-import { type System, startSystem } from "../../harness/system.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { type System, startSystem } from "../../../testkit/fleet/system.ts";
 
 const TOKEN_EVERY_MS = 60;
 const LONG =

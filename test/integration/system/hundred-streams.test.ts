@@ -3,15 +3,15 @@ import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { expect, inject, it, onTestFinished } from "vitest";
 import { type Fleet, startFleet } from "../../../scripts/supervisor/fleet.ts";
 import type { FleetMember } from "../../../scripts/supervisor/fleet-member.ts";
-import { keysWithoutTtl } from "../../harness/keys-without-ttl.ts";
-import { metric } from "../../harness/metrics.ts";
-import { NativeClient } from "../../harness/native-client.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { metric } from "../../../testkit/ground/metrics.ts";
+import { keysWithoutTtl } from "../../../testkit/redis/keys-without-ttl.ts";
 
 const VOICE = "simGermanAnna000000A";
 const TEXT = "Der nächste Zug nach München fährt heute von Gleis sieben.";
 const STREAMS = 100;
 const ROUNDS = 3;
-const COLLECTING_ON_SIGNAL = `--expose-gc --import=${join(import.meta.dirname, "../../harness/collect-on-signal.mjs")}`;
+const COLLECTING_ON_SIGNAL = `--expose-gc --import=${join(import.meta.dirname, "../../../testkit/ground/collect-on-signal.mjs")}`;
 /** The C library keeps what it once needed: resident memory is judged once both programs have seen the load. */
 const WARM_UP_ROUNDS = 6;
 

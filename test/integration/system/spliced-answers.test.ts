@@ -1,7 +1,7 @@
 import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { afterAll, beforeAll, beforeEach, expect, inject, test } from "vitest";
-import { NativeClient } from "../../harness/native-client.ts";
-import { type System, startSystem } from "../../harness/system.ts";
+import { NativeClient } from "../../../testkit/clients/native-client.ts";
+import { type System, startSystem } from "../../../testkit/fleet/system.ts";
 
 /** The provider's socket dies once in the middle of every utterance here. */
 const TEXT = "Whatever happens on the way, every word of this sentence arrives, and each of them once.";

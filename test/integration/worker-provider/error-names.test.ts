@@ -4,13 +4,13 @@ import { defaultWorkerConfig } from "@tts-labs/worker/config";
 import { ERROR_NAMES, type NamedError } from "@tts-labs/worker/elevenlabs/errors/error-names";
 import { type RunningWorker, startWorker } from "@tts-labs/worker/main";
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from "vitest";
-import { HandEdge } from "../../harness/hand-edge.ts";
+import { HandEdge } from "../../../testkit/fleet/hand-edge.ts";
 import {
   audioMessage,
   FINAL_MESSAGE,
   type ScriptedProvider,
   startScriptedProvider,
-} from "../../harness/scripted-provider.ts";
+} from "../../../testkit/provider/scripted-provider.ts";
 
 /**
  * Every error name of the provider through a whole worker: job in, scripted provider upstream, audio out. A voice

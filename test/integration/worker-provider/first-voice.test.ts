@@ -11,7 +11,7 @@ import {
   FINAL_MESSAGE,
   type ScriptedProvider,
   startScriptedProvider,
-} from "../../harness/scripted-provider.ts";
+} from "../../../testkit/provider/scripted-provider.ts";
 
 /** An account's own voices, a real key, and nothing configured: an edge and a worker against a scripted provider. */
 let provider: ScriptedProvider;

@@ -3,14 +3,14 @@ import { silentLogger } from "@tts-labs/core/logger";
 import { defaultWorkerConfig, type WorkerConfig } from "@tts-labs/worker/config";
 import { type RunningWorker, startWorker } from "@tts-labs/worker/main";
 import { afterEach, beforeEach, describe, expect, inject, it, vi } from "vitest";
-import { HandEdge } from "../../harness/hand-edge.ts";
+import { HandEdge } from "../../../testkit/fleet/hand-edge.ts";
 import {
   audioMessage,
   FINAL_MESSAGE,
   type HttpAnswer,
   type ScriptedProvider,
   startScriptedProvider,
-} from "../../harness/scripted-provider.ts";
+} from "../../../testkit/provider/scripted-provider.ts";
 
 /** What a worker learns of its key from the provider: whether it is accepted, and how many it lets generate. */
 let provider: ScriptedProvider;

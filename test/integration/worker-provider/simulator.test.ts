@@ -12,7 +12,7 @@ import {
 } from "@tts-labs/worker/elevenlabs/elevenlabs-synthesizer";
 import { silentObserver } from "@tts-labs/worker/elevenlabs/observer";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { collect } from "../../harness/provider-socket.ts";
+import { collect } from "../../../testkit/provider/provider-socket.ts";
 
 const VOICE = "simEnglishGrace0000A";
 const TEXT = "The quick brown fox jumps over the lazy dog, and then it rests for a while.";

@@ -6,8 +6,8 @@ import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { defaultWorkerConfig } from "@tts-labs/worker/config";
 import { startWorker } from "@tts-labs/worker/main";
 import { expect, inject, onTestFinished, test, vi } from "vitest";
-import { ChaosProxy } from "../../harness/chaos-proxy.ts";
-import { HandEdge, SPEECH } from "../../harness/hand-edge.ts";
+import { HandEdge, SPEECH } from "../../../testkit/fleet/hand-edge.ts";
+import { ChaosProxy } from "../../../testkit/redis/chaos-proxy.ts";
 
 test("a worker whose Redis is away lives on unready, finishes what it speaks when it is back, and takes jobs again", async () => {
   const redisUrl = inject("redisUrl");

@@ -6,7 +6,7 @@ import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { defaultWorkerConfig } from "@tts-labs/worker/config";
 import { type RunningWorker, startWorker } from "@tts-labs/worker/main";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFinished, test, vi } from "vitest";
-import { HandEdge, SPEECH } from "../../harness/hand-edge.ts";
+import { HandEdge, SPEECH } from "../../../testkit/fleet/hand-edge.ts";
 
 const keyPrefix = `worker-${randomBytes(4).toString("hex")}`;
 const config = () =>

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { cancelledAfter, HEADER } from "../../harness/one-utterance.ts";
+import { cancelledAfter, HEADER } from "../../../testkit/clients/one-utterance.ts";
 import { hanging, openBoth, openClient, openEdge, TEXT, typesOf } from "./client-fixture.ts";
 
 // Each connection made anew takes its time on a busy machine.

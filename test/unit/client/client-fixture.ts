@@ -3,9 +3,9 @@ import { SpeechError } from "@tts-labs/client/speech-error";
 import type { Utterance } from "@tts-labs/client/utterance";
 import type { ClientMessage } from "@tts-labs/protocol/client-message";
 import { expect, onTestFinished } from "vitest";
-import { FakeEdge, type FakeEdgeOptions } from "../../harness/fake-edge.ts";
-import type { FakeConnection } from "../../harness/fake-session.ts";
-import { HEADER, STARTED } from "../../harness/one-utterance.ts";
+import { HEADER, STARTED } from "../../../testkit/clients/one-utterance.ts";
+import { FakeEdge, type FakeEdgeOptions } from "../../../testkit/fleet/fake-edge.ts";
+import type { FakeConnection } from "../../../testkit/fleet/fake-session.ts";
 
 export const TEXT = "Der Zug nach Hamburg fährt heute von Gleis sieben.";
 

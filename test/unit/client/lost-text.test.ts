@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
-import type { FakeEdge, FakeEdgeOptions } from "../../harness/fake-edge.ts";
-import { humOf } from "../../harness/hum.ts";
+import type { FakeEdge, FakeEdgeOptions } from "../../../testkit/fleet/fake-edge.ts";
+import { humOf } from "../../../testkit/speech/hum.ts";
 import { codeOf, expectSame, heardOf, openClient, openEdge, TEXT, textsOf } from "./client-fixture.ts";
 
 // Each connection made anew takes its time on a busy machine.

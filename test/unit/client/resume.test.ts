@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
-import { FakeEdge } from "../../harness/fake-edge.ts";
-import { humOf } from "../../harness/hum.ts";
+import { FakeEdge } from "../../../testkit/fleet/fake-edge.ts";
+import { humOf } from "../../../testkit/speech/hum.ts";
 import { codeOf, expectSame, heardOf, openClient, openEdge, TEXT } from "./client-fixture.ts";
 
 // Each connection made anew takes its time on a busy machine.

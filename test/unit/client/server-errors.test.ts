@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { HEADER, STARTED } from "../../harness/one-utterance.ts";
+import { HEADER, STARTED } from "../../../testkit/clients/one-utterance.ts";
 import { codeOf, hanging, openBoth, typesOf } from "./client-fixture.ts";
 
 describe("errors of the server", () => {

@@ -1,7 +1,7 @@
 import { SpeechClient } from "@tts-labs/client/speech-client";
 import { describe, expect, it } from "vitest";
-import { FakeEdge } from "../../harness/fake-edge.ts";
-import { humOf } from "../../harness/hum.ts";
+import { FakeEdge } from "../../../testkit/fleet/fake-edge.ts";
+import { humOf } from "../../../testkit/speech/hum.ts";
 import { codeOf, hanging, heardOf, openBoth, spokenOf, textsOf, typesOf } from "./client-fixture.ts";
 
 describe("speaking", () => {

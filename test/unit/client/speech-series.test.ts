@@ -1,8 +1,8 @@
 import { SpeechSeries } from "@tts-labs/client/speech-series";
 import type { SpeechText } from "@tts-labs/client/text-pieces";
 import { describe, expect, it } from "vitest";
-import { humOf } from "../../harness/hum.ts";
-import { HEADER, STARTED } from "../../harness/one-utterance.ts";
+import { HEADER, STARTED } from "../../../testkit/clients/one-utterance.ts";
+import { humOf } from "../../../testkit/speech/hum.ts";
 import { codeOf, expectSame, hanging, heardOf, openBoth, textsOf } from "./client-fixture.ts";
 
 const SENTENCES = Array.from({ length: 9 }, (_, i) => `Das ist Satz Nummer ${i}. `);

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { humOf, splicedHumOf } from "../../harness/hum.ts";
+import { humOf, splicedHumOf } from "../../../testkit/speech/hum.ts";
 import { expectSame, heardOf, openClient, openEdge, TEXT } from "./client-fixture.ts";
 
 // Each connection made anew takes its time on a busy machine.

@@ -3,7 +3,7 @@ import { firstReplaced } from "@tts-labs/protocol/words/replaced-words";
 import { isWordStart } from "@tts-labs/protocol/words/word-starts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { cpuStopwatch } from "../../harness/cpu-time.ts";
+import { cpuStopwatch } from "../../../testkit/ground/cpu-time.ts";
 
 const timed = (text: string, fromMs = 0, charMs = 10): Alignment => {
   const chars = [...text];

@@ -3,7 +3,7 @@ import { WordTracker } from "@tts-labs/core/audio/word-tracker";
 import { isWordStart } from "@tts-labs/protocol/words/word-starts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { cpuStopwatch } from "../../harness/cpu-time.ts";
+import { cpuStopwatch } from "../../../testkit/ground/cpu-time.ts";
 
 const RATE = 24_000;
 const MS = RATE / 1_000;

@@ -9,10 +9,14 @@ const root = join(import.meta.dirname, "../../..");
 /** These files name the words that they count. */
 const ABOUT_WORDS = /^scripts\/(?:count-comments|language\/comments)\.ts$/;
 
-const comments = execFileSync("git", ["ls-files", "apps", "packages", "scripts", "bench", "test"], {
-  cwd: root,
-  encoding: "utf8",
-})
+const comments = execFileSync(
+  "git",
+  ["ls-files", "apps", "packages", "scripts", "bench", "test", "testkit"],
+  {
+    cwd: root,
+    encoding: "utf8",
+  },
+)
   .split("\n")
   .filter((path) => /\.(?:ts|mjs)$/.test(path) && !ABOUT_WORDS.test(path) && existsSync(join(root, path)))
   .flatMap((path) =>

@@ -1,7 +1,7 @@
 import type { AudioEntry } from "@tts-labs/core/session/entries";
 import { HeardText } from "@tts-labs/edge/utterance/heard-text";
 import { describe, expect, test } from "vitest";
-import { cpuStopwatch } from "../../harness/cpu-time.ts";
+import { cpuStopwatch } from "../../../testkit/ground/cpu-time.ts";
 
 const RATE = 1_000;
 

@@ -2,8 +2,8 @@ import { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import type { WordsEvent } from "@tts-labs/edge/delivery/speech-event";
 import { GatheredSink } from "@tts-labs/edge/dialects/synthesize/gathered-sink";
 import { expect, test } from "vitest";
-import { COMPLETED } from "../../harness/completed-speech.ts";
-import { FakeExchange } from "../../harness/fake-exchange.ts";
+import { COMPLETED } from "../../../testkit/clients/completed-speech.ts";
+import { FakeExchange } from "../../../testkit/fleet/fake-exchange.ts";
 
 type JsonWords = readonly { readonly text: string; readonly start_ms: number; readonly end_ms: number }[];
 

@@ -6,7 +6,7 @@ import type { StreamRef, StreamWriter } from "@tts-labs/core/stream/stream";
 import { SecondWitness } from "@tts-labs/edge/speech/reader/second-witness";
 import { WatchedReader } from "@tts-labs/edge/speech/reader/watched-reader";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { MemoryQueue } from "../../harness/fake-worker.ts";
+import { MemoryQueue } from "../../../testkit/fleet/fake-worker.ts";
 
 const EVERY_MS = 10;
 const speech = { voice: "v", model: "m", autoMode: false, sampleRateHz: 24_000 };

@@ -8,8 +8,8 @@ import { SentenceText } from "@tts-labs/edge/speech/sentences/sentence-text";
 import { samplesToMs } from "@tts-labs/protocol/audio/pcm";
 import { GatewayError } from "@tts-labs/protocol/errors";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { Random } from "../../../scripts/random.ts";
-import { joinedPcm } from "../../harness/joined-speech.ts";
+import { Random } from "../../../testkit/ground/random.ts";
+import { joinedPcm } from "../../../testkit/speech/joined-speech.ts";
 
 const RATE = 24_000;
 const TEXT = "The first one. And then the second, which is longer. A third.";

@@ -1,7 +1,7 @@
 import { SpeechJoin } from "@tts-labs/edge/speech/sentences/speech-join";
 import { describe, expect, test } from "vitest";
-import { Random } from "../../../scripts/random.ts";
-import { joinedPcm, renderSentences, toSamples } from "../../harness/joined-speech.ts";
+import { Random } from "../../../testkit/ground/random.ts";
+import { joinedPcm, renderSentences, toSamples } from "../../../testkit/speech/joined-speech.ts";
 
 const RATE = 24_000;
 const FADE = 120;

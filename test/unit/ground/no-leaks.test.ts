@@ -35,7 +35,7 @@ it("a file that leaves a socket, a timer or a process open fails, one that close
     import { connect, createServer } from "node:net";
     import { it } from "vitest";\n`;
   for (const [name, text] of Object.entries(planted)) writeFileSync(join(folder, name), imports + text);
-  const config = { test: { include: ["*.test.ts"], setupFiles: [join(root, "test/harness/no-leaks.ts")] } };
+  const config = { test: { include: ["*.test.ts"], setupFiles: [join(root, "testkit/ground/no-leaks.ts")] } };
   writeFileSync(join(folder, "vitest.config.ts"), `export default ${JSON.stringify(config)};`);
 
   const reportFile = join(folder, "report.json");

@@ -2,7 +2,7 @@ import { MAX_ESPEAK_CHARACTERS } from "@tts-labs/simulator/speech/espeak";
 import { cutIntoUnits, sentenceEnds } from "@tts-labs/simulator/speech/sentences";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { firstFlush } from "../../harness/flushed-text.ts";
+import { firstFlush } from "../../../testkit/speech/flushed-text.ts";
 
 describe("a text is cut into", () => {
   it.each([

@@ -3,8 +3,8 @@ import type { Frame } from "@tts-labs/edge/delivery/frame";
 import { GatheredSink } from "@tts-labs/edge/dialects/synthesize/gathered-sink";
 import { ResponseSink } from "@tts-labs/edge/dialects/synthesize/response-sink";
 import { describe, expect, test } from "vitest";
-import { COMPLETED } from "../../../harness/completed-speech.ts";
-import { FakeExchange } from "../../../harness/fake-exchange.ts";
+import { COMPLETED } from "../../../../testkit/clients/completed-speech.ts";
+import { FakeExchange } from "../../../../testkit/fleet/fake-exchange.ts";
 
 const FRAME_SAMPLES = 1_000;
 const FRAME_BYTES = 2 * FRAME_SAMPLES;

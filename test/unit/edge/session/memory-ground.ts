@@ -17,7 +17,7 @@ import { Session } from "@tts-labs/edge/session/session";
 import { toCompleteSpeech } from "@tts-labs/edge/shared-speech/complete-speech";
 import { SpeechCache } from "@tts-labs/edge/shared-speech/speech-cache";
 import { GatewayError } from "@tts-labs/protocol/errors";
-import { FakeWorker, type FakeWorkerOptions, MemoryQueue } from "../../../harness/fake-worker.ts";
+import { FakeWorker, type FakeWorkerOptions, MemoryQueue } from "../../../../testkit/fleet/fake-worker.ts";
 
 const MANY = 1_000;
 

@@ -1,6 +1,6 @@
 import { GatewayError } from "@tts-labs/protocol/errors";
 import { afterEach, expect, test } from "vitest";
-import { fakeSpeechOf } from "../../../harness/fake-worker.ts";
+import { fakeSpeechOf } from "../../../../testkit/fleet/fake-worker.ts";
 import { openMemoryGround } from "./memory-ground.ts";
 
 let ground: ReturnType<typeof openMemoryGround> | undefined;

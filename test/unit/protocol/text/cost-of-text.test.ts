@@ -5,8 +5,8 @@ import { SentenceCutter } from "@tts-labs/protocol/text/sentence-cutter";
 import { ShortenedSpace } from "@tts-labs/protocol/text/shortened-space";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { flushedText } from "../../../harness/flushed-text.ts";
-import { cutInto, nastyText, pieceSizes } from "../../../harness/nasty-text.ts";
+import { flushedText } from "../../../../testkit/speech/flushed-text.ts";
+import { cutInto, nastyText, pieceSizes } from "../../../../testkit/speech/nasty-text.ts";
 
 /** Longest text of one utterance (which costs under 20 ms). */
 const CHARACTERS = 40_000;

@@ -1,6 +1,6 @@
 import { MAX_SENTENCE_CHARACTERS, SentenceCutter } from "@tts-labs/protocol/text/sentence-cutter";
 import { describe, expect, test } from "vitest";
-import { Random } from "../../../../scripts/random.ts";
+import { Random } from "../../../../testkit/ground/random.ts";
 
 function cut(...pieces: readonly string[]): string[] {
   const cutter = new SentenceCutter();

@@ -1,7 +1,10 @@
 import { askAccount } from "@tts-labs/worker/elevenlabs/account/account";
 import { toUpgradeError } from "@tts-labs/worker/elevenlabs/errors/provider-error";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type ScriptedProvider, startScriptedProvider } from "../../../harness/scripted-provider.ts";
+import {
+  type ScriptedProvider,
+  startScriptedProvider,
+} from "../../../../testkit/provider/scripted-provider.ts";
 
 let provider: ScriptedProvider;
 beforeEach(async () => {

@@ -1,14 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { GatewayError } from "@tts-labs/protocol/errors";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { openTestSocket } from "../../../harness/provider-socket.ts";
+import { openTestSocket } from "../../../../testkit/provider/provider-socket.ts";
 import {
   audioMessage,
   FINAL_MESSAGE,
   type ProviderSession,
   type ScriptedProvider,
   startScriptedProvider,
-} from "../../../harness/scripted-provider.ts";
+} from "../../../../testkit/provider/scripted-provider.ts";
 
 const HIGH_WATER_BYTES = 64 * 1024;
 const MESSAGE_BYTES = 30_000;

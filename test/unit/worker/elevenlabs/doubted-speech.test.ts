@@ -4,14 +4,18 @@ import { DEFAULT_INTAKE, SpeechIntake } from "@tts-labs/worker/elevenlabs/intake
 import { parseProviderMessage } from "@tts-labs/worker/elevenlabs/messages";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { collect, openTestSocket, type TestSocketOptions } from "../../../harness/provider-socket.ts";
+import {
+  collect,
+  openTestSocket,
+  type TestSocketOptions,
+} from "../../../../testkit/provider/provider-socket.ts";
 import {
   audioMessage,
   FINAL_MESSAGE,
   type ProviderSession,
   type ScriptedProvider,
   startScriptedProvider,
-} from "../../../harness/scripted-provider.ts";
+} from "../../../../testkit/provider/scripted-provider.ts";
 
 const TEXT = "Hello there, how are you today? Fine, I hope.";
 const NO_LIMITS = {

@@ -6,13 +6,13 @@ import {
   openElevenLabsSynthesizer,
 } from "@tts-labs/worker/elevenlabs/elevenlabs-synthesizer";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { collect } from "../../../harness/provider-socket.ts";
+import { collect } from "../../../../testkit/provider/provider-socket.ts";
 import {
   audioMessage,
   FINAL_MESSAGE,
   type ScriptedProvider,
   startScriptedProvider,
-} from "../../../harness/scripted-provider.ts";
+} from "../../../../testkit/provider/scripted-provider.ts";
 
 const KEY = "sk_0123456789_very_secret";
 const SPOKEN = "the user's private words";

@@ -2,8 +2,11 @@ import { GatewayError } from "@tts-labs/protocol/errors";
 import { parseProviderMessage } from "@tts-labs/worker/elevenlabs/messages";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { collect, openTestSocket } from "../../../harness/provider-socket.ts";
-import { type ScriptedProvider, startScriptedProvider } from "../../../harness/scripted-provider.ts";
+import { collect, openTestSocket } from "../../../../testkit/provider/provider-socket.ts";
+import {
+  type ScriptedProvider,
+  startScriptedProvider,
+} from "../../../../testkit/provider/scripted-provider.ts";
 
 let provider: ScriptedProvider;
 const rejections: unknown[] = [];

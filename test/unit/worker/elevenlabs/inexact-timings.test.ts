@@ -1,12 +1,12 @@
 import { DEFAULT_DEADLINES, nextDue, type WaitFacts } from "@tts-labs/worker/elevenlabs/deadlines";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { collect, openTestSocket } from "../../../harness/provider-socket.ts";
+import { collect, openTestSocket } from "../../../../testkit/provider/provider-socket.ts";
 import {
   audioMessage,
   FINAL_MESSAGE,
   type ScriptedProvider,
   startScriptedProvider,
-} from "../../../harness/scripted-provider.ts";
+} from "../../../../testkit/provider/scripted-provider.ts";
 
 const GAP_MS = 60;
 /** Constant sound, which is not silence. */

@@ -4,14 +4,14 @@ import { silentObserver } from "@tts-labs/worker/elevenlabs/observer";
 import { DEFAULT_POOL, type PoolOptions, SocketPool } from "@tts-labs/worker/elevenlabs/pool/pool";
 import type { SingleUseSocket } from "@tts-labs/worker/elevenlabs/single-use-socket";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { collect, newTestSocket, testRoute } from "../../../harness/provider-socket.ts";
+import { collect, newTestSocket, testRoute } from "../../../../testkit/provider/provider-socket.ts";
 import {
   audioMessage,
   FINAL_MESSAGE,
   type ProviderSession,
   type ScriptedProvider,
   startScriptedProvider,
-} from "../../../harness/scripted-provider.ts";
+} from "../../../../testkit/provider/scripted-provider.ts";
 
 const never = new AbortController().signal;
 

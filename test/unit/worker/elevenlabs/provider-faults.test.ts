@@ -5,14 +5,14 @@ import {
   newTestSocket,
   openTestSocket,
   type TestSocketOptions,
-} from "../../../harness/provider-socket.ts";
+} from "../../../../testkit/provider/provider-socket.ts";
 import {
   audioMessage,
   FINAL_MESSAGE,
   type ProviderSession,
   type ScriptedProvider,
   startScriptedProvider,
-} from "../../../harness/scripted-provider.ts";
+} from "../../../../testkit/provider/scripted-provider.ts";
 
 /** Each wait gets a short deadline of its own; all others stay long, so that none can stand in for another. */
 const SHORT_MS = 60;

@@ -1,8 +1,11 @@
 import { readFileSync } from "node:fs";
 import type { SynthesisAudio } from "@tts-labs/worker/synthesizer";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { collect, newTestSocket } from "../../../harness/provider-socket.ts";
-import { type ScriptedProvider, startScriptedProvider } from "../../../harness/scripted-provider.ts";
+import { collect, newTestSocket } from "../../../../testkit/provider/provider-socket.ts";
+import {
+  type ScriptedProvider,
+  startScriptedProvider,
+} from "../../../../testkit/provider/scripted-provider.ts";
 
 interface Frame {
   readonly t: number;

@@ -1,12 +1,12 @@
 import { GatewayError } from "@tts-labs/protocol/errors";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { collect, newTestSocket, openTestSocket } from "../../../harness/provider-socket.ts";
+import { collect, newTestSocket, openTestSocket } from "../../../../testkit/provider/provider-socket.ts";
 import {
   audioMessage,
   FINAL_MESSAGE,
   type ScriptedProvider,
   startScriptedProvider,
-} from "../../../harness/scripted-provider.ts";
+} from "../../../../testkit/provider/scripted-provider.ts";
 
 const PCM = Buffer.alloc(4_800, 7);
 

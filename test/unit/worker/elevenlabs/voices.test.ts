@@ -2,7 +2,10 @@ import { gzipSync } from "node:zlib";
 import { silentLogger } from "@tts-labs/core/logger";
 import { listVoices } from "@tts-labs/worker/elevenlabs/account/voices";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type ScriptedProvider, startScriptedProvider } from "../../../harness/scripted-provider.ts";
+import {
+  type ScriptedProvider,
+  startScriptedProvider,
+} from "../../../../testkit/provider/scripted-provider.ts";
 
 let provider: ScriptedProvider;
 beforeEach(async () => {

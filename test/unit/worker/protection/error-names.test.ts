@@ -6,8 +6,8 @@ import { toProviderError } from "@tts-labs/worker/elevenlabs/errors/provider-err
 import { guardSynthesizer } from "@tts-labs/worker/protection/guarded-synthesizer";
 import type { ProviderHealth } from "@tts-labs/worker/protection/provider-health";
 import { describe, expect, it } from "vitest";
-import { openLocalHealth } from "../../../harness/local-circuits.ts";
-import { ScriptedSynthesizer } from "../../../harness/scripted-synthesizer.ts";
+import { openLocalHealth } from "../../../../testkit/ground/local-circuits.ts";
+import { ScriptedSynthesizer } from "../../../../testkit/provider/scripted-synthesizer.ts";
 
 const speech = toSpeechOptions({}, { voice: "v", model: "m", sampleRateHz: 24_000 });
 const never = new AbortController().signal;

@@ -6,8 +6,8 @@ import { guardSynthesizer } from "@tts-labs/worker/protection/guarded-synthesize
 import type { ProviderHealth } from "@tts-labs/worker/protection/provider-health";
 import { localLeases, ProviderSlots } from "@tts-labs/worker/protection/provider-slots";
 import { expect, it, vi } from "vitest";
-import { openLocalHealth } from "../../../harness/local-circuits.ts";
-import { type Script, ScriptedSynthesizer } from "../../../harness/scripted-synthesizer.ts";
+import { openLocalHealth } from "../../../../testkit/ground/local-circuits.ts";
+import { type Script, ScriptedSynthesizer } from "../../../../testkit/provider/scripted-synthesizer.ts";
 
 const speech = toSpeechOptions({}, { voice: "v", model: "m", sampleRateHz: 24_000 });
 const never = new AbortController().signal;

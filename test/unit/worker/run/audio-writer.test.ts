@@ -5,8 +5,8 @@ import type { EntryData, StreamWriter } from "@tts-labs/core/stream/stream";
 import { GatewayError } from "@tts-labs/protocol/errors";
 import { AudioWriter } from "@tts-labs/worker/run/audio/audio-writer";
 import { describe, expect, test, vi } from "vitest";
-import { cpuStopwatch } from "../../../harness/cpu-time.ts";
-import { countingSamples, ScriptedSynthesizer } from "../../../harness/scripted-synthesizer.ts";
+import { cpuStopwatch } from "../../../../testkit/ground/cpu-time.ts";
+import { countingSamples, ScriptedSynthesizer } from "../../../../testkit/provider/scripted-synthesizer.ts";
 import { RunFixture, say } from "./run-fixture.ts";
 
 const START = { resume: { char: 0, sample: 0 }, endSample: 0, heard: false, continuations: 0, handovers: 0 };

@@ -3,7 +3,7 @@ import { toSpeechOptions } from "@tts-labs/protocol/speech-options";
 import { Choices, type Fallback } from "@tts-labs/worker/protection/choices";
 import { unlimitedSlots as slots } from "@tts-labs/worker/protection/slots";
 import { describe, expect, test } from "vitest";
-import { ScriptedSynthesizer } from "../../../harness/scripted-synthesizer.ts";
+import { ScriptedSynthesizer } from "../../../../testkit/provider/scripted-synthesizer.ts";
 
 const synthesizer = new ScriptedSynthesizer();
 const speech = toSpeechOptions({ language: "de" }, { voice: "v", model: "m", sampleRateHz: 24_000 });

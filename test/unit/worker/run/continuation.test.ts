@@ -7,7 +7,7 @@ import {
   type Script,
   ScriptedSynthesizer,
   type ScriptStep,
-} from "../../../harness/scripted-synthesizer.ts";
+} from "../../../../testkit/provider/scripted-synthesizer.ts";
 import { RunFixture, say } from "./run-fixture.ts";
 
 /** At 24 kHz, 24 samples are a millisecond. */

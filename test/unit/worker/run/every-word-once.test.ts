@@ -4,7 +4,7 @@ import { GatewayError } from "@tts-labs/protocol/errors";
 import { firstReplaced } from "@tts-labs/protocol/words/replaced-words";
 import type { Synthesis, SynthesisAudio } from "@tts-labs/worker/synthesizer";
 import { describe, expect, test } from "vitest";
-import { ScriptedSynthesizer } from "../../../harness/scripted-synthesizer.ts";
+import { ScriptedSynthesizer } from "../../../../testkit/provider/scripted-synthesizer.ts";
 import { RunFixture, say } from "./run-fixture.ts";
 
 const CHAR_MS = 50;

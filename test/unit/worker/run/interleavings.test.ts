@@ -9,7 +9,7 @@ import {
   type Script,
   ScriptedSynthesizer,
   type ScriptStep,
-} from "../../../harness/scripted-synthesizer.ts";
+} from "../../../../testkit/provider/scripted-synthesizer.ts";
 import { LIMITS, RunFixture } from "./run-fixture.ts";
 
 /** What happens to a run, in any order; turns of the event loop pass between. */

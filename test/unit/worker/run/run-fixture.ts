@@ -10,8 +10,8 @@ import { unlimitedSlots } from "@tts-labs/worker/protection/slots";
 import type { RunLimits, RunRoles } from "@tts-labs/worker/run/roles";
 import type { OverState } from "@tts-labs/worker/run/run-state";
 import { UtteranceRun } from "@tts-labs/worker/run/utterance-run";
-import { type Heard, listenTo } from "../../../harness/listen-to.ts";
-import type { ScriptedSynthesizer } from "../../../harness/scripted-synthesizer.ts";
+import { type Heard, listenTo } from "../../../../testkit/clients/listen-to.ts";
+import type { ScriptedSynthesizer } from "../../../../testkit/provider/scripted-synthesizer.ts";
 
 const SPEECH: SpeechOptions = { voice: "v", model: "m", autoMode: false, sampleRateHz: 24_000 };
 

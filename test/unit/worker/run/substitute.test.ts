@@ -2,7 +2,11 @@ import { type ErrorCode, GatewayError } from "@tts-labs/protocol/errors";
 import type { Fallback } from "@tts-labs/worker/protection/choices";
 import { type Slots, unlimitedSlots } from "@tts-labs/worker/protection/slots";
 import { expect, test } from "vitest";
-import { type Script, ScriptedSynthesizer, type ScriptStep } from "../../../harness/scripted-synthesizer.ts";
+import {
+  type Script,
+  ScriptedSynthesizer,
+  type ScriptStep,
+} from "../../../../testkit/provider/scripted-synthesizer.ts";
 import { RunFixture, say } from "./run-fixture.ts";
 
 const TEXT = "Good morning, dear listeners.";

@@ -1,7 +1,7 @@
 import { type FeedStep, joinSteps, TextCutter } from "@tts-labs/worker/run/text/text-cutter";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { flushedText as cut, firstFlush } from "../../../harness/flushed-text.ts";
+import { flushedText as cut, firstFlush } from "../../../../testkit/speech/flushed-text.ts";
 
 describe("a sentence ends", () => {
   test.each([

@@ -1,7 +1,11 @@
 import type { TextEntry } from "@tts-labs/core/session/entries";
 import { GatewayError } from "@tts-labs/protocol/errors";
 import { describe, expect, test, vi } from "vitest";
-import { countingSamples, type Script, ScriptedSynthesizer } from "../../../harness/scripted-synthesizer.ts";
+import {
+  countingSamples,
+  type Script,
+  ScriptedSynthesizer,
+} from "../../../../testkit/provider/scripted-synthesizer.ts";
 import { RunFixture, say } from "./run-fixture.ts";
 
 const AFTER_TEXT: Script = {

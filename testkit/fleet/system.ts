@@ -6,7 +6,7 @@ import { defaultSimulatorConfig, type SimulatorConfig } from "@tts-labs/simulato
 import { startSimulator } from "@tts-labs/simulator/main";
 import { defaultWorkerConfig, type WorkerConfig } from "@tts-labs/worker/config";
 import { startWorker } from "@tts-labs/worker/main";
-import { keysWithoutTtl } from "./keys-without-ttl.ts";
+import { keysWithoutTtl } from "../redis/keys-without-ttl.ts";
 
 /**
  * The whole system in one process: simulator, workers and edges as they run in production, on free ports,

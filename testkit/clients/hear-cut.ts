@@ -1,6 +1,6 @@
 import type { Utterance } from "@tts-labs/client/utterance";
 import { expect } from "vitest";
-import type { ChaosProxy } from "./chaos-proxy.ts";
+import type { ChaosProxy } from "../redis/chaos-proxy.ts";
 
 /**
  * Hears it, with all connections cut each time that another `cutEvery` samples have come; none comes twice, none is

@@ -1,7 +1,7 @@
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
-import { freePort, type PrivateRedis, startPrivateRedis } from "./private-redis.ts";
+import { freePort, type PrivateRedis, startPrivateRedis } from "../../scripts/private-redis.ts";
 
 /**
  * A Redis Cluster of one's own: three primaries on free loopback ports, no persistence, and if asked for a

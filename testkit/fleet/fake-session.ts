@@ -3,7 +3,7 @@ import type { encodeAudioFrame } from "@tts-labs/protocol/audio-frame";
 import type { ClientMessage, ResumeMessage } from "@tts-labs/protocol/client-message";
 import { GatewayError } from "@tts-labs/protocol/errors";
 import { type ServerMessage, type ServerMessageOf, toErrorMessage } from "@tts-labs/protocol/server-message";
-import { HUM_RATE_HZ, heardOf, humOf, splicedHumOf } from "./hum.ts";
+import { HUM_RATE_HZ, heardOf, humOf, splicedHumOf } from "../speech/hum.ts";
 
 export const FAKE_FRAME_SAMPLES = 960;
 

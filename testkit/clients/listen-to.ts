@@ -1,7 +1,7 @@
 import { type AudioEntry, parseAudioEntry } from "@tts-labs/core/session/entries";
 import { parseUtteranceResult, type UtteranceResult } from "@tts-labs/core/session/utterance-result";
 import type { StreamReader } from "@tts-labs/core/stream/stream";
-import { joinEntries, type SplicedAudio } from "./spliced-audio.ts";
+import { joinEntries, type SplicedAudio } from "../speech/spliced-audio.ts";
 
 export interface Heard extends SplicedAudio {
   readonly entries: readonly AudioEntry[];

@@ -8,7 +8,7 @@ import { encodeTextEntry, type TextEntry } from "@tts-labs/core/session/entries"
 import { openRedisStreams } from "@tts-labs/core/stream/redis-stream";
 import type { StreamReader, StreamStore, StreamWriter } from "@tts-labs/core/stream/stream";
 import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
-import { type Heard, listenTo } from "./listen-to.ts";
+import { type Heard, listenTo } from "../clients/listen-to.ts";
 
 const STREAM_OPTIONS = { owner: "edge", maxBytes: 2 * 1024 * 1024, ttlMs: 60_000 };
 export const SPEECH: SpeechOptions = {
