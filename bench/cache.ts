@@ -1,13 +1,13 @@
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, InvalidArgumentError } from "commander";
-import { askInThread, byTurns, type Phrase, WARM_UP_MS } from "./cache-clients.ts";
-import { type Costs, countCosts } from "./cache-costs.ts";
-import { differentText } from "./different-texts.ts";
-import { SessionSpeaker } from "./session-speaker.ts";
-import { type SampleCheck, within } from "./speech.ts";
-import { type Summary, summarize } from "./summary.ts";
-import { type BenchSystem, startBenchSystem } from "./system.ts";
+import { askInThread, byTurns, type Phrase, WARM_UP_MS } from "./load/cache-clients.ts";
+import { differentText } from "./load/different-texts.ts";
+import { SessionSpeaker } from "./load/session-speaker.ts";
+import { type SampleCheck, within } from "./load/speech.ts";
+import { type BenchSystem, startBenchSystem } from "./load/system.ts";
+import { type Costs, countCosts } from "./measure/cache-costs.ts";
+import { type Summary, summarize } from "./measure/summary.ts";
 
 /**
  * Cached speech: request to first frame, while other speech is being made.

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
-import { FIRST_SENTENCES, type FirstSentence, firstClauseToken, toTokens } from "./first-sentences.ts";
-import { summarize } from "./summary.ts";
-import { type BenchSystem, startBenchSystem } from "./system.ts";
-import { TokenSpeaker } from "./token-speaker.ts";
+import { FIRST_SENTENCES, type FirstSentence, firstClauseToken, toTokens } from "./load/first-sentences.ts";
+import { type BenchSystem, startBenchSystem } from "./load/system.ts";
+import { TokenSpeaker } from "./load/token-speaker.ts";
+import { summarize } from "./measure/summary.ts";
 
 /**
  * First audio of text that comes token by token, as a language model gives it: one every 60 ms, a word or, in Chinese

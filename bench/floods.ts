@@ -3,7 +3,7 @@ import { FLOODS } from "../testkit/floods/flood-kinds.ts";
 import { type Witnessed, witness } from "../testkit/floods/flood-witness.ts";
 import type { FloodResult } from "../testkit/floods/flooder.ts";
 import { runFlood } from "../testkit/floods/run-flood.ts";
-import { type BenchSystem, startBenchSystem } from "./system.ts";
+import { type BenchSystem, startBenchSystem } from "./load/system.ts";
 
 /**
  * One client at line rate, for each kind of message and each HTTP route, beside a listener in real time and a new

@@ -4,9 +4,9 @@ import { closeRedis, isCluster, openRedis } from "@tts-labs/core/redis/client";
 import { Command, InvalidArgumentError } from "commander";
 import type { Redis } from "ioredis";
 import { PRIVATE_CACHE_MAX_BYTES } from "../scripts/private-redis.ts";
-import { differentText } from "./different-texts.ts";
-import { SessionSpeaker } from "./session-speaker.ts";
-import { type BenchSystem, startBenchSystem } from "./system.ts";
+import { differentText } from "./load/different-texts.ts";
+import { SessionSpeaker } from "./load/session-speaker.ts";
+import { type BenchSystem, startBenchSystem } from "./load/system.ts";
 
 /**
  * Resident memory of edge, worker and Redis while many sessions speak different texts at once, round after round, with

@@ -1,10 +1,10 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, InvalidArgumentError } from "commander";
-import { overheadTable, type Renderings, report } from "./overhead-report.ts";
-import { speak, type Trial, type Ways, waysOf } from "./overhead-trial.ts";
-import { round } from "./summary.ts";
-import { type BenchSystem, startBenchSystem } from "./system.ts";
+import { type BenchSystem, startBenchSystem } from "./load/system.ts";
+import { overheadTable, type Renderings, report } from "./measure/overhead-report.ts";
+import { speak, type Trial, type Ways, waysOf } from "./measure/overhead-trial.ts";
+import { round } from "./measure/summary.ts";
 
 /**
  * What the way through edge, Redis and worker adds to the time until the first audio, held against a client

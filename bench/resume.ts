@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { startPrivateRedis } from "../scripts/private-redis.ts";
 import { ResumingTestClient } from "../testkit/clients/resuming-client.ts";
 import { startTwoEdges, type TwoEdges } from "../testkit/fleet/two-edges.ts";
-import { summarize } from "./summary.ts";
+import { summarize } from "./measure/summary.ts";
 
 /**
  * From the moment when a client whose connection was cut opens its next one, to the first byte that it was

@@ -1,4 +1,4 @@
-import type { Tally } from "./tally.ts";
+import type { Tally } from "./listener/tally.ts";
 
 /** What a run must keep. Lost, duplicated and reordered samples, wrong ones and stuck sessions are always 0. */
 export interface Promises {

@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Random } from "../../testkit/ground/random.ts";
 import { type Fleet, type ProgramEnvironments, SIMULATOR_KEY, startFleet } from "../supervisor/fleet.ts";
-import { type Balancer, openBalancer } from "./balancer.ts";
-import { type ChaosRedis, startChaosRedis } from "./chaos-redis.ts";
-import { judge } from "./judge.ts";
-import { type LoadResult, runLoad } from "./load.ts";
+import { type Balancer, openBalancer } from "./fleet/balancer.ts";
+import { type ChaosRedis, startChaosRedis } from "./fleet/chaos-redis.ts";
+import { judge } from "./listener/judge.ts";
+import { type LoadResult, runLoad } from "./listener/load.ts";
+import { type Outcome, type Tally, tally } from "./listener/tally.ts";
+import { pickText, SPOKEN_SENTENCES } from "./listener/texts.ts";
+import { Truths } from "./listener/truth.ts";
 import { noProgress, type Progress } from "./progress.ts";
 import { broken } from "./promises.ts";
 import type { LoadPlan, Scenario, Stage, SystemPlan } from "./scenario.ts";
-import { type Outcome, type Tally, tally } from "./tally.ts";
-import { pickText, SPOKEN_SENTENCES } from "./texts.ts";
-import { Truths } from "./truth.ts";
 
 export interface RunOptions {
   readonly utterances: number;

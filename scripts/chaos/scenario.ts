@@ -1,9 +1,9 @@
 import type { Random } from "../../testkit/ground/random.ts";
 import type { Fleet, ProgramEnvironments } from "../supervisor/fleet.ts";
-import type { ChaosRedis, RedisKind } from "./chaos-redis.ts";
-import type { FrontDoor } from "./front-door.ts";
+import type { ChaosRedis, RedisKind } from "./fleet/chaos-redis.ts";
+import type { FrontDoor } from "./fleet/front-door.ts";
+import type { SpokenText } from "./listener/texts.ts";
 import type { Promises } from "./promises.ts";
-import type { SpokenText } from "./texts.ts";
 
 export interface SystemPlan {
   readonly redis: RedisKind;

@@ -1,5 +1,5 @@
+import { intoWords, LONG_TEXTS, VOICES } from "../listener/texts.ts";
 import type { Scenario, Stage } from "../scenario.ts";
-import { intoWords, LONG_TEXTS, VOICES } from "../texts.ts";
 
 const STEP_MS = 200;
 const STEPS = 50;

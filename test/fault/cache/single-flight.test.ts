@@ -1,7 +1,7 @@
 import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
 import { renderSpeech } from "@tts-labs/simulator/voice/render";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { Truths } from "../../../scripts/chaos/truth.ts";
+import { Truths } from "../../../scripts/chaos/listener/truth.ts";
 import { type Fleet, startFleet } from "../../../scripts/supervisor/fleet.ts";
 import { NativeClient } from "../../../testkit/clients/native-client.ts";
 import type { SpokenUtterance } from "../../../testkit/clients/received-speech.ts";

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
+import { SPOKEN_SENTENCES } from "../../../scripts/chaos/listener/texts.ts";
 import type { Scenario } from "../../../scripts/chaos/scenario.ts";
 import { cutClient, killEdge } from "../../../scripts/chaos/scenarios/edges.ts";
-import { SPOKEN_SENTENCES } from "../../../scripts/chaos/texts.ts";
 import { LIMIT_MS, runSmall } from "../../../testkit/fleet/chaos-run.ts";
 
 /** Ten sessions have six texts between them. */

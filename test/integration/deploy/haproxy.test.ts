@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, inject, it, onTestFinished, vi } from "vitest";
-import { findHaproxy, startHaproxy } from "../../../scripts/chaos/haproxy.ts";
+import { findHaproxy, startHaproxy } from "../../../scripts/chaos/fleet/haproxy.ts";
 import { freePort } from "../../../scripts/private-redis.ts";
 import { NativeClient } from "../../../testkit/clients/native-client.ts";
 import { startSystem } from "../../../testkit/fleet/system.ts";

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { report } from "../../../bench/overhead-report.ts";
-import type { Trial } from "../../../bench/overhead-trial.ts";
-import type { HeardUtterance } from "../../../bench/speech.ts";
-import { summarize } from "../../../bench/summary.ts";
+import type { HeardUtterance } from "../../../bench/load/speech.ts";
+import { report } from "../../../bench/measure/overhead-report.ts";
+import type { Trial } from "../../../bench/measure/overhead-trial.ts";
+import { summarize } from "../../../bench/measure/summary.ts";
 
 const NO_LAG = { p50: 0, p99: 0 };
 const RENDERINGS = new Map([["Hello.", "abc"]]);

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { expect, it, onTestFinished, vi } from "vitest";
-import { FrontDoor, type Route } from "../../../scripts/chaos/front-door.ts";
+import { FrontDoor, type Route } from "../../../scripts/chaos/fleet/front-door.ts";
 
 /** Answers each connection with `name`; keeps what connects. */
 async function target(name: string) {

@@ -1,8 +1,8 @@
 import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
 import { beforeAll, describe, expect, it } from "vitest";
-import { HeardUtterance } from "../../../scripts/chaos/heard.ts";
-import { judge } from "../../../scripts/chaos/judge.ts";
-import { type Truth, Truths } from "../../../scripts/chaos/truth.ts";
+import { HeardUtterance } from "../../../scripts/chaos/listener/heard.ts";
+import { judge } from "../../../scripts/chaos/listener/judge.ts";
+import { type Truth, Truths } from "../../../scripts/chaos/listener/truth.ts";
 
 const TEXT = "Guten Tag, wie geht es Ihnen heute? Mir geht es gut.";
 const VOICE = "simGermanAnna000000A";

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { HeardUtterance } from "../../../scripts/chaos/heard.ts";
+import { HeardUtterance } from "../../../scripts/chaos/listener/heard.ts";
+import { type Outcome, type Tally, tally } from "../../../scripts/chaos/listener/tally.ts";
 import { broken } from "../../../scripts/chaos/promises.ts";
-import { type Outcome, type Tally, tally } from "../../../scripts/chaos/tally.ts";
 
 const CLEAN = {
   lost: 0,

@@ -6,7 +6,7 @@ import { parseEdgeConfig } from "@tts-labs/edge/config";
 import { parseWorkerConfig } from "@tts-labs/worker/config";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { findHaproxy } from "../../../scripts/chaos/haproxy.ts";
+import { findHaproxy } from "../../../scripts/chaos/fleet/haproxy.ts";
 
 const root = new URL("../../../", import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, root), "utf8");
