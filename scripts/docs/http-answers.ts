@@ -1,3 +1,4 @@
+import { DIALECTS } from "@tts-labs/core/session/live-registry";
 import { ERROR_CODES, type ErrorCode } from "@tts-labs/protocol/errors";
 import { serverMessageSchemas } from "@tts-labs/protocol/server-message";
 import { z } from "zod";
@@ -69,7 +70,7 @@ export const liveSchema = z
         session_id: z.string(),
         edge: z.string(),
         state: z.enum(["open", "detached"]),
-        dialect: z.enum(["native", "synthesize"]),
+        dialect: z.enum(DIALECTS),
         connection_epoch: count,
         age_ms: milliseconds,
       }),

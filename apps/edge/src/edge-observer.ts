@@ -1,11 +1,9 @@
-import type { SessionRecord } from "@tts-labs/core/session/live-registry";
+import type { Dialect } from "@tts-labs/core/session/live-registry";
 import type { CacheUse } from "@tts-labs/core/session/utterance-end";
 import type { ErrorCode } from "@tts-labs/protocol/errors";
 import type { AdmissionObserver } from "./admission.ts";
 import type { BudgetObserver } from "./budget/budget-observer.ts";
 import type { OutboundObserver } from "./delivery/outbound.ts";
-
-export type Dialect = SessionRecord["dialect"];
 
 /** Parts of the time to the first frame; `turn` is the wait for earlier utterances of the session. */
 export type LatencyPart = "queue" | "slot" | "connect" | "provider" | "turn" | "delivery";

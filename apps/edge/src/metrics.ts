@@ -1,9 +1,10 @@
 import type { CacheObserver, CacheSize, StoreRefusal } from "@tts-labs/core/cache/audio-cache";
+import type { Dialect } from "@tts-labs/core/session/live-registry";
 import type { ErrorCode } from "@tts-labs/protocol/errors";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { RefusalReason } from "./admission.ts";
 import type { BudgetName } from "./budget/limits.ts";
-import type { Dialect, EdgeObserver, LatencyPart, UtteranceSummary } from "./edge-observer.ts";
+import type { EdgeObserver, LatencyPart, UtteranceSummary } from "./edge-observer.ts";
 import type { SharingObserver } from "./shared-speech/speech-cache.ts";
 
 /** Seconds; dense where a first audio is good (cache hit to provider), wide where it is bad. */

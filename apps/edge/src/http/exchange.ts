@@ -12,6 +12,26 @@ const MAX_SHOWN_PATH = 100;
 /** Statuses whose answers have no body, and say no length. */
 const BODILESS: ReadonlySet<number> = new Set([204, 304]);
 
+/** An error as one dialect tells it over HTTP. */
+export interface ErrorAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: object;
+}
+
+export type ErrorForm = (error: GatewayError, requestId: string) => ErrorAnswer;
+
+/** The form of our own routes. */
+const ownForm: ErrorForm = (error, requestId) => ({
+  status: toHttpStatus(error),
+  headers: retryAfter(error),
+  body: { error: toErrorBody(error), request_id: requestId },
+});
+
+/** In whole seconds, as the header has it. */
+export const retryAfter = ({ retryAfterMs }: GatewayError): Readonly<Record<string, string>> =>
+  retryAfterMs === undefined ? {} : { "retry-after": String(Math.ceil(retryAfterMs / 1000)) };
+
 /** The `x-request-id` of a request where it is fit to be logged, else one of our own. */
 export function toRequestId(request: HttpRequest): string {
   const given = request.getHeader("x-request-id");
@@ -32,6 +52,10 @@ export class HttpExchange {
   readonly contentType: string;
   readonly contentEncoding: string;
   readonly ifNoneMatch: string;
+  /** The header of ElevenLabs' clients that holds their key; never logged. */
+  readonly xiApiKey: string;
+  /** Names a synthesis that may be sent again, and must not be made again; "": none. */
+  readonly idempotencyKey: string;
   readonly host: string;
   readonly origin: string;
   /** Asks what a page of another site may send: the method it names is not this request's. */
@@ -45,8 +69,16 @@ export class HttpExchange {
   /** Nothing more is read of this request: what follows it on the connection would never be seen. */
   #isPaused = false;
 
-  constructor(response: HttpResponse, request: HttpRequest, door: Pick<Door, "answerHeaders">) {
+  readonly #errorForm: ErrorForm;
+
+  constructor(
+    response: HttpResponse,
+    request: HttpRequest,
+    door: Pick<Door, "answerHeaders">,
+    errorForm: ErrorForm = ownForm,
+  ) {
     this.response = response;
+    this.#errorForm = errorForm;
     this.requestId = toRequestId(request);
     this.method = request.getCaseSensitiveMethod();
     this.path = request.getUrl();
@@ -56,6 +88,8 @@ export class HttpExchange {
     this.contentType = request.getHeader("content-type");
     this.contentEncoding = request.getHeader("content-encoding");
     this.ifNoneMatch = request.getHeader("if-none-match");
+    this.xiApiKey = request.getHeader("xi-api-key");
+    this.idempotencyKey = request.getHeader("idempotency-key");
     this.host = request.getHeader("host");
     this.origin = request.getHeader("origin");
     this.isPreflight = this.method === "OPTIONS" && request.getHeader("access-control-request-method") !== "";
@@ -64,6 +98,11 @@ export class HttpExchange {
       if (this.#state === "open") this.#state = "gone";
       for (const act of this.#onGone.splice(0)) act();
     });
+  }
+
+  /** The path as errors show it. */
+  get shownPath(): string {
+    return this.path.slice(0, MAX_SHOWN_PATH);
   }
 
   get isOpen(): boolean {
@@ -103,15 +142,10 @@ export class HttpExchange {
     this.answer(status, { "content-type": "application/json", ...headers }, JSON.stringify(body));
   }
 
-  /** The typed error as JSON, with the status that belongs to it. */
+  /** The typed error as JSON in the dialect's form, with the status that belongs to it. */
   answerError(error: GatewayError, headers: Readonly<Record<string, string>> = {}): void {
-    const retry: Record<string, string> =
-      error.retryAfterMs === undefined ? {} : { "retry-after": String(Math.ceil(error.retryAfterMs / 1000)) };
-    this.answerJson(
-      toHttpStatus(error),
-      { error: toErrorBody(error), request_id: this.requestId },
-      { ...retry, ...headers },
-    );
+    const { status, headers: own, body } = this.#errorForm(error, this.requestId);
+    this.answerJson(status, body, { ...own, ...headers });
   }
 
   /** Cuts the connection: an answer that has begun and can't be completed must not look complete. */
@@ -123,8 +157,7 @@ export class HttpExchange {
   }
 
   notFound(): void {
-    const shown = this.path.slice(0, MAX_SHOWN_PATH);
-    this.answerError(new GatewayError("protocol.not_found", `There is no ${shown} here.`));
+    this.answerError(new GatewayError("protocol.not_found", `There is no ${this.shownPath} here.`));
   }
 
   methodNotAllowed(allowed: readonly string[]): void {
@@ -132,7 +165,7 @@ export class HttpExchange {
     this.answerError(
       new GatewayError(
         "protocol.method_not_allowed",
-        `${this.path.slice(0, MAX_SHOWN_PATH)} takes ${allow}, not ${this.method.slice(0, 16)}.`,
+        `${this.shownPath} takes ${allow}, not ${this.method.slice(0, 16)}.`,
       ),
       { allow },
     );

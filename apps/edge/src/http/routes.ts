@@ -1,7 +1,7 @@
 import type { HttpRequest, HttpResponse, TemplatedApp } from "uWebSockets.js";
 import type { Door } from "@tts-labs/core/http/door";
 import type { RequestGate } from "../budget/request-gate.ts";
-import { HttpExchange } from "./exchange.ts";
+import { type ErrorForm, HttpExchange } from "./exchange.ts";
 
 export type RequestHandler = (exchange: HttpExchange) => void;
 /** HEAD is answered by GET's handler. */
@@ -23,11 +23,12 @@ export class Routes {
   /**
    * Methods without a handler are told which ones there are; preflights of other sites' pages are answered. A POST is
    * handled at once, since its body would be missed later; its handler asks for a turn when it has that.
+   * @param errorForm of the route's dialect, also for what is refused before its handler is asked
    */
-  add(path: string, methods: RouteMethods): void {
+  add(path: string, methods: RouteMethods, errorForm?: ErrorForm): void {
     const taken = Object.keys(methods).flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method]));
     this.#app.any(path, (response, request) => {
-      const exchange = this.enter(response, request);
+      const exchange = this.enter(response, request, errorForm);
       if (exchange === undefined) return;
       const method = exchange.method === "HEAD" ? "GET" : exchange.method;
       const handle = Object.hasOwn(methods, method) ? methods[method as keyof RouteMethods] : undefined;
@@ -49,8 +50,8 @@ export class Routes {
   }
 
   /** The request, once the door has let it in; undefined where it has been answered instead. */
-  enter(response: HttpResponse, request: HttpRequest): HttpExchange | undefined {
-    const exchange = new HttpExchange(response, request, this.#door);
+  enter(response: HttpResponse, request: HttpRequest, errorForm?: ErrorForm): HttpExchange | undefined {
+    const exchange = new HttpExchange(response, request, this.#door, errorForm);
     this.#gate.enter(exchange);
     const refusal = this.#door.refusal(exchange);
     if (refusal === undefined) return exchange;

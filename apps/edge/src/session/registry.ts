@@ -28,6 +28,11 @@ export interface SessionRegistryOptions {
   readonly admission: Pick<Admission, "assertRoom">;
 }
 
+export interface NewSessionOptions extends Omit<SessionOptions, "services" | "settings" | "onClosed"> {
+  /** Of its speech; absent: the edge's own. A session that is resumed has the edge's own. */
+  readonly sampleRateHz?: number;
+}
+
 /**
  * The one door through which sessions come into being, whatever the dialect, and the list of those that are.
  * Keeps their records in the live view fresh, three times per life of a record.
@@ -130,12 +135,14 @@ export class SessionRegistry {
    * Opens a session; where it is resumed, a connection that holds it on this edge is superseded.
    * @throws GatewayError as `admit`, `session.superseded` where a later connection has it by now
    */
-  open(options: Omit<SessionOptions, "services" | "settings" | "onClosed">): Session {
+  open(options: NewSessionOptions): Session {
     this.admit(options.restored === undefined ? "new" : "resumed", options.sessionId);
     if (options.restored !== undefined) this.#supersede(options);
-    const { services, settings } = this.#options;
+    const { services } = this.#options;
+    const { sampleRateHz, ...asked } = options;
+    const settings = atRate(this.#options.settings, sampleRateHz);
     const session: Session = new Session({
-      ...options,
+      ...asked,
       services,
       settings,
       onClosed: (detached) => {
@@ -210,4 +217,19 @@ export class SessionRegistry {
     for (const session of this.#sessions.values()) session.refresh();
     for (const detached of this.#detached.values()) detached.refresh();
   }
+}
+
+function atRate(settings: SessionSettings, sampleRateHz: number | undefined): SessionSettings {
+  const { defaults } = settings;
+  if (sampleRateHz === undefined || sampleRateHz === defaults.sampleRateHz) return settings;
+  const own = {
+    get voice() {
+      return defaults.voice;
+    },
+    model: defaults.model,
+    sampleRateHz,
+    ...(defaults.language === undefined ? {} : { language: defaults.language }),
+    ...(defaults.natural === undefined ? {} : { natural: defaults.natural }),
+  };
+  return { ...settings, defaults: own };
 }

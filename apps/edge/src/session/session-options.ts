@@ -1,8 +1,8 @@
+import type { Dialect } from "@tts-labs/core/session/live-registry";
 import type { SessionHold } from "@tts-labs/core/session/session-store";
 import type { GatewayError } from "@tts-labs/protocol/errors";
 import type { FrameSize } from "../delivery/frame-size.ts";
 import type { Outbound } from "../delivery/outbound.ts";
-import type { Dialect } from "../edge-observer.ts";
 import type { SessionServices, SessionSettings } from "../services.ts";
 import type { RestoredSession } from "../speech/resume.ts";
 import type { Detached } from "../utterance/detached.ts";

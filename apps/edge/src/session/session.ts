@@ -1,9 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
-import type { SessionRecord } from "@tts-labs/core/session/live-registry";
+import type { Dialect, SessionRecord } from "@tts-labs/core/session/live-registry";
 import type { CancelledSpeech } from "@tts-labs/core/session/utterance-end";
 import { GatewayError, toCloseCode } from "@tts-labs/protocol/errors";
 import { type RequestedOptions, toSpeechOptions } from "@tts-labs/protocol/speech-options";
-import type { Dialect } from "../edge-observer.ts";
 import type { Detached } from "../utterance/detached.ts";
 import { UtteranceLine } from "../utterance/line.ts";
 import type { Utterance } from "../utterance/utterance.ts";

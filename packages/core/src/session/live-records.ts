@@ -1,4 +1,4 @@
-import type { SessionRecord, UtteranceRecord } from "./live-registry.ts";
+import { isDialect, type SessionRecord, type UtteranceRecord } from "./live-registry.ts";
 
 /** A record as a Redis hash: names as in the record, numbers in decimal. */
 export type RecordFields = Record<string, string>;
@@ -18,7 +18,7 @@ export function parseSessionFields(fields: RecordFields): SessionRecord | undefi
   const createdAtMs = Number(fields["createdAtMs"]);
   if (sessionId === undefined || edgeId === undefined) return undefined;
   if (state !== "open" && state !== "detached") return undefined;
-  if (dialect !== "native" && dialect !== "synthesize") return undefined;
+  if (!isDialect(dialect)) return undefined;
   return { sessionId, edgeId, state, connectionEpoch, dialect, createdAtMs };
 }
 

@@ -1,3 +1,10 @@
+/** The languages that clients speak to an edge; a closed set, as metric labels are. */
+export const DIALECTS = ["native", "synthesize", "elevenlabs", "openai", "vercel"] as const;
+export type Dialect = (typeof DIALECTS)[number];
+
+export const isDialect = (name: string | undefined): name is Dialect =>
+  DIALECTS.some((dialect) => dialect === name);
+
 /**
  * What is live, across all nodes: sessions and utterances with state, owner and age. Kept in Redis as
  * hashes with a TTL and two sorted sets (by expiry) that list them; a record that is not refreshed vanishes.
@@ -10,7 +17,7 @@ export interface SessionRecord {
   readonly state: "open" | "detached";
   /** Rises with each connection of the session. */
   readonly connectionEpoch: number;
-  readonly dialect: "native" | "synthesize";
+  readonly dialect: Dialect;
   readonly createdAtMs: number;
 }
 

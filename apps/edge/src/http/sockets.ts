@@ -1,0 +1,144 @@
+import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t, WebSocket } from "uWebSockets.js";
+import { DISABLED } from "uWebSockets.js";
+import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
+import type { ClientSocket, ClientSocketLimits } from "./client-socket.ts";
+import type { ErrorForm, HttpExchange } from "./exchange.ts";
+import type { Routes } from "./routes.ts";
+
+/** Above our own high-water mark, for the messages and the frame that may still follow when it is reached. */
+const BACKPRESSURE_MARGIN_BYTES = 1024 * 1024;
+
+/** What a dialect does with one connection. */
+export interface SocketHandler {
+  /** `bytes` are valid during the call. */
+  onMessage(bytes: Uint8Array, isBinary: boolean): void;
+  /** The client has sent a ping, which is answered already. */
+  onPing(): void;
+  onPong(payload: string): void;
+  /** The socket takes more again. */
+  onDrain(): void;
+  /** May be called after the dialect has closed it. */
+  onClosed(code: number): void;
+}
+
+/** A connection that was let in. */
+export interface AdmittedSocket {
+  /** The subprotocol that is answered; "": none. */
+  readonly protocol: string;
+  open(socket: WebSocket<SocketData>, limits: ClientSocketLimits): OpenedSocket;
+}
+
+export interface OpenedSocket {
+  readonly client: Pick<ClientSocket<SocketData>, "onClosed">;
+  /** Absent where the dialect has refused it already. */
+  readonly handler?: SocketHandler;
+}
+
+export interface SocketData {
+  readonly admitted: AdmittedSocket;
+  opened?: OpenedSocket;
+}
+
+export interface SocketRoute {
+  readonly path: string;
+  readonly maxPayloadBytes: number;
+  /**
+   * Decides in the request's own tick, so that nothing can happen to it in between.
+   * @param offered the subprotocols, as the client has written them
+   * @throws GatewayError which is answered in place of the upgrade
+   */
+  readonly admit: (exchange: HttpExchange, offered: string) => AdmittedSocket;
+  /** Of what is answered in place of an upgrade; absent: our own. */
+  readonly errorForm?: ErrorForm;
+}
+
+export interface SocketsOptions {
+  readonly app: TemplatedApp;
+  readonly routes: Routes;
+  readonly highWaterBytes: number;
+  readonly idleTimeoutS: number;
+  readonly observer: {
+    connectionOpened(): void;
+    connectionClosed(): void;
+    errorTold(code: GatewayError["code"]): void;
+  };
+  readonly connections: { assertRoom(): void; closed(): void };
+}
+
+/** Every WebSocket route of one port: what is the same for all dialects is done here. */
+export class Sockets {
+  readonly #options: SocketsOptions;
+
+  constructor(options: SocketsOptions) {
+    this.#options = options;
+  }
+
+  add(route: SocketRoute): void {
+    const { app, routes, highWaterBytes, idleTimeoutS, observer, connections } = this.#options;
+    const limits: ClientSocketLimits = {
+      highWaterBytes,
+      closeFrameBytes: highWaterBytes + BACKPRESSURE_MARGIN_BYTES / 2,
+    };
+    app.ws<SocketData>(route.path, {
+      compression: DISABLED,
+      maxPayloadLength: route.maxPayloadBytes,
+      maxBackpressure: highWaterBytes + BACKPRESSURE_MARGIN_BYTES,
+      closeOnBackpressureLimit: false,
+      idleTimeout: idleTimeoutS,
+      sendPingsAutomatically: true,
+      upgrade: (response, request, context) => this.#upgrade(response, request, context, route),
+      open: (socket) => {
+        const data = socket.getUserData();
+        observer.connectionOpened();
+        data.opened = data.admitted.open(socket, limits);
+      },
+      message: (socket, message, isBinary) => {
+        socket.getUserData().opened?.handler?.onMessage(new Uint8Array(message), isBinary);
+      },
+      ping: (socket) => socket.getUserData().opened?.handler?.onPing(),
+      pong: (socket, message) =>
+        socket.getUserData().opened?.handler?.onPong(Buffer.from(message).toString()),
+      drain: (socket) => socket.getUserData().opened?.handler?.onDrain(),
+      close: (socket, code) => {
+        const { opened } = socket.getUserData();
+        opened?.client.onClosed();
+        opened?.handler?.onClosed(code);
+        observer.connectionClosed();
+        connections.closed();
+      },
+    });
+    const refuse = (exchange: HttpExchange) => {
+      const message = `${exchange.shownPath} is a WebSocket: connect to it as one.`;
+      exchange.answerError(new GatewayError("protocol.invalid_message", message));
+    };
+    routes.add(route.path, { GET: refuse }, route.errorForm);
+  }
+
+  #upgrade(
+    response: HttpResponse,
+    request: HttpRequest,
+    context: us_socket_context_t,
+    { admit, errorForm }: SocketRoute,
+  ): void {
+    const { routes, connections, observer } = this.#options;
+    const key = request.getHeader("sec-websocket-key");
+    const offered = request.getHeader("sec-websocket-protocol");
+    const extensions = request.getHeader("sec-websocket-extensions");
+    const exchange = routes.enter(response, request, errorForm);
+    if (exchange === undefined) return;
+    try {
+      connections.assertRoom();
+      const admitted = admit(exchange, offered);
+      const { requestId } = exchange;
+      response.cork(() => {
+        response.writeStatus("101 Switching Protocols").writeHeader("x-request-id", requestId);
+        response.upgrade<SocketData>({ admitted }, key, admitted.protocol, extensions, context);
+      });
+      exchange.markAnswered();
+    } catch (thrown) {
+      const error = toGatewayError(thrown);
+      observer.errorTold(error.code);
+      exchange.answerError(error);
+    }
+  }
+}
