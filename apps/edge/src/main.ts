@@ -219,7 +219,7 @@ export async function openEdge(
   const server = await listen({
     ...config,
     native: { registry, settings, intake: edgeBudget.intake, observer, logger },
-    synthesize: { registry, settings, budget: edgeBudget, observer, logger },
+    speech: { registry, settings, budget: edgeBudget, observer, logger },
     gate: edgeBudget.clientGate,
     ops,
     page: ground.page,

@@ -8,7 +8,8 @@ import { NativeConnection } from "./dialects/native/native.ts";
 import type { NativeConnectionOptions } from "./dialects/native/native-options.ts";
 import { parseNativeQuery } from "./dialects/native/query.ts";
 import { SocketSink } from "./dialects/native/socket-sink.ts";
-import { type SynthesizeServices, synthesize } from "./dialects/synthesize/synthesize.ts";
+import type { SpeechRequestServices } from "./dialects/one-utterance.ts";
+import { synthesize } from "./dialects/synthesize/synthesize.ts";
 import { type Listener, listenOn } from "./http/listen.ts";
 import { clientRoutes, type OpsServices, runOps } from "./http/ops-routes.ts";
 import type { PageRoutes } from "./http/page-routes.ts";
@@ -30,7 +31,8 @@ export interface ServerOptions {
   readonly socketIdleTimeoutS: number;
   readonly gate: RequestGate;
   readonly native: NativeOptions;
-  readonly synthesize: SynthesizeServices;
+  /** For every dialect that speaks over HTTP. */
+  readonly speech: SpeechRequestServices;
   readonly ops: OpsServices;
   readonly page: PageRoutes;
 }
@@ -52,7 +54,7 @@ export async function listen(options: ServerOptions): Promise<Listener> {
     connections: gate.connections,
   });
   sockets.add(nativeRoute(options.native));
-  routes.add("/api/v1/synthesize", { POST: (exchange) => void synthesize(exchange, options.synthesize) });
+  routes.add("/api/v1/synthesize", { POST: (exchange) => void synthesize(exchange, options.speech) });
   for (const [path, handler] of Object.entries(clientRoutes)) {
     routes.add(path, { GET: (exchange) => runOps(handler, exchange, options.ops) });
   }

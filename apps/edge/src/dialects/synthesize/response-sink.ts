@@ -13,7 +13,15 @@ export interface ResponseFormat {
   readonly headers: () => Readonly<Record<string, string>>;
   /** Bytes before the first sample; asked then, too. */
   readonly preamble: () => Uint8Array;
+  /** What the utterance says beside its samples, before those it belongs to. */
+  readonly take?: (event: SpeechEvent) => void;
+  /** The samples of one write as the client gets them; absent: as they are. `firstSample`: where they begin. */
+  readonly encode?: (pcm: Buffer, firstSample: number) => Uint8Array;
+  /** Bytes behind the last sample. */
+  readonly finish?: () => Uint8Array;
 }
+
+const NOTHING: Uint8Array = new Uint8Array(0);
 
 const CONTENT_TYPES: Readonly<Record<AudioFormat, string>> = {
   json: "application/json",
@@ -117,6 +125,7 @@ export class ResponseSink implements Sink {
 
   tell(event: SpeechEvent): void {
     if (event.kind === "substituted") this.#substituted = event.substitute;
+    this.#format.take?.(event);
     if (event.kind !== "ended") return;
     const { end } = event;
     if (end.kind === "failed") this.fail(end.error);
@@ -136,6 +145,8 @@ export class ResponseSink implements Sink {
     if (!this.#exchange.isOpen) return;
     this.#begin();
     this.#writeParts();
+    this.#write(this.#format.finish?.() ?? NOTHING);
+    if (!this.#exchange.isOpen) return;
     this.#isComplete = true;
     if (this.#accepts) this.#end();
   }
@@ -155,9 +166,17 @@ export class ResponseSink implements Sink {
   #writeParts(): void {
     if (this.#parts.length === 0 || !this.#exchange.isOpen) return;
     this.#begin();
-    // False: taken, but the socket is full; uWS calls back when it takes more.
-    const bytes = Buffer.concat(this.#parts);
+    const pcm = Buffer.concat(this.#parts);
     this.#parts = [];
+    const { encode } = this.#format;
+    this.#write(
+      encode === undefined ? pcm : encode(pcm, this.#nextSample - pcm.byteLength / BYTES_PER_SAMPLE),
+    );
+  }
+
+  #write(bytes: Uint8Array): void {
+    if (bytes.byteLength === 0) return;
+    // False: taken, but the socket is full; uWS calls back when it takes more.
     this.#accepts = this.#exchange.response.write(bytes);
     if (this.#accepts) return;
     if (this.#unread.tryTake(bytes.byteLength)) this.#unreadBytes += bytes.byteLength;

@@ -1,0 +1,144 @@
+import { newSessionId } from "@tts-labs/core/ids";
+import type { Logger } from "@tts-labs/core/logger";
+import type { Dialect } from "@tts-labs/core/session/live-registry";
+import type { CacheUse } from "@tts-labs/core/session/utterance-end";
+import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
+import { MAX_CLIENT_MESSAGE_BYTES } from "@tts-labs/protocol/limits";
+import type { RequestedOptions, SpeechDefaults } from "@tts-labs/protocol/speech-options";
+import type { EdgeBudget } from "../budget/edge-budget.ts";
+import { Outbound } from "../delivery/outbound.ts";
+import type { Sink } from "../delivery/sink.ts";
+import type { EdgeObserver } from "../edge-observer.ts";
+import type { HttpExchange } from "../http/exchange.ts";
+import type { SessionRegistry } from "../session/registry.ts";
+import type { Session } from "../session/session.ts";
+
+export interface SpeechRequestSettings {
+  readonly defaults: SpeechDefaults;
+  readonly frameSamples: number;
+  readonly outboundFrames: number;
+  readonly slowClientNoticeMs: number;
+  readonly slowClientMs: number;
+  readonly maxJsonAudioBytes: number;
+}
+
+export interface SpeechRequestServices {
+  readonly registry: SessionRegistry;
+  readonly settings: SpeechRequestSettings;
+  readonly budget: Pick<
+    EdgeBudget,
+    "requestBodies" | "jsonAnswers" | "unreadResponses" | "turns" | "connections" | "unsettled" | "givenUp"
+  >;
+  readonly observer: EdgeObserver;
+  readonly logger: Logger;
+}
+
+/**
+ * One HTTP request for speech, whatever the dialect: its body is read, its turn waited for, and what `speak` throws is
+ * answered. Answers in every case; must be called in the request's own tick, so that its body is not missed.
+ * @param judge refuses by the headers, before the request counts @param speak is given the body
+ */
+export async function takeSpeechRequest<Judged>(
+  exchange: HttpExchange,
+  services: Pick<SpeechRequestServices, "budget" | "observer" | "logger">,
+  judge: () => Judged,
+  speak: (body: Uint8Array, judged: Judged) => void,
+): Promise<void> {
+  const { budget, observer, logger } = services;
+  try {
+    budget.connections.assertRoom();
+    // The body first, also of a request that will be refused: what came after an answer could not be bounded.
+    const body = await exchange.readBody(MAX_CLIENT_MESSAGE_BYTES, budget.requestBodies);
+    const judged = judge();
+    await budget.givenUp.mayBegin(exchange);
+    if (!exchange.isOpen) return;
+    await budget.unsettled.mayBegin();
+    if (!exchange.isOpen) return;
+    await budget.turns.run(() => speak(body, judged));
+  } catch (thrown) {
+    const error = toGatewayError(thrown);
+    if (error.family === "cancelled") return;
+    observer.errorTold(error.code);
+    if (error.code === "internal") {
+      logger.error({ err: error.cause, requestId: exchange.requestId }, "a request failed");
+    }
+    exchange.answerError(error);
+  }
+}
+
+/** What an answer's sink may ask of its session, and tell it. */
+export interface AnswerCalls {
+  readonly onWritable: () => void;
+  /** The answer is complete, or has failed. */
+  readonly onDone: () => void;
+  /** The cache's part, which is known when the first frame is there. */
+  readonly cacheUse: () => CacheUse;
+  /** Of the whole speech, where the cache has it. */
+  readonly knownSamples: () => number | undefined;
+}
+
+/** Ends in the answer to a request. */
+export interface AnswerSink extends Sink {
+  /** Tells the error where the answer has not begun, else cuts the connection. */
+  fail(error: GatewayError): void;
+}
+
+export interface OneUtterance {
+  readonly dialect: Dialect;
+  readonly text: string;
+  readonly requested: RequestedOptions;
+  /** Absent: the edge's own. */
+  readonly sampleRateHz?: number;
+  readonly openSink: (calls: AnswerCalls) => AnswerSink;
+}
+
+/**
+ * Speaks one text as one session with one utterance, into the answer.
+ * @throws GatewayError `capacity.*`, `draining`, or as `Session.text`; then nothing stays open
+ */
+export function speakOnce(
+  exchange: HttpExchange,
+  utterance: OneUtterance,
+  services: SpeechRequestServices,
+): void {
+  const session = openSession(exchange, utterance, services);
+  try {
+    session.text(utterance.text, utterance.requested, true);
+  } catch (error) {
+    session.close(toGatewayError(error));
+    throw error;
+  }
+}
+
+function openSession(
+  exchange: HttpExchange,
+  { dialect, sampleRateHz, openSink }: OneUtterance,
+  { registry, settings, observer }: SpeechRequestServices,
+): Session {
+  const sink = openSink({
+    onWritable: () => outbound.resume(),
+    onDone: () => queueMicrotask(() => session.close(new GatewayError("cancelled.client_gone"))),
+    cacheUse: () => session.utterances[0]?.cacheUse ?? "off",
+    knownSamples: () => session.utterances[0]?.knownSamples,
+  });
+  const outbound: Outbound = new Outbound({
+    sink,
+    observer,
+    maxFrames: settings.outboundFrames,
+    overflow: "wait",
+    slowClient: { noticeAfterMs: settings.slowClientNoticeMs, cutAfterMs: settings.slowClientMs },
+    onOverflow: (error) => session.disconnect(error),
+  });
+  const session: Session = registry.open({
+    sessionId: newSessionId(),
+    requestId: exchange.requestId,
+    dialect,
+    outbound,
+    sentenceCache: false,
+    frameSize: { samples: settings.frameSamples },
+    ...(sampleRateHz === undefined ? {} : { sampleRateHz }),
+    disconnect: (reason) => sink.fail(reason),
+  });
+  exchange.onGone(() => session.close(new GatewayError("cancelled.client_gone")));
+  return session;
+}
