@@ -32,7 +32,7 @@ import {
   type ProviderSettings,
   toCircuitName,
 } from "./provider.ts";
-import { utteranceRunner } from "./run/job-consumer.ts";
+import { utteranceRunner } from "./run/utterance-run.ts";
 import { publishVoices } from "./voices.ts";
 import { followWantedRoutes } from "./wanted-routes.ts";
 

@@ -1,5 +1,5 @@
 import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
-import type { HeldSource } from "./speech-source.ts";
+import type { HeldSource } from "./sources.ts";
 
 /** The receiver of a source closes it, read or unread. */
 export type Found =

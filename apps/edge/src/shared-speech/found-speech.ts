@@ -2,8 +2,8 @@ import type { CacheUse } from "@tts-labs/core/session/utterance-end";
 import type { GatewayError } from "@tts-labs/protocol/errors";
 import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
 import { type Found, NOT_CACHED, type SpeechRequest } from "./cache-use.ts";
+import type { SpeechSource } from "./sources.ts";
 import type { SpeechCache } from "./speech-cache.ts";
-import type { SpeechSource } from "./speech-source.ts";
 
 /** Leaders that one utterance joins one after the other; then it tells what the last one failed with. */
 const MAX_LEADERS = 2;

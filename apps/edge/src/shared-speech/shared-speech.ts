@@ -1,7 +1,7 @@
 import type { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import type { StreamEntry, StreamReader, StreamStore } from "@tts-labs/core/stream/stream";
 import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
-import { type ReadTogether, Seat } from "./seat.ts";
+import { Listener, type ReadTogether } from "./listener.ts";
 
 /** The stream keeps its beginning, for those who join on other edges, until so much has been read… */
 const HELD_BYTES = 384 * 1024;
@@ -33,25 +33,25 @@ export interface SharedSpeechOptions {
 
 /**
  * One utterance's audio, read from its stream once for all on this edge that want it, the one that asked
- * first among them. Each has a seat, and reads at a pace of his own from the first entry on:
+ * first among them. Each is a listener of its own, and reads at its own pace from the first entry on:
  *
  *   whole ──longer than `maxBytes`, or no memory left, or kept──▶ passing
  *
  * - *Whole*, everything read stays here, so that a newcomer finds its beginning. The stream is released as
  *   the fastest listener takes it; once others listen on other edges, as fast as it comes. So no listener waits
- * for another, and one that listens alone holds the writer back as he would without us.
+ * for another, and one that listens alone holds the writer back as it would without us.
  * - *Passing*, no listener comes any more, and only what lies before the slowest listener is let go, here and in the
  *   stream: its bound is ours now, and no word is lost for want of memory.
  *
- * When the last seat is left for good, nothing more is read. One that may come back lets it be read on while it is
- * whole: he then finds it in the cache.
+ * When the last listener is left for good, nothing more is read. One that may come back lets it be read on while it is
+ * whole: the client then finds it in the cache.
  */
 export class SharedSpeech implements ReadTogether {
   readonly utteranceId: string;
   readonly #options: SharedSpeechOptions;
   readonly #reader: StreamReader;
   readonly #abort = new AbortController();
-  readonly #seats = new Set<Seat>();
+  readonly #listeners = new Set<Listener>();
   /** From number `#dropped + 1` on. */
   #entries: StreamEntry[] = [];
   #dropped = 0;
@@ -77,7 +77,7 @@ export class SharedSpeech implements ReadTogether {
 
   /** Those who want it, whether or not they have begun to read. */
   get listeners(): number {
-    return this.#seats.size;
+    return this.#listeners.size;
   }
 
   /** All of it so far; empty where it is kept whole no longer. */
@@ -115,7 +115,7 @@ export class SharedSpeech implements ReadTogether {
       this.#error = toGatewayError(error);
     }
     clearTimeout(this.#awaiting);
-    for (const seat of this.#seats) seat.wake();
+    for (const listener of this.#listeners) listener.wake();
     try {
       await Promise.all([this.#reader.close().catch(() => undefined), this.#options.onOver()]);
     } finally {
@@ -129,18 +129,18 @@ export class SharedSpeech implements ReadTogether {
     this.#abort.abort(reason);
   }
 
-  /** For one listener, while it is joinable. He hears it from its beginning, however late he reads. */
-  seat(): Seat {
-    const seat = new Seat(this, {
+  /** For one listener, while it is joinable: it hears all of it from its beginning, however late it reads. */
+  listener(): Listener {
+    const listener = new Listener(this, {
       onAdvance: (seq) => {
         this.#fastestSeq = Math.max(this.#fastestSeq, seq);
         this.#release();
       },
       onForget: () => this.#release(),
-      onLeft: (mayComeBack) => this.#leave(seat, mayComeBack),
+      onLeft: (mayComeBack) => this.#leave(listener, mayComeBack),
     });
-    this.#seats.add(seat);
-    return seat;
+    this.#listeners.add(listener);
+    return listener;
   }
 
   after(count: number, max: number): readonly StreamEntry[] {
@@ -178,7 +178,7 @@ export class SharedSpeech implements ReadTogether {
         if (this.#readBytes > HELD_BYTES) this.#mayRelease = true;
         this.#release();
         pause = setTimeout(onPause, HELD_PAUSE_MS);
-        for (const seat of this.#seats) seat.wake();
+        for (const listener of this.#listeners) listener.wake();
       }
     } finally {
       clearTimeout(pause);
@@ -208,29 +208,29 @@ export class SharedSpeech implements ReadTogether {
   /** Gives the writer room. */
   #release(): void {
     if (!this.#mayRelease || this.isOver) return;
-    if (!this.#isWhole && this.#seats.size > 0) {
-      this.#reader.advance(Math.min(...[...this.#seats].map((seat) => seat.takenSeq)));
+    if (!this.#isWhole && this.#listeners.size > 0) {
+      this.#reader.advance(Math.min(...[...this.#listeners].map((listener) => listener.takenSeq)));
       this.#drop();
     } else if (this.#isWhole) {
       this.#reader.advance(this.#isHeardElsewhere ? (this.#entries.at(-1)?.seq ?? 0) : this.#fastestSeq);
     }
-    if (this.#seats.size > 0) {
-      this.#reader.forget(Math.min(...[...this.#seats].map((seat) => seat.forgottenSeq)));
+    if (this.#listeners.size > 0) {
+      this.#reader.forget(Math.min(...[...this.#listeners].map((listener) => listener.forgottenSeq)));
     }
   }
 
   /** Lets go of what all have read, once no further listener can come. */
   #drop(): void {
     if (this.#isWhole) return;
-    const read = [...this.#seats].map((seat) => seat.readCount);
+    const read = [...this.#listeners].map((listener) => listener.readCount);
     const count = Math.min(...read, this.#dropped + this.#entries.length) - this.#dropped;
     const dropped = this.#entries.splice(0, count);
     this.#dropped += dropped.length;
     this.#options.budget.giveBack(dropped.reduce((sum, { body }) => sum + body.byteLength, 0));
   }
 
-  #leave(seat: Seat, mayComeBack: boolean): void {
-    this.#seats.delete(seat);
+  #leave(listener: Listener, mayComeBack: boolean): void {
+    this.#listeners.delete(listener);
     if (mayComeBack && !this.isOver) {
       this.#awaiting ??= setTimeout(() => this.#giveUp(), this.#options.ttlMs);
     }
@@ -245,7 +245,7 @@ export class SharedSpeech implements ReadTogether {
   }
 
   #closeUnheard(): void {
-    const isWanted = this.#seats.size > 0 || (this.#awaiting !== undefined && this.#isWhole);
+    const isWanted = this.#listeners.size > 0 || (this.#awaiting !== undefined && this.#isWhole);
     if (!isWanted) this.close(new GatewayError("cancelled.by_client"));
   }
 }

@@ -10,10 +10,9 @@ import { GatewayError } from "@tts-labs/protocol/errors";
 import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
 import type { BackgroundWork } from "../background-work.ts";
 import { type Found, NOT_CACHED, type SpeechRequest } from "./cache-use.ts";
-import { cachedSource } from "./cached-source.ts";
-import { leaderSource } from "./leader-source.ts";
 import { SharedSpeech, type SharingBound } from "./shared-speech.ts";
-import type { HeldSource } from "./speech-source.ts";
+import type { HeldSource } from "./sources.ts";
+import { cachedSource, leaderSource } from "./sources.ts";
 
 export interface SpeechCacheOptions {
   readonly cache: AudioCache;
@@ -149,11 +148,11 @@ export class SpeechCache {
     }
     const flight = this.#fly(key, utteranceId, readerId, speech);
     flight.renewal = setInterval(() => this.#renew(flight), RENEW_MS);
-    const seat = flight.shared.seat();
-    const cancel = () => this.#cancel(flight, seat);
+    const listener = flight.shared.listener();
+    const cancel = () => this.#cancel(flight, listener);
     const whenOver = (act: (listeners: "alone" | "joined") => Promise<void>) =>
       this.#options.background.add("shared speech removed", flight.over.then(act));
-    return { use: "miss", source: seat, whenOver, cancel, abandon: () => this.#abandon(flight) };
+    return { use: "miss", source: listener, whenOver, cancel, abandon: () => this.#abandon(flight) };
   }
 
   /** A leader's text is stored right after it has boarded; where its edge died in between, it never will be. */
@@ -168,7 +167,7 @@ export class SpeechCache {
   }
 
   #join({ shared }: Flight): Found {
-    return { use: "joined", source: shared.seat(), leaderId: shared.utteranceId };
+    return { use: "joined", source: shared.listener(), leaderId: shared.utteranceId };
   }
 
   /** Reads the leader's audio, once for all on this edge. */
@@ -239,8 +238,8 @@ export class SpeechCache {
     await this.#land(flight);
   }
 
-  async #cancel(flight: Flight, seat: HeldSource): Promise<"alone" | "joined"> {
-    seat.close();
+  async #cancel(flight: Flight, listener: HeldSource): Promise<"alone" | "joined"> {
+    listener.close();
     await flight.over;
     return flight.shared.end === undefined ? this.#landAlone(flight) : "joined";
   }

@@ -16,7 +16,7 @@ export interface RestoredUtterance {
   /** No worker has begun it. */
   readonly isUnspoken?: boolean;
   /** Its complete text, where it has no audio of its own (yet): it was served from the cache, or had joined another. */
-  readonly soundless?: string;
+  readonly textWithoutAudio?: string;
 }
 
 /** What of a session an earlier connection has left. */
@@ -110,9 +110,9 @@ async function tellAgain(
   const { nodeId, streamTtlMs: ttlMs, rank } = roles;
   const text = await takeOverText(roles.streams, { nodeId, utteranceId: stored.utteranceId, ttlMs, rank });
   text?.writer.close();
-  const soundless = text?.isComplete === true ? text.text : stored.text;
-  if (soundless === undefined) throw positionGone();
-  return { stored, from, soundless };
+  const textWithoutAudio = text?.isComplete === true ? text.text : stored.text;
+  if (textWithoutAudio === undefined) throw positionGone();
+  return { stored, from, textWithoutAudio };
 }
 
 async function goOn(
@@ -125,9 +125,9 @@ async function goOn(
     takeOverText(streams, { nodeId, utteranceId, ttlMs, rank }),
     hasAudio(streams, stored),
   ]);
-  if (!isAudioThere && text?.isComplete === true) return { stored, from, text, soundless: text.text };
+  if (!isAudioThere && text?.isComplete === true) return { stored, from, text, textWithoutAudio: text.text };
   if (!isAudioThere && text === undefined && stored.text !== undefined)
-    return { stored, from, soundless: stored.text };
+    return { stored, from, textWithoutAudio: stored.text };
   if (!isAudioThere && from.sample > 0) throw positionGone();
   if (text !== undefined) return { stored, from, text, ...(isAudioThere ? {} : { isUnspoken: true }) };
   if (isAudioThere) throw positionGone();

@@ -1,7 +1,9 @@
 import { encodeTextEntry, type TextEntry } from "@tts-labs/core/session/entries";
+import type { SessionHold } from "@tts-labs/core/session/session-store";
 import type { EntryData, StreamStore, StreamWriter } from "@tts-labs/core/stream/stream";
 import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
 import { MAX_UTTERANCE_CHARACTERS } from "@tts-labs/protocol/limits";
+import type { SessionServices, SessionSettings } from "../services.ts";
 
 /**
  * Large enough that the bound on an utterance's characters is always reached first, one entry per character included.
@@ -214,4 +216,34 @@ function toStoredEntries(entry: TextEntry): TextEntry[] {
     at = end;
   }
   return entries;
+}
+
+export interface TextOptions extends Pick<UtteranceTextOptions, "utteranceId" | "onFailed"> {
+  readonly services: Pick<SessionServices, "streams" | "nodeId">;
+  readonly settings: Pick<SessionSettings, "streamTtlMs">;
+  /** Present when the session outlives its connection. */
+  readonly hold?: Pick<SessionHold, "epoch"> | undefined;
+  readonly restored?: RestoredText | undefined;
+}
+
+/** An utterance's text in its stream, from its beginning or as an earlier connection has left it. */
+export function openText({
+  utteranceId,
+  onFailed,
+  services,
+  settings,
+  hold,
+  restored,
+}: TextOptions): UtteranceText {
+  const { streams, nodeId: owner } = services;
+  const { streamTtlMs: ttlMs } = settings;
+  return new UtteranceText({
+    streams,
+    utteranceId,
+    owner,
+    ttlMs,
+    onFailed,
+    ...(hold === undefined ? {} : { rank: hold.epoch }),
+    ...(restored === undefined ? {} : { restored }),
+  });
 }

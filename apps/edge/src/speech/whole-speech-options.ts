@@ -1,9 +1,8 @@
 import type { GatewayError } from "@tts-labs/protocol/errors";
 import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
 import type { SessionServices, SessionSettings } from "../services.ts";
-import type { TextOptions } from "./open-text.ts";
 import type { ClientPosition } from "./reader/audio-reader.ts";
-import type { RestoredText } from "./utterance-text.ts";
+import type { RestoredText, TextOptions } from "./utterance-text.ts";
 
 export interface WholeSpeechOptions {
   readonly utteranceId: string;
@@ -30,7 +29,7 @@ export interface RestoredSpeech {
   /** Absent where nothing is added to it any more. */
   readonly text?: RestoredText;
   /** Its complete text, where it has no audio of its own (yet): it was served from the cache, or had joined another. */
-  readonly soundless?: string;
+  readonly textWithoutAudio?: string;
   /** No worker has begun it. */
   readonly isUnspoken?: boolean;
   /** The client was told how it ended. */

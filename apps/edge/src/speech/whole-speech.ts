@@ -5,11 +5,11 @@ import { GatewayError } from "@tts-labs/protocol/errors";
 import { FoundSpeech } from "../shared-speech/found-speech.ts";
 import { TextPause } from "../shared-speech/text-pause.ts";
 import { DueText } from "./due-text.ts";
-import { openText } from "./open-text.ts";
 import { type SecondWitness, witnessOf } from "./reader/second-witness.ts";
 import { type Watched, WatchedReader } from "./reader/watched-reader.ts";
 import type { SpeechMaking, SpeechReading } from "./speech-making.ts";
 import type { UtteranceText } from "./utterance-text.ts";
+import { openText } from "./utterance-text.ts";
 import type { RestoredSpeech, WholeSpeechOptions } from "./whole-speech-options.ts";
 import { isOver, nextWholeSpeechState, type WholeSpeechState } from "./whole-speech-state.ts";
 import { WorkerRequest } from "./worker-request.ts";
@@ -48,8 +48,8 @@ export class WholeSpeech implements SpeechMaking {
       limitMs: options.settings.stallTimeoutMs,
       isAsked: restored !== undefined && restored.isUnspoken !== true,
     });
-    if (restored?.text !== undefined || restored?.soundless === undefined) return;
-    this.speak(restored.soundless);
+    if (restored?.text !== undefined || restored?.textWithoutAudio === undefined) return;
+    this.speak(restored.textWithoutAudio);
     this.endText();
   }
 
@@ -201,12 +201,12 @@ export class WholeSpeech implements SpeechMaking {
   }
 
   /** What has audio of its own needs nothing; else the text is looked up again. */
-  async #goOn({ soundless, from, hasEnded, text, isUnspoken }: RestoredSpeech): Promise<void> {
-    if (!this.#isNear && (isUnspoken === true || soundless !== undefined)) await this.#near.promise;
+  async #goOn({ textWithoutAudio, from, hasEnded, text, isUnspoken }: RestoredSpeech): Promise<void> {
+    if (!this.#isNear && (isUnspoken === true || textWithoutAudio !== undefined)) await this.#near.promise;
     if (isOver(this.#state)) return;
     if (isUnspoken === true && text?.isComplete === false) return this.#worker.askOnceDue();
-    if (soundless === undefined || !this.#found.isCaching) return;
-    const way = await this.#found.find(soundless, from.sample > 0);
+    if (textWithoutAudio === undefined || !this.#found.isCaching) return;
+    const way = await this.#found.find(textWithoutAudio, from.sample > 0);
     if (!isOver(this.#state) && way === "listen") return;
     // What it was heard from is gone: anew it could sound different, so only what was not begun is spoken.
     const isUnheard = from.sample === 0 && !hasEnded;

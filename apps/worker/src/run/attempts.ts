@@ -8,9 +8,8 @@ import type { AudioWriter } from "./audio/audio-writer.ts";
 import type { StartingPoint } from "./audio/takeover.ts";
 import type { RunReport } from "./report.ts";
 import type { RunLimits } from "./roles.ts";
-import type { RunState } from "./run-state.ts";
+import type { RunState, RunStatus } from "./run-state.ts";
 import { RunSockets } from "./sockets.ts";
-import type { RunStatus } from "./status.ts";
 import type { TextFeed } from "./text/text-feed.ts";
 
 export interface AttemptsParts {

@@ -1,8 +1,9 @@
-import type { UtteranceJob } from "@tts-labs/core/queue/utterance-job";
+import type { RunUtteranceJob, UtteranceJob } from "@tts-labs/core/queue/utterance-job";
 import { encodeUtteranceResult } from "@tts-labs/core/session/utterance-result";
 import type { StreamRef, StreamWriter } from "@tts-labs/core/stream/stream";
 import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
 import { MAX_UTTERANCE_CHARACTERS } from "@tts-labs/protocol/limits";
+import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
 import { Choices } from "../protection/choices.ts";
 import { RunAttempts } from "./attempts.ts";
 import { AudioWriter } from "./audio/audio-writer.ts";
@@ -11,8 +12,7 @@ import { watchIdle } from "./idle-watch.ts";
 import { watchLease } from "./lease-watch.ts";
 import { RunReport } from "./report.ts";
 import type { RunRoles } from "./roles.ts";
-import { isOver, type OverState, type RunState } from "./run-state.ts";
-import { RunStatus } from "./status.ts";
+import { isOver, type OverState, type RunState, RunStatus } from "./run-state.ts";
 import { TextFeed } from "./text/text-feed.ts";
 
 /**
@@ -237,3 +237,25 @@ export class UtteranceRun {
 /** An append takes some milliseconds; without room it waits, and another worker is to have the job at once. */
 const HANDOVER_LIMIT_MS = 300;
 const RUN_IS_OVER = new GatewayError("internal", "The run is over.");
+
+/**
+ * What is done with a job: one run, which tells its outcome by itself, or gives the job back to be another worker's.
+ * @param named puts the account's first voice where a request named none and its edge knew none
+ */
+export function utteranceRunner(
+  roles: RunRoles,
+  named: (speech: SpeechOptions) => SpeechOptions = (speech) => speech,
+): RunUtteranceJob {
+  return async (job, signal) => {
+    const speech = named(job.speech);
+    const isAsKeyed = speech.voice === job.speech.voice;
+    const run = new UtteranceRun({ ...job, speech }, isAsKeyed ? roles : withoutIdentity(roles));
+    const over = await run.run(signal);
+    if (over.kind === "handed-over") throw new GatewayError("draining");
+  };
+}
+
+/** Speech in another voice than the one it is keyed by is not to be cached: its result names no provider. */
+function withoutIdentity({ provider: _unsaid, ...roles }: RunRoles): RunRoles {
+  return roles;
+}

@@ -97,8 +97,8 @@ describe("whoever does not listen", () => {
 
   test("keeps nobody here who does, and hears all of it when he does listen", async () => {
     const { shared, over } = share();
-    const slow = shared.seat();
-    const fast = shared.seat();
+    const slow = shared.listener();
+    const fast = shared.listener();
     const spoken = speak();
     expect(await listen(fast.reader())).toEqual(ALL);
     await spoken;
@@ -112,7 +112,7 @@ describe("whoever does not listen", () => {
 
   test("alone keeps the writer, who waits at the stream's bound", async () => {
     const { shared } = share();
-    const slow = shared.seat();
+    const slow = shared.listener();
     const spoken = speak();
     await expect.poll(() => appended).toBe(ROOM);
     expect(shared.entries).toHaveLength(ROOM);
@@ -123,7 +123,7 @@ describe("whoever does not listen", () => {
 
   test("keeps nobody on another edge either, once it is known that there is somebody", async () => {
     const { shared, over } = share();
-    const slow = shared.seat();
+    const slow = shared.listener();
     const elsewhere = streams.reader(STREAM, { readerId: "elsewhere", ttlMs: 60_000 });
     const heard = listen(elsewhere);
     const spoken = speak();
@@ -143,8 +143,8 @@ describe("speech that is longer than is kept", () => {
 
   test("can't be joined any more, is not kept, and is heard to its end by all who listen", async () => {
     const { shared, over } = share(LONG);
-    const slow = shared.seat();
-    const fast = shared.seat();
+    const slow = shared.listener();
+    const fast = shared.listener();
     const spoken = speak();
     const heardFast = listen(fast.reader());
     await expect.poll(() => outgrown).toEqual(["entry"]);
@@ -161,8 +161,8 @@ describe("speech that is longer than is kept", () => {
 
   test("takes no more memory than its bound and the stream's, however slow one of them is", async () => {
     const { shared } = share(LONG);
-    const slow = shared.seat();
-    const fast = shared.seat();
+    const slow = shared.listener();
+    const fast = shared.listener();
     void speak();
     const heardFast = listen(fast.reader());
     await expect.poll(() => appended * ENTRY_BYTES).toBeGreaterThan(LONG + STREAM_BYTES / 2);
@@ -177,26 +177,26 @@ describe("speech that is longer than is kept", () => {
   test("for the memory of the edge: the same, and the memory is free again", async () => {
     budget = new PeakBudget(LONG);
     const { shared, over } = share();
-    const seat = shared.seat();
+    const listener = shared.listener();
     const spoken = speak();
-    expect(await listen(seat.reader())).toEqual(ALL);
+    expect(await listen(listener.reader())).toEqual(ALL);
     await spoken;
     await over;
     expect(outgrown).toEqual(["edge"]);
     expect(kept).toBe(0);
-    seat.close();
+    listener.close();
     expect(budget.takenBytes).toBe(0);
   });
 });
 
 test("what one listener alone has taken is released as far as he may not come back for it", async () => {
   const { shared } = share(undefined, STREAM_BYTES / 2);
-  const seat = shared.seat();
-  const reader = seat.reader();
+  const listener = shared.listener();
+  const reader = listener.reader();
   const spoken = speak();
   expect(await listen(reader, 30)).toHaveLength(30);
   // He comes back on another edge, under his name.
-  seat.close();
+  listener.close();
   const again = streams.reader(STREAM, { readerId: "session", ttlMs: 60_000, from: "oldest" });
   const first = await again.read(1);
   expect(first.kind === "entries" && first.entries[0]?.seq).toBeLessThanOrEqual(26);
@@ -205,15 +205,15 @@ test("what one listener alone has taken is released as far as he may not come ba
   await spoken.catch(() => undefined);
 });
 
-test("when the last seat is left nothing more is read, and nothing kept", async () => {
+test("when the last listener is left nothing more is read, and nothing kept", async () => {
   const { shared, over } = share();
-  const seat = shared.seat();
+  const listener = shared.listener();
   await writer.append([{ head: "{}", body: bodyOf(0) }]);
-  const reader = seat.reader();
+  const reader = listener.reader();
   expect(await listen(reader, 1)).toEqual([1]);
   const waiting = reader.read(1);
-  seat.close();
-  seat.close();
+  listener.close();
+  listener.close();
   await expect(waiting).rejects.toBeInstanceOf(GatewayError);
   await over;
   expect(shared.isJoinable).toBe(false);
@@ -224,10 +224,10 @@ test("when the last seat is left nothing more is read, and nothing kept", async 
 describe("a listener who may come back", () => {
   test("lets it be read on, and what he had not taken stays in the stream for him", async () => {
     const { shared, over } = share();
-    const seat = shared.seat();
+    const listener = shared.listener();
     const spoken = speak();
-    expect(await listen(seat.reader(), 2)).toEqual([1, 2]);
-    seat.leave();
+    expect(await listen(listener.reader(), 2)).toEqual([1, 2]);
+    listener.leave();
     await expect.poll(() => shared.entries.length).toBeGreaterThanOrEqual(ROOM);
     expect(shared.isJoinable).toBe(true);
     const again = streams.reader(STREAM, { readerId: "session", ttlMs: 60_000, from: "oldest" });
@@ -241,7 +241,7 @@ describe("a listener who may come back", () => {
 
   test("is not waited for any longer than its stream lives", async () => {
     const { shared, over } = share(undefined, 0, 50);
-    shared.seat().leave();
+    shared.listener().leave();
     await over;
     expect(shared.isJoinable).toBe(false);
   });
@@ -249,7 +249,7 @@ describe("a listener who may come back", () => {
   test("keeps nobody on other edges meanwhile", async () => {
     const { shared, over } = share();
     shared.heardElsewhere();
-    shared.seat().leave();
+    shared.listener().leave();
     await speak();
     await over;
     expect(kept).toBe(ENTRIES);
@@ -257,7 +257,7 @@ describe("a listener who may come back", () => {
 
   test("is not waited for by speech that can't be kept", async () => {
     const { shared, over } = share(5 * ENTRY_BYTES);
-    shared.seat().leave();
+    shared.listener().leave();
     const spoken = speak();
     await over;
     expect(shared.isJoinable).toBe(false);

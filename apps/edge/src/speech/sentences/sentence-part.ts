@@ -67,7 +67,7 @@ async function restorePart(options: SentencePartOptions, partId: string): Promis
       from: { sample: restored.heardSamples },
       hasEnded: restored.hasEnded,
       ...(text === undefined ? {} : { text }),
-      ...(audio === undefined ? { soundless: sentence.text } : {}),
+      ...(audio === undefined ? { textWithoutAudio: sentence.text } : {}),
     },
   });
 }

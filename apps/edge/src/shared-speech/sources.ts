@@ -1,13 +1,40 @@
 import type { CachedSpeech } from "@tts-labs/core/cache/audio-cache";
 import { type AudioEntry, encodeAudioEntry } from "@tts-labs/core/session/entries";
 import { encodeUtteranceResult } from "@tts-labs/core/session/utterance-result";
-import type { ReadResult, StreamEntry, StreamPosition, StreamReader } from "@tts-labs/core/stream/stream";
+import type {
+  ReadResult,
+  StreamEntry,
+  StreamPosition,
+  StreamReader,
+  StreamStore,
+} from "@tts-labs/core/stream/stream";
 import { GatewayError } from "@tts-labs/protocol/errors";
-import type { HeldSource } from "./speech-source.ts";
 
 /** Names the one life of cached speech: it begins at its first entry for every reader. */
 const EPOCH = "cached";
 const NO_PCM: Uint8Array = new Uint8Array(0);
+
+/** The source of an utterance's audio: its own stream, or what has the same to say. */
+export type SpeechSource = Pick<StreamStore, "reader" | "inspect">;
+
+/** A source that holds something for its one reader, from when it was found until it is closed. */
+export interface HeldSource extends SpeechSource {
+  /** It is not wanted any more, read or unread. May be called twice. */
+  close(): void;
+  /** As `close`, by a client that may come back for the rest: what is on its way to the cache still gets there. */
+  leave(): void;
+}
+
+/** A leader's own stream, for a client that comes back to the middle of it: what is still held of it is enough. */
+export function leaderSource(streams: StreamStore, leaderId: string): HeldSource {
+  const stream = { tag: leaderId, name: "audio" } as const;
+  return {
+    reader: (_, options) => streams.reader(stream, { ...options, from: "oldest" }),
+    inspect: () => streams.inspect(stream),
+    close: () => {},
+    leave: () => {},
+  };
+}
 
 /** Cached speech as a stream that was written and ended, to be read once. */
 export const cachedSource = (speech: CachedSpeech): HeldSource => ({

@@ -6,9 +6,9 @@ import type {
   StreamReader,
 } from "@tts-labs/core/stream/stream";
 import { GatewayError } from "@tts-labs/protocol/errors";
-import type { HeldSource } from "./speech-source.ts";
+import type { HeldSource } from "./sources.ts";
 
-/** What is read from a seat. */
+/** What a listener reads from. */
 export interface ReadTogether {
   readonly epoch: string;
   readonly end: Exclude<ReadResult, { kind: "entries" }> | undefined;
@@ -18,7 +18,7 @@ export interface ReadTogether {
   inspect(): Promise<StreamInfo | undefined>;
 }
 
-export interface SeatEvents {
+export interface ListenerEvents {
   /** `takenSeq` has risen to this. */
   readonly onAdvance: (seq: number) => void;
   /** `forgottenSeq` has risen. */
@@ -27,10 +27,10 @@ export interface SeatEvents {
   readonly onLeft: (mayComeBack: boolean) => void;
 }
 
-/** One listener's place in shared speech, kept for him until he closes it: it may be long until his turn to read. */
-export class Seat implements HeldSource {
+/** One listener's place in shared speech, kept until it is closed: it may be long until its turn to read. */
+export class Listener implements HeldSource {
   readonly #speech: ReadTogether;
-  readonly #events: SeatEvents;
+  readonly #events: ListenerEvents;
   #takenSeq = 0;
   #forgottenSeq = 0;
   #readCount = 0;
@@ -39,7 +39,7 @@ export class Seat implements HeldSource {
   /** Of the reader that has read everything so far. */
   #wake: (() => void) | undefined;
 
-  constructor(speech: ReadTogether, events: SeatEvents) {
+  constructor(speech: ReadTogether, events: ListenerEvents) {
     this.#speech = speech;
     this.#events = events;
   }
@@ -109,7 +109,7 @@ export class Seat implements HeldSource {
   async #read(maxEntries: number, signal: AbortSignal | undefined): Promise<ReadResult> {
     for (;;) {
       signal?.throwIfAborted();
-      if (this.#isClosed) throw new GatewayError("internal", "The seat was left.");
+      if (this.#isClosed) throw new GatewayError("internal", "The listener has left.");
       const entries = this.#speech.after(this.#readCount, maxEntries);
       const last = entries.at(-1);
       if (last !== undefined) {
