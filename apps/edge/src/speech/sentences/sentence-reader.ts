@@ -24,6 +24,7 @@ const SEQS_PER_PART = 1 << 15;
 /** Names the one life of joined speech. */
 const EPOCH = "sentences";
 const NO_PCM: Uint8Array = new Uint8Array(0);
+const BETWEEN: State = { kind: "between" };
 
 /** The owner that has the sentences made, each as a part of its own. */
 export interface SpokenParts {
@@ -52,6 +53,13 @@ export interface SentenceReaderOptions {
   readonly from: PassedParts;
 }
 
+/** Between two parts, in one, or at the end of all of them. */
+type State =
+  | { readonly kind: "between" }
+  | { readonly kind: "reading"; readonly part: Reading }
+  | { readonly kind: "ended"; readonly result: ReadResult }
+  | { readonly kind: "failed"; readonly error: GatewayError };
+
 interface Reading extends SpokenPart {
   hasBegun: boolean;
   lastSeq: number;
@@ -73,7 +81,7 @@ interface Behind {
 export class SentenceReader implements StreamReader {
   readonly #options: SentenceReaderOptions;
   readonly #join: SpeechJoin;
-  #reading: Reading | undefined;
+  #state: State = BETWEEN;
   /** In order. */
   #behind: Behind[] = [];
   /** All that has been read to its end; the next part begins there. */
@@ -84,7 +92,6 @@ export class SentenceReader implements StreamReader {
   #nextSample: number;
   #ready: StreamEntry[] = [];
   #seq = 0;
-  #over: ReadResult | GatewayError | undefined;
 
   constructor(options: SentenceReaderOptions) {
     this.#options = options;
@@ -102,15 +109,16 @@ export class SentenceReader implements StreamReader {
       signal?.throwIfAborted();
       const entry = this.#ready.shift();
       if (entry !== undefined) return { kind: "entries", epoch: EPOCH, entries: [entry] };
-      if (this.#over instanceof GatewayError) throw this.#over;
-      if (this.#over !== undefined) return this.#over;
+      const state = this.#state;
+      if (state.kind === "failed") throw state.error;
+      if (state.kind === "ended") return state.result;
       try {
-        if (this.#reading === undefined) await this.#begin(signal);
-        else await this.#readOn(this.#reading, signal);
+        if (state.kind === "between") await this.#begin(signal);
+        else await this.#readOn(state.part, signal);
       } catch (error) {
         signal?.throwIfAborted();
         this.#giveEnd();
-        this.#over = toGatewayError(error);
+        this.#state = { kind: "failed", error: toGatewayError(error) };
       }
     }
   }
@@ -128,9 +136,9 @@ export class SentenceReader implements StreamReader {
   }
 
   async close(): Promise<void> {
-    const readers = [...this.#behind, ...(this.#reading === undefined ? [] : [this.#reading])];
+    const readers = this.#state.kind === "reading" ? [...this.#behind, this.#state.part] : this.#behind;
     this.#behind = [];
-    this.#reading = undefined;
+    this.#state = BETWEEN;
     await Promise.all(readers.map(({ reader }) => reader.close()));
   }
 
@@ -144,13 +152,14 @@ export class SentenceReader implements StreamReader {
     }
     if (parts > 0) this.#giveJoined(this.#join.next());
     this.#firstSample = samples;
-    this.#reading = { ...part, hasBegun: false, lastSeq: parts * SEQS_PER_PART, endsInSpace: false };
+    const reading = { ...part, hasBegun: false, lastSeq: parts * SEQS_PER_PART, endsInSpace: false };
+    this.#state = { kind: "reading", part: reading };
     if (parts > this.#options.from.parts && part.sentence.spaceBefore) this.#giveSpace();
   }
 
   async #readOn(reading: Reading, signal: AbortSignal | undefined): Promise<void> {
     const read = await reading.reader.read(1, signal);
-    if (read.kind === "lost") this.#over = read;
+    if (read.kind === "lost") this.#state = { kind: "ended", result: read };
     else if (read.kind === "ended") this.#onEnded(reading, read.end);
     else for (const stored of read.entries) this.#take(reading, stored);
   }
@@ -198,7 +207,7 @@ export class SentenceReader implements StreamReader {
     };
     if (sentence.spaceAfter && !reading.endsInSpace && reading.hasBegun) this.#giveSpace();
     this.#behind.push({ reader, lastSeq: lastSeq % SEQS_PER_PART, passed: this.#done });
-    this.#reading = undefined;
+    this.#state = BETWEEN;
     this.#options.parts.partRead();
   }
 
@@ -224,12 +233,14 @@ export class SentenceReader implements StreamReader {
   }
 
   #end(result: Parameters<typeof encodeUtteranceResult>[0]): void {
-    this.#over = { kind: "ended", end: { lastSeq: this.#seq, result: encodeUtteranceResult(result) } };
+    const end = { lastSeq: this.#seq, result: encodeUtteranceResult(result) };
+    this.#state = { kind: "ended", result: { kind: "ended", end } };
   }
 
   #readerOf(seq: number): StreamReader | undefined {
     const number = partOf(seq);
-    if (this.#reading?.sentence.number === number) return this.#reading.reader;
+    const state = this.#state;
+    if (state.kind === "reading" && state.part.sentence.number === number) return state.part.reader;
     return this.#behind.find(({ passed }) => passed.parts === number + 1)?.reader;
   }
 

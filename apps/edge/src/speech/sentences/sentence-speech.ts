@@ -10,6 +10,7 @@ import type { WholeSpeech } from "../whole-speech.ts";
 import type { WholeSpeechOptions } from "../whole-speech-options.ts";
 import { beginPart, type SentencePart } from "./sentence-part.ts";
 import { SentenceReader, type SpokenPart, type SpokenParts } from "./sentence-reader.ts";
+import { FAR, nextSentenceState, runsAhead, type SentenceState } from "./sentence-state.ts";
 import { SentenceText } from "./sentence-text.ts";
 
 export interface SentenceSpeechOptions extends Omit<WholeSpeechOptions, "restored"> {
@@ -49,14 +50,11 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
   #read: WholeSpeech | undefined;
   /** That of this number is read. */
   #reading: number;
-  /** None is begun before it is read while the client may have heard of it. */
-  #isNear = false;
-  #mayBeginAhead = false;
+  #state: SentenceState = FAR;
   /** Those before this have been counted, if they had to wait. */
   #heldBackTo = 0;
   #held: Promise<void> = Promise.resolve();
   #stopped: Promise<unknown> | undefined;
-  #isOver = false;
   /** Runs while the text pauses behind a possible end of a sentence. */
   #pause: NodeJS.Timeout | undefined;
 
@@ -124,7 +122,7 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
 
   async begin(): Promise<void> {
     const { restored, services, onFound } = this.#options;
-    this.#mayBeginAhead = (restored?.from.sample ?? 0) <= this.#passed.samples && restored?.hasEnded !== true;
+    this.#onReading(this.#passed.samples);
     if (restored === undefined) {
       onFound();
       this.#held = this.#holdText();
@@ -144,8 +142,7 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
   }
 
   comeNear(): void {
-    if (this.#isNear) return;
-    this.#isNear = true;
+    this.#state = nextSentenceState(this.#state, { kind: "came-near" });
     this.#beginAhead();
   }
 
@@ -179,11 +176,10 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
   ): Promise<SpokenPart | undefined> {
     const { settings, restored } = this.#options;
     const sentence = await this.#sentences.sentence(number, settings.stallTimeoutMs, signal);
-    if (sentence === undefined || this.#isOver) return undefined;
+    if (sentence === undefined || this.#state.kind === "over") return undefined;
     this.#reading = number;
-    const { from, hasEnded } = restored ?? { from: { sample: 0 }, hasEnded: false };
-    this.#begin(number, Math.max(0, from.sample - firstSample));
-    this.#mayBeginAhead = firstSample >= from.sample && !hasEnded;
+    this.#begin(number, Math.max(0, (restored?.from.sample ?? 0) - firstSample));
+    this.#onReading(firstSample);
     this.#beginAhead();
     this.#read = await this.#parts.get(number)?.begun;
     if (this.#read === undefined) throw new GatewayError("internal", "A sentence was not begun.");
@@ -206,8 +202,15 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
     services.background.add("sentence released", released ?? Promise.resolve());
   }
 
+  /** @param firstSample of the sentence that is read now or next */
+  #onReading(firstSample: number): void {
+    const { restored } = this.#options;
+    const isNew = firstSample >= (restored?.from.sample ?? 0) && restored?.hasEnded !== true;
+    this.#state = nextSentenceState(this.#state, { kind: "reading", isNew });
+  }
+
   #over(): void {
-    this.#isOver = true;
+    this.#state = nextSentenceState(this.#state, { kind: "over" });
     clearTimeout(this.#pause);
   }
 
@@ -217,7 +220,7 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
    */
   #awaitPause(): void {
     clearTimeout(this.#pause);
-    if (this.#isOver || !this.#text.isOpen || !this.#sentences.endsPossibly) return;
+    if (this.#state.kind === "over" || !this.#text.isOpen || !this.#sentences.endsPossibly) return;
     this.#pause = setTimeout(() => {
       try {
         this.flush();
@@ -229,7 +232,7 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
   }
 
   #beginAhead(): void {
-    if (!this.#mayBeginAhead || !this.#isNear || this.#isOver) return;
+    if (!runsAhead(this.#state)) return;
     const { settings, services } = this.#options;
     const count = this.#sentences.sentences.length;
     const end = this.#reading + settings.sentencesAhead + 1;
