@@ -29,7 +29,7 @@ LABEL org.opencontainers.image.title="tts-labs" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${COMMIT}" \
       org.opencontainers.image.licenses="MIT"
-ENV NODE_ENV=production
+ENV NODE_ENV=production TTS_COMMIT=${COMMIT}
 WORKDIR /app
 COPY package.json ./
 COPY packages/protocol packages/protocol

@@ -1,8 +1,10 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { edgeEnvironment } from "@tts-labs/edge/config";
+import { edgeMetrics } from "@tts-labs/edge/metrics";
 import { simulatorEnvironment } from "@tts-labs/simulator/config";
 import { workerEnvironment } from "@tts-labs/worker/config";
+import { workerMetrics } from "@tts-labs/worker/metrics";
 import { stringify } from "yaml";
 import { asyncApiDocument } from "./docs/asyncapi.ts";
 import {
@@ -11,6 +13,7 @@ import {
   replaceBetweenMarkers,
 } from "./docs/configuration-table.ts";
 import { errorsPage } from "./docs/errors-page.ts";
+import { metricsPage } from "./docs/metrics-page.ts";
 import { openApiDocument } from "./docs/openapi.ts";
 import { providerErrorsPage } from "./docs/provider-errors-page.ts";
 import { root } from "./tools.ts";
@@ -52,6 +55,7 @@ export async function generateDocuments(): Promise<readonly GeneratedDocument[]>
     { path: "docs/openapi.yaml", content: yaml(openApiDocument()) },
     { path: "docs/errors.md", content: errorsPage() },
     { path: "docs/provider-errors.md", content: providerErrorsPage() },
+    { path: "docs/metrics.md", content: metricsPage({ edge: edgeMetrics, worker: workerMetrics }) },
     {
       path: "docs/configuration.md",
       content: replaceBetweenMarkers(configuration, "configuration", configurationTables(programs)),

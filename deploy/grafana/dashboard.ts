@@ -11,8 +11,8 @@ interface Panel {
   readonly queries: Readonly<Record<string, string>>;
 }
 
-const p95 = (metric: string, by = "le") =>
-  `histogram_quantile(0.95, sum by (${by}) (rate(${metric}_bucket[$__rate_interval])))`;
+const p95 = (metric: string, by = "le", where = "") =>
+  `histogram_quantile(0.95, sum by (${by}) (rate(${metric}_bucket{${where}}[$__rate_interval])))`;
 const rate = (metric: string, by: string) => `sum by (${by}) (rate(${metric}[$__rate_interval]))`;
 
 export const PANELS: readonly Panel[] = [
@@ -20,9 +20,19 @@ export const PANELS: readonly Panel[] = [
   { title: "Unfinished utterances", unit: "short", queries: { "{{instance}}": "tts_edge_utterances" } },
   { title: "Queue", unit: "short", queries: { "{{state}}": "max by (state) (tts_queue_jobs)" } },
   {
-    title: "First audio, p95, by part",
+    title: "First audio, p95, by source",
     unit: "s",
-    queries: { "{{part}}": p95("tts_edge_first_audio_seconds", "le, part") },
+    queries: { "{{source}}": p95("tts_edge_first_audio_seconds", "le, source", `part="total"`) },
+  },
+  {
+    title: "First audio of synthesized speech, p95, by part",
+    unit: "s",
+    queries: { "{{part}}": p95("tts_edge_first_audio_seconds", "le, part", `source="synthesized"`) },
+  },
+  {
+    title: "Wait behind earlier utterances of a session, p95",
+    unit: "s",
+    queries: { wait: p95("tts_edge_turn_wait_seconds") },
   },
   {
     title: "Utterances ended",
@@ -63,6 +73,13 @@ export const PANELS: readonly Panel[] = [
     title: "Circuit open",
     unit: "bool",
     queries: { "{{circuit}}": "max by (circuit) (tts_worker_circuit_open)" },
+  },
+  {
+    title: "Processes by version",
+    unit: "short",
+    queries: {
+      "{{program}} {{version}} {{commit}}": "count by (program, version, commit) (tts_build_info)",
+    },
   },
 ];
 

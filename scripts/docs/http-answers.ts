@@ -92,6 +92,28 @@ export const liveSchema = z
   })
   .describe("What is live on all nodes.");
 
+export const scalingSchema = z
+  .strictObject({
+    sessions: count.describe("Of all edges."),
+    utterances: z.strictObject({
+      waiting: count.describe("Without a worker."),
+      active: count.describe("With a worker."),
+      wanted: count.describe(
+        "Both together: divided by what one worker should carry, it is the number of workers.",
+      ),
+      oldest_wait_ms: milliseconds.describe("How long the one has waited that a worker takes next."),
+    }),
+  })
+  .describe("What an autoscaler goes by. Where it can't be known the answer is 503, never 0.");
+
+export const versionSchema = z
+  .strictObject({
+    program: z.enum(["edge", "worker", "simulator"]),
+    version: z.string(),
+    commit: z.string().describe("That it was built from; `unknown` where it was not told (`TTS_COMMIT`)."),
+  })
+  .describe("Which program this is.");
+
 export const infoSchema = z
   .strictObject({
     protocol: z.literal(1),

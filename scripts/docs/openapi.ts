@@ -8,7 +8,9 @@ import {
   infoSchema,
   liveSchema,
   readinessSchema,
+  scalingSchema,
   speechSchema,
+  versionSchema,
   voicesSchema,
 } from "./http-answers.ts";
 import { synthesizeExamples } from "./http-examples.ts";
@@ -19,7 +21,9 @@ const schemas = {
   Speech: speechSchema,
   Voices: voicesSchema,
   Live: liveSchema,
+  Scaling: scalingSchema,
   Info: infoSchema,
+  Version: versionSchema,
   Health: healthSchema,
   Readiness: readinessSchema,
   Error: errorSchema,
@@ -44,6 +48,15 @@ export function openApiDocument(): object {
       },
       "/api/v1/info": {
         get: forOps("showInfo", "Defaults and limits of this edge.", { 200: answer("Info") }),
+      },
+      "/version": {
+        get: forOps("version", "Which program answers, and which version of it.", { 200: answer("Version") }),
+      },
+      "/api/v1/scaling": {
+        get: forOps("showScaling", "How much there is to do, for an autoscaler.", {
+          200: answer("Scaling"),
+          503: error("Redis is away, so it is not known: keep the size there is."),
+        }),
       },
       "/api/v1/live": {
         get: {

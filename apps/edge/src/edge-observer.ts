@@ -8,6 +8,9 @@ import type { OutboundObserver } from "./delivery/outbound.ts";
 /** Parts of the time to the first frame; `turn` is the wait for earlier utterances of the session. */
 export type LatencyPart = "queue" | "slot" | "connect" | "provider" | "turn" | "delivery";
 
+/** Where the first of an utterance's speech came from: made for it, kept from before, or being made for another. */
+export type SpeechOrigin = "synthesized" | "cached" | "joined";
+
 /** How an utterance ended, as logs and metrics tell it. */
 export interface UtteranceSummary {
   readonly utteranceId: string;
@@ -22,6 +25,8 @@ export interface UtteranceSummary {
   readonly droppedFrames: number;
   readonly firstAudioMs: number | null;
   readonly latencyMs: Readonly<Partial<Record<LatencyPart, number>>>;
+  /** Absent where nothing of it was heard, or not over this connection from its beginning. */
+  readonly source?: SpeechOrigin;
   readonly cache: CacheUse;
   /** Opening to end. */
   readonly elapsedMs: number;
@@ -36,6 +41,8 @@ export interface EdgeObserver extends OutboundObserver, AdmissionObserver, Budge
   utteranceOpened(): void;
   /** It goes on elsewhere, or waits in Redis for its client. */
   utteranceLeft(): void;
+  /** An utterance is delivered now, having waited so long behind the earlier ones of its session. */
+  tookTurn(waitedMs: number): void;
   /** Change of the number of sessions that wait for their clients. */
   sessionDetached(delta: number): void;
   /** A client came back: `resumed`, or why not. */

@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import type { CacheObserver } from "@tts-labs/core/cache/audio-cache";
 import { toProviderIdentity } from "@tts-labs/core/cache/cache-key";
@@ -5,6 +6,7 @@ import { openRedisAudioCache } from "@tts-labs/core/cache/redis-audio-cache";
 import { RedisFlights } from "@tts-labs/core/cache/redis-flights";
 import { newNodeId } from "@tts-labs/core/ids";
 import type { Logger } from "@tts-labs/core/logger";
+import { readBuildInfo } from "@tts-labs/core/process/build-info";
 import { giveHeapRoom } from "@tts-labs/core/process/heap";
 import { Lifecycle, shutDownOnSignal } from "@tts-labs/core/process/lifecycle";
 import { openLogger } from "@tts-labs/core/process/logger";
@@ -40,6 +42,8 @@ import { toCompleteSpeech } from "./shared-speech/complete-speech.ts";
 import { SpeechCache } from "./shared-speech/speech-cache.ts";
 import { RedisWantedRoutes } from "./wanted-routes.ts";
 
+/** With the program's package.json. */
+const FOLDER = dirname(import.meta.dirname);
 /** Longest wait at closing for cancels and records under way. */
 const SETTLE_LIMIT_MS = 5_000;
 /** How long a record stays in the live view unless it is refreshed. */
@@ -116,11 +120,13 @@ export async function openEdge(
   ground: EdgeGround,
 ): Promise<Edge> {
   const lifecycle = new Lifecycle(logger);
-  const observer = openMetrics({
+  const build = readBuildInfo("edge", FOLDER, config.commit);
+  const sampled = {
     queueDepth: () => ground.queue.depth(),
     cacheSize: async () => audioCache?.size(),
     budgetsUsed: () => edgeBudget.used(),
-  });
+  };
+  const observer = openMetrics(sampled, build);
   const edgeBudget = new EdgeBudget({
     limits: ground.limits ?? DEFAULT_LIMITS,
     maxConnections: boundConnections(config.maxConnections, await readOpenFiles(), logger),
@@ -200,6 +206,7 @@ export async function openEdge(
   const ops: OpsServices = {
     ...ground,
     nodeId,
+    build,
     info: settings,
     voices: async () =>
       (await ground.voices()) ??

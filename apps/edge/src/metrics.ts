@@ -1,16 +1,155 @@
 import type { CacheObserver, CacheSize, StoreRefusal } from "@tts-labs/core/cache/audio-cache";
-import type { Dialect } from "@tts-labs/core/session/live-registry";
-import type { ErrorCode } from "@tts-labs/protocol/errors";
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { BuildInfo } from "@tts-labs/core/process/build-info";
+import { allOf, counter, gauge, histogram, openMeters } from "@tts-labs/core/process/metrics";
+import { DIALECTS } from "@tts-labs/core/session/live-registry";
+import type { CacheUse } from "@tts-labs/core/session/utterance-end";
+import { ERROR_CODES } from "@tts-labs/protocol/errors";
 import type { RefusalReason } from "./admission.ts";
+import type { BudgetAction } from "./budget/budget-observer.ts";
 import type { BudgetName } from "./budget/limits.ts";
-import type { EdgeObserver, LatencyPart, UtteranceSummary } from "./edge-observer.ts";
+import type { EdgeObserver, LatencyPart, SpeechOrigin, UtteranceSummary } from "./edge-observer.ts";
+import type { SharingBound } from "./shared-speech/shared-speech.ts";
 import type { SharingObserver } from "./shared-speech/speech-cache.ts";
 
 /** Seconds; dense where a first audio is good (cache hit to provider), wide where it is bad. */
 const FIRST_AUDIO_BUCKETS = [
   0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 20,
 ];
+/** Seconds; an utterance waits for its turn as long as those before it are heard. */
+const TURN_BUCKETS = [0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 20, 60, 120];
+
+const code = ERROR_CODES;
+const cache = allOf<CacheUse>({ hit: true, joined: true, miss: true, off: true });
+const reason = allOf<RefusalReason>({ "event-loop": true, "queue-wait": true, "queue-length": true });
+const budget = allOf<BudgetName>({
+  messages: true,
+  bytes: true,
+  openings: true,
+  errors: true,
+  prewarms: true,
+  "unsettled-utterances": true,
+  "unread-answers": true,
+  "held-messages": true,
+  connections: true,
+  requests: true,
+  "given-up-requests": true,
+  "request-bodies": true,
+  "json-answers": true,
+  "unread-responses": true,
+});
+
+/** What the edge tells Prometheus. Every label's values are a closed set. */
+export const edgeMetrics = {
+  connections: gauge("tts_edge_connections", "WebSocket connections held."),
+  sessions: gauge("tts_edge_sessions", "Sessions held, HTTP syntheses included.", {
+    dialect: DIALECTS,
+  }),
+  detached: gauge(
+    "tts_edge_detached_sessions",
+    "Sessions of lost connections that this edge will end unless they are resumed.",
+  ),
+  resumes: counter("tts_edge_resumes_total", "Clients that came back to a session.", {
+    outcome: ["resumed", ...code],
+  }),
+  utterances: gauge("tts_edge_utterances", "Unfinished utterances."),
+  queuedFrames: gauge("tts_edge_queued_frames", "Frames that wait in the edge for their clients."),
+  framesSent: counter("tts_edge_frames_sent_total", "Audio frames given to sockets and responses."),
+  bytesSent: counter("tts_edge_audio_bytes_sent_total", "Bytes of these frames, headers included."),
+  framesDropped: counter("tts_edge_frames_dropped_total", "Frames dropped for live listeners."),
+  slowClients: counter(
+    "tts_edge_slow_clients_told_total",
+    "Clients that took nothing for so long that they were told.",
+  ),
+  ended: counter("tts_edge_utterances_ended_total", "Utterances by how they ended.", {
+    outcome: allOf<UtteranceSummary["outcome"]>({ completed: true, cancelled: true, failed: true }),
+    code: ["none", ...code],
+  }),
+  errors: counter("tts_edge_errors_total", "Errors told to clients.", { code }),
+  protocolErrors: counter("tts_edge_protocol_errors_total", "Client messages and requests refused.", {
+    code: code.filter((it) => it.startsWith("protocol.")),
+  }),
+  enqueuedAgain: counter(
+    "tts_edge_jobs_enqueued_again_total",
+    "Utterances that nobody made, given to the workers again.",
+  ),
+  firstAudio: histogram(
+    "tts_edge_first_audio_seconds",
+    "Opening of an utterance to its first frame, and the parts of it, by where its speech came from.",
+    FIRST_AUDIO_BUCKETS,
+    {
+      part: allOf<LatencyPart | "total">({
+        total: true,
+        queue: true,
+        slot: true,
+        connect: true,
+        provider: true,
+        turn: true,
+        delivery: true,
+      }),
+      source: allOf<SpeechOrigin>({ synthesized: true, cached: true, joined: true }),
+    },
+  ),
+  turnWait: histogram(
+    "tts_edge_turn_wait_seconds",
+    "Opening of an utterance to its turn: it waits behind the earlier ones of its session.",
+    TURN_BUCKETS,
+  ),
+  byCache: counter(
+    "tts_edge_utterances_by_cache_total",
+    "Ended utterances by what the cache had to do with them.",
+    { cache },
+  ),
+  sentences: counter(
+    "tts_edge_sentences_total",
+    "Sentences made by themselves (sentence_cache), by what the cache had to do with them.",
+    { cache },
+  ),
+  sentencesHeldBack: counter(
+    "tts_edge_sentences_held_back_total",
+    "Sentences that had to wait as text, since SENTENCES_AHEAD had been begun.",
+  ),
+  cacheLookups: counter("tts_cache_lookups_total", "Lookups in the audio cache.", {
+    result: ["hit", "miss", "corrupt", "away"],
+  }),
+  cacheStored: counter("tts_cache_stored_total", "Utterances put into the audio cache."),
+  cacheStoredBytes: counter("tts_cache_stored_bytes_total", "What these took in Redis."),
+  cacheRefused: counter("tts_cache_refused_total", "Utterances not put into the audio cache.", {
+    reason: allOf<StoreRefusal>({
+      empty: true,
+      "too-large": true,
+      present: true,
+      evicted: true,
+      storage: true,
+    }),
+  }),
+  cacheEvicted: counter("tts_cache_evicted_total", "Utterances that had to make room."),
+  cacheCutShort: counter(
+    "tts_cache_reads_cut_short_total",
+    "Entries of the audio cache that went while they were heard.",
+  ),
+  outgrown: counter(
+    "tts_cache_outgrown_total",
+    "Utterances that had become too long, for an entry or for this edge's memory, to be joined and kept.",
+    { bound: allOf<SharingBound>({ entry: true, edge: true }) },
+  ),
+  cacheBytes: gauge("tts_cache_bytes", "What the audio cache takes in Redis, of all edges."),
+  cacheEntries: gauge("tts_cache_entries", "Utterances in the audio cache, of all edges."),
+  admission: gauge("tts_edge_admission_closed", "1 while new sessions are refused.", { reason }),
+  refused: counter("tts_edge_admission_refused_total", "Sessions refused for overload.", { reason }),
+  budgetReached: counter(
+    "tts_edge_budget_reached_total",
+    "Bounds on what is asked of the edge that were reached, by what became of the one who did.",
+    { budget, action: allOf<BudgetAction>({ paused: true, refused: true, closed: true }) },
+  ),
+  budgetUsed: gauge(
+    "tts_edge_budget_used",
+    "What all connections together use of the edge's budgets, each in its own unit.",
+    { budget },
+  ),
+  queueJobs: gauge("tts_queue_jobs", "Utterances that wait for a worker, and that have one.", {
+    state: ["waiting", "active"],
+  }),
+};
 
 export interface EdgeMetrics extends EdgeObserver {
   readonly cache: CacheObserver;
@@ -31,261 +170,79 @@ export interface Sampled {
   budgetsUsed(): ReadonlyMap<BudgetName, number>;
 }
 
-/** What the edge tells Prometheus. Every label's values are a closed set. */
-export function openMetrics({ queueDepth, cacheSize, budgetsUsed }: Sampled): EdgeMetrics {
-  const registry = new Registry();
-  const registers = [registry];
-  collectDefaultMetrics({ register: registry });
-
-  const connections = new Gauge({
-    name: "tts_edge_connections",
-    help: "WebSocket connections held.",
-    registers,
-  });
-  const sessions = new Gauge({
-    name: "tts_edge_sessions",
-    help: "Sessions held, HTTP syntheses included.",
-    registers,
-    labelNames: ["dialect"],
-  });
-  const detached = new Gauge({
-    name: "tts_edge_detached_sessions",
-    registers,
-    help: "Sessions of lost connections that this edge will end unless they are resumed.",
-  });
-  const resumes = new Counter({
-    name: "tts_edge_resumes_total",
-    help: "Clients that came back to a session.",
-    registers,
-    labelNames: ["outcome"],
-  });
-  const utterances = new Gauge({
-    name: "tts_edge_utterances",
-    help: "Unfinished utterances.",
-    registers,
-  });
-  const queuedFrames = new Gauge({
-    name: "tts_edge_queued_frames",
-    help: "Frames that wait in the edge for their clients.",
-    registers,
-  });
-  const framesSent = new Counter({
-    name: "tts_edge_frames_sent_total",
-    help: "Audio frames given to sockets and responses.",
-    registers,
-  });
-  const bytesSent = new Counter({
-    name: "tts_edge_audio_bytes_sent_total",
-    help: "Bytes of these frames, headers included.",
-    registers,
-  });
-  const framesDropped = new Counter({
-    name: "tts_edge_frames_dropped_total",
-    help: "Frames dropped for live listeners.",
-    registers,
-  });
-  const slowClients = new Counter({
-    name: "tts_edge_slow_clients_told_total",
-    help: "Clients that took nothing for so long that they were told.",
-    registers,
-  });
-  const ended = new Counter({
-    name: "tts_edge_utterances_ended_total",
-    help: "Utterances by how they ended.",
-    registers,
-    labelNames: ["outcome", "code"],
-  });
-  const errors = new Counter({
-    name: "tts_edge_errors_total",
-    help: "Errors told to clients.",
-    registers,
-    labelNames: ["code"],
-  });
-  const enqueuedAgain = new Counter({
-    name: "tts_edge_jobs_enqueued_again_total",
-    registers,
-    help: "Utterances that nobody made, given to the workers again.",
-  });
-  const protocolErrors = new Counter({
-    name: "tts_edge_protocol_errors_total",
-    help: "Client messages and requests refused.",
-    registers,
-    labelNames: ["code"],
-  });
-  const firstAudio = new Histogram({
-    name: "tts_edge_first_audio_seconds",
-    registers,
-    buckets: FIRST_AUDIO_BUCKETS,
-    help: "Opening of an utterance to its first frame, and the parts of it.",
-    labelNames: ["part"],
-  });
-  const spoken = new Counter({
-    name: "tts_edge_utterances_by_cache_total",
-    registers,
-    help: "Ended utterances by what the cache had to do with them.",
-    labelNames: ["cache"],
-  });
-  const cacheLookups = new Counter({
-    name: "tts_cache_lookups_total",
-    help: "Lookups in the audio cache.",
-    registers,
-    labelNames: ["result"],
-  });
-  const cacheStored = new Counter({
-    name: "tts_cache_stored_total",
-    help: "Utterances put into the audio cache.",
-    registers,
-  });
-  const cacheStoredBytes = new Counter({
-    name: "tts_cache_stored_bytes_total",
-    help: "What these took in Redis.",
-    registers,
-  });
-  const cacheRefused = new Counter({
-    name: "tts_cache_refused_total",
-    help: "Utterances not put into the audio cache.",
-    registers,
-    labelNames: ["reason"],
-  });
-  const cacheEvicted = new Counter({
-    name: "tts_cache_evicted_total",
-    help: "Utterances that had to make room.",
-    registers,
-  });
-  const sentences = new Counter({
-    name: "tts_edge_sentences_total",
-    registers,
-    help: "Sentences made by themselves (sentence_cache), by what the cache had to do with them.",
-    labelNames: ["cache"],
-  });
-  const sentencesHeldBack = new Counter({
-    name: "tts_edge_sentences_held_back_total",
-    registers,
-    help: "Sentences that had to wait as text, since SENTENCES_AHEAD had been begun.",
-  });
-  const outgrown = new Counter({
-    name: "tts_cache_outgrown_total",
-    registers,
-    help: "Utterances that had become too long, for an entry or for this edge's memory, to be joined and kept.",
-    labelNames: ["bound"],
-  });
-  const cacheCutShort = new Counter({
-    name: "tts_cache_reads_cut_short_total",
-    registers,
-    help: "Entries of the audio cache that went while they were heard.",
-  });
-  const cacheBytes = new Gauge({
-    name: "tts_cache_bytes",
-    help: "What the audio cache takes in Redis, of all edges.",
-    registers,
-  });
-  const cacheEntries = new Gauge({
-    name: "tts_cache_entries",
-    help: "Utterances in the audio cache, of all edges.",
-    registers,
-  });
-  const sampleCache = async () => {
-    const size = await cacheSize().catch(() => undefined);
-    if (size === undefined) {
-      for (const gauge of [cacheBytes, cacheEntries]) gauge.remove();
-      return;
+export function openMetrics({ queueDepth, cacheSize, budgetsUsed }: Sampled, build: BuildInfo): EdgeMetrics {
+  const { meters, contentType, text } = openMeters(edgeMetrics, build);
+  const sample = async () => {
+    const [size, depth] = await Promise.all([
+      cacheSize().catch(() => undefined),
+      queueDepth().catch(() => undefined),
+    ]);
+    if (size === undefined) for (const it of [meters.cacheBytes, meters.cacheEntries]) it.remove();
+    else {
+      meters.cacheBytes.set(size.bytes);
+      meters.cacheEntries.set(size.entries);
     }
-    cacheBytes.set(size.bytes);
-    cacheEntries.set(size.entries);
+    if (depth === undefined) meters.queueJobs.reset();
+    else for (const state of ["waiting", "active"] as const) meters.queueJobs.set({ state }, depth[state]);
+    for (const [name, used] of budgetsUsed()) meters.budgetUsed.set({ budget: name }, used);
   };
-  const admission = new Gauge({
-    name: "tts_edge_admission_closed",
-    help: "1 while new sessions are refused.",
-    registers,
-    labelNames: ["reason"],
-  });
-  const refused = new Counter({
-    name: "tts_edge_admission_refused_total",
-    help: "Sessions refused for overload.",
-    registers,
-    labelNames: ["reason"],
-  });
-  const budgetReached = new Counter({
-    name: "tts_edge_budget_reached_total",
-    help: "Bounds on what is asked of the edge that were reached, by what became of the one who did.",
-    labelNames: ["budget", "action"],
-    registers,
-  });
-  new Gauge({
-    name: "tts_edge_budget_used",
-    help: "What all connections together use of the edge's budgets, each in its own unit.",
-    labelNames: ["budget"],
-    registers,
-    collect() {
-      for (const [budget, used] of budgetsUsed()) this.set({ budget }, used);
-    },
-  });
-  new Gauge({
-    name: "tts_queue_jobs",
-    help: "Utterances that wait for a worker, and that have one.",
-    registers,
-    labelNames: ["state"],
-    async collect() {
-      this.reset();
-      const depth = await queueDepth().catch(() => undefined);
-      if (depth === undefined) return;
-      this.set({ state: "waiting" }, depth.waiting);
-      this.set({ state: "active" }, depth.active);
-    },
-  });
-
-  const observePart = (part: LatencyPart | "total", ms: number) => firstAudio.observe({ part }, ms / 1_000);
+  const firstAudioOf = ({ firstAudioMs, latencyMs, source }: UtteranceSummary) => {
+    if (firstAudioMs === null || source === undefined) return;
+    const parts = Object.entries(latencyMs) as [LatencyPart, number][];
+    for (const [part, ms] of [["total", firstAudioMs] as const, ...parts]) {
+      meters.firstAudio.observe({ part, source }, ms / 1_000);
+    }
+  };
   return {
-    connectionOpened: () => connections.inc(),
-    connectionClosed: () => connections.dec(),
-    sessionOpened: (dialect: Dialect) => sessions.inc({ dialect }),
-    sessionClosed: (dialect: Dialect) => sessions.dec({ dialect }),
-    utteranceOpened: () => utterances.inc(),
-    utteranceLeft: () => utterances.dec(),
-    sessionDetached: (delta: number) => detached.inc(delta),
-    resumeEnded: (outcome: "resumed" | ErrorCode) => resumes.inc({ outcome }),
+    connectionOpened: () => meters.connections.inc(),
+    connectionClosed: () => meters.connections.dec(),
+    sessionOpened: (dialect) => meters.sessions.inc({ dialect }),
+    sessionClosed: (dialect) => meters.sessions.dec({ dialect }),
+    utteranceOpened: () => meters.utterances.inc(),
+    utteranceLeft: () => meters.utterances.dec(),
+    tookTurn: (waitedMs) => meters.turnWait.observe(waitedMs / 1_000),
+    sessionDetached: (delta) => meters.detached.inc(delta),
+    resumeEnded: (outcome) => meters.resumes.inc({ outcome }),
     cache: {
-      looked: (result) => cacheLookups.inc({ result }),
-      stored: (bytes: number) => {
-        cacheStored.inc();
-        cacheStoredBytes.inc(bytes);
+      looked: (result) => meters.cacheLookups.inc({ result }),
+      stored: (bytes) => {
+        meters.cacheStored.inc();
+        meters.cacheStoredBytes.inc(bytes);
       },
-      refused: (reason: StoreRefusal) => cacheRefused.inc({ reason }),
-      evicted: (entries: number) => cacheEvicted.inc(entries),
-      cutShort: () => cacheCutShort.inc(),
+      refused: (why) => meters.cacheRefused.inc({ reason: why }),
+      evicted: (entries) => meters.cacheEvicted.inc(entries),
+      cutShort: () => meters.cacheCutShort.inc(),
     },
-    sharing: { outgrown: (bound) => outgrown.inc({ bound }) },
-    utteranceEnded: ({ outcome, code, firstAudioMs, latencyMs, cache }: UtteranceSummary) => {
-      utterances.dec();
-      spoken.inc({ cache });
-      ended.inc({ outcome, code: code ?? "none" });
-      if (firstAudioMs === null) return;
-      observePart("total", firstAudioMs);
-      for (const [part, ms] of Object.entries(latencyMs)) observePart(part as LatencyPart, ms);
+    sharing: { outgrown: (bound) => meters.outgrown.inc({ bound }) },
+    utteranceEnded: (summary) => {
+      meters.utterances.dec();
+      meters.byCache.inc({ cache: summary.cache });
+      meters.ended.inc({ outcome: summary.outcome, code: summary.code ?? "none" });
+      firstAudioOf(summary);
     },
-    sentenceRead: (cache) => sentences.inc({ cache }),
-    sentencesHeldBack: (count) => sentencesHeldBack.inc(count),
-    framesSent: (frames: number, bytes: number) => {
-      framesSent.inc(frames);
-      bytesSent.inc(bytes);
+    sentenceRead: (use) => meters.sentences.inc({ cache: use }),
+    sentencesHeldBack: (count) => meters.sentencesHeldBack.inc(count),
+    framesSent: (frames, bytes) => {
+      meters.framesSent.inc(frames);
+      meters.bytesSent.inc(bytes);
     },
-    admissionChanged: (reason: RefusalReason | undefined) => {
-      admission.reset();
-      if (reason !== undefined) admission.set({ reason }, 1);
+    admissionChanged: (why) => {
+      meters.admission.reset();
+      if (why !== undefined) meters.admission.set({ reason: why }, 1);
     },
-    admissionRefused: (reason: RefusalReason) => refused.inc({ reason }),
-    budgetReached: (budget, action) => budgetReached.inc({ budget, action }),
-    framesDropped: (frames: number) => framesDropped.inc(frames),
-    slowClientTold: () => slowClients.inc(),
-    queuedFrames: (delta: number) => queuedFrames.inc(delta),
-    jobEnqueuedAgain: () => enqueuedAgain.inc(),
-    errorTold: (code: ErrorCode) => {
-      errors.inc({ code });
-      if (code.startsWith("protocol.")) protocolErrors.inc({ code });
+    admissionRefused: (why) => meters.refused.inc({ reason: why }),
+    budgetReached: (name, action) => meters.budgetReached.inc({ budget: name, action }),
+    framesDropped: (frames) => meters.framesDropped.inc(frames),
+    slowClientTold: () => meters.slowClients.inc(),
+    queuedFrames: (delta) => meters.queuedFrames.inc(delta),
+    jobEnqueuedAgain: () => meters.enqueuedAgain.inc(),
+    errorTold: (told) => {
+      meters.errors.inc({ code: told });
+      if (told.startsWith("protocol.")) meters.protocolErrors.inc({ code: told });
     },
     expose: async () => {
-      await sampleCache();
-      return { contentType: registry.contentType, text: await registry.metrics() };
+      await sample();
+      return { contentType, text: await text() };
     },
   };
 }

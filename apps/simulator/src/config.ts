@@ -3,6 +3,7 @@ import {
   choice,
   duration,
   integer,
+  optionalText,
   parseEnvironment,
   text,
   type Variable,
@@ -36,6 +37,10 @@ export const simulatorEnvironment = {
     about: "Least level that is logged.",
     default: "info",
     of: ["debug", "info", "warn", "error", "silent"],
+  }),
+  commit: optionalText("TTS_COMMIT", {
+    about:
+      "Commit that the programs were built from, as /version and tts_build_info tell it; images have it set.",
   }),
   apiKeys: text("SIMULATOR_API_KEYS", {
     about: "Keys it accepts, separated by commas.",

@@ -1,8 +1,10 @@
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
+import { dirname } from "node:path";
 import { Door } from "@tts-labs/core/http/door";
 import { listenAt } from "@tts-labs/core/http/listen-at";
 import type { Logger } from "@tts-labs/core/logger";
+import { readBuildInfo } from "@tts-labs/core/process/build-info";
 import { Lifecycle, shutDownOnSignal } from "@tts-labs/core/process/lifecycle";
 import { openLogger } from "@tts-labs/core/process/logger";
 import { logUncaught, tellParent, tellStartFailure } from "@tts-labs/core/process/program";
@@ -23,6 +25,8 @@ import { holdEngine } from "./speech/shared-engine.ts";
 import { ESPEAK_VOICES } from "./voice/speech-parameters.ts";
 import { Witness } from "./witness.ts";
 
+/** With the program's package.json. */
+const FOLDER = dirname(import.meta.dirname);
 /** Encoded messages remembered, in bytes: about 15 minutes of speech at 24 kHz. */
 const ENCODED_BYTES = 64 * 1024 * 1024;
 
@@ -54,7 +58,8 @@ export async function startSimulator(config: SimulatorConfig, logger: Logger): P
     slots: new Slots(config.concurrency, witness),
     encoded: new BoundedMemo(ENCODED_BYTES),
   };
-  const routes = new HttpRoutes(services, openMetrics(services));
+  const build = readBuildInfo("simulator", FOLDER, config.commit);
+  const routes = new HttpRoutes(services, openMetrics(services, build), build);
   const door = new Door({ boundTo: config.host });
   const refusalOf = ({ headers: { host = "", origin = "" } }: IncomingMessage) =>
     door.refusal({ host, origin });

@@ -1,3 +1,5 @@
+import type { BuildInfo } from "@tts-labs/core/process/build-info";
+import { showBuild } from "@tts-labs/core/process/metrics";
 import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { MetricsPage } from "./http/routes.ts";
 import type { Report } from "./report.ts";
@@ -6,8 +8,9 @@ import type { Services } from "./services.ts";
 type Totals = Omit<Report, "log">;
 
 /** What the witness counted, as metrics; the values are read when asked for. A reset sets them back. */
-export function openMetrics({ witness, engine, encoded }: Services): MetricsPage {
+export function openMetrics({ witness, engine, encoded }: Services, build: BuildInfo): MetricsPage {
   const registry = new Registry();
+  showBuild(build, registry);
   collectDefaultMetrics({ register: registry, prefix: "simulator_" });
   const gauge = (name: string, help: string, read: (report: Totals) => number) => {
     new Gauge({

@@ -1,8 +1,10 @@
+import { dirname } from "node:path";
 import { settleable } from "@tts-labs/core/async/settleable";
 import { openBreaker } from "@tts-labs/core/breaker/breaker";
 import { toProviderIdentity } from "@tts-labs/core/cache/cache-key";
 import { newNodeId } from "@tts-labs/core/ids";
 import type { Logger } from "@tts-labs/core/logger";
+import { readBuildInfo } from "@tts-labs/core/process/build-info";
 import { Lifecycle, shutDownOnSignal } from "@tts-labs/core/process/lifecycle";
 import { openLogger } from "@tts-labs/core/process/logger";
 import { logUncaught, tellParent, tellStartFailure } from "@tts-labs/core/process/program";
@@ -26,16 +28,18 @@ import { openMetrics } from "./metrics.ts";
 import { type NotReady, openOpsServer } from "./ops-server.ts";
 import type { Fallback } from "./protection/choices.ts";
 import {
+  circuitNames,
   openProvider,
   type Provider,
   type ProviderParts,
   type ProviderSettings,
-  toCircuitName,
 } from "./provider.ts";
 import { utteranceRunner } from "./run/utterance-run.ts";
 import { publishVoices } from "./voices.ts";
 import { followWantedRoutes } from "./wanted-routes.ts";
 
+/** With the program's package.json. */
+const FOLDER = dirname(import.meta.dirname);
 /** A `prewarm` precedes its text by seconds, and a socket takes a fifth of one. */
 const WANTED_ROUTES_EVERY_MS = 500;
 /** Longest wait for the account's voices before jobs are taken. */
@@ -66,7 +70,8 @@ export interface RunningWorker {
 export async function startWorker(config: WorkerConfig, logger: Logger): Promise<RunningWorker> {
   const nodeId = newNodeId("worker");
   const keys = new Keys(config.keyPrefix);
-  const metrics = openMetrics();
+  const build = readBuildInfo("worker", FOLDER, config.commit);
+  const metrics = openMetrics(build);
   const lifecycle = new Lifecycle(logger);
   let phase: NotReady | undefined = "starting";
   let hurry: AbortSignal | undefined;
@@ -84,6 +89,7 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
       port: config.opsPort,
       allowedHosts: config.allowedHosts,
       whyNotReady: async () => phase ?? (await storage.trouble()),
+      build,
       metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
     });
     lifecycle.add("ops server", ops, (it) => it.close());
@@ -98,20 +104,21 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
     });
     lifecycle.add("streams", streams, (it) => it.close());
     const first = {
+      name: "elevenlabs" as const,
       url: config.elevenLabsUrl,
       keys: toProviderKeys({ ...config, slots: config.providerSlots }),
     };
-    const second = toFallbackProvider(config, first.keys);
+    const fallback = toFallbackProvider(config, first.keys);
+    const second = fallback && { name: "fallback" as const, url: fallback.url, keys: fallback.keys };
+    const circuits = new Map([first, ...(second === undefined ? [] : [second])].flatMap(circuitNames));
     const breaker = await openBreaker({
       redis,
       subscriber,
       keys,
       logger,
-      names: [first, ...(second === undefined ? [] : [second])].flatMap((it) =>
-        it.keys.map((key) => toCircuitName(it.url, key)),
-      ),
+      names: [...circuits.keys()],
       settings: { faults: config.breakerFaults, openMs: config.breakerOpenMs },
-      observer: metrics.breaker,
+      observer: metrics.breaker(circuits),
     });
     lifecycle.add("breaker", breaker, (it) => it.close());
     const parts = {
@@ -125,12 +132,8 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
       settings: toProviderSettings(config),
       observers: metrics,
     };
-    const provider = await openProvider({ ...parts, ...first, name: "elevenlabs" });
-    const fallbacks = await openFallbacks(
-      config,
-      provider,
-      second && { ...parts, ...second, name: "fallback" },
-    );
+    const provider = await openProvider({ ...parts, ...first });
+    const fallbacks = await openFallbacks(config, provider, second && { ...parts, ...second });
     const { model, sampleRateHz, language } = config;
     const defaultVoice = new DefaultVoice({
       configured: config.voice,

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { Door } from "@tts-labs/core/http/door";
 import { listenAt } from "@tts-labs/core/http/listen-at";
 import { SECURITY_HEADERS } from "@tts-labs/core/http/security-headers";
+import type { BuildInfo } from "@tts-labs/core/process/build-info";
 import { GatewayError, toHttpStatus } from "@tts-labs/protocol/errors";
 
 /** Why the process should get no work just now: its own doing, or trouble with Redis. */
@@ -15,6 +16,7 @@ export interface OpsServerOptions {
   readonly allowedHosts: readonly string[];
   /** `undefined` when ready. Must settle soon. */
   readonly whyNotReady: () => Promise<NotReady | undefined>;
+  readonly build: BuildInfo;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
@@ -81,6 +83,8 @@ async function answer(
           : { reason };
       return sendJson(response, 503, { status: "not ready", ...why });
     }
+    case "/version":
+      return sendJson(response, 200, options.build);
     case "/metrics": {
       const { contentType, text } = await options.metrics();
       response.writeHead(200, { ...SECURITY_HEADERS, "content-type": contentType }).end(text);

@@ -16,6 +16,7 @@ import {
 } from "./elevenlabs/elevenlabs-synthesizer.ts";
 import type { ProviderObserver } from "./elevenlabs/observer.ts";
 import type { PoolOptions } from "./elevenlabs/pool/pool.ts";
+import { type KeyName, type ProviderName, toKeyName } from "./key-name.ts";
 import { guardSynthesizer } from "./protection/guarded-synthesizer.ts";
 import { KeyLimits } from "./protection/key-limits.ts";
 import { ProviderHealth } from "./protection/provider-health.ts";
@@ -40,10 +41,10 @@ export interface Provider {
   readonly sockets: ElevenLabsSynthesizer;
 }
 
-/** What is known of the provider's keys. Each is named by its id; there are as many as are configured. */
+/** What is known of the provider's keys. */
 export interface KeyObserver {
-  usable(keyId: string, isUsable: boolean): void;
-  slots(keyId: string, slots: number): void;
+  usable(key: KeyName, isUsable: boolean): void;
+  slots(key: KeyName, slots: number): void;
 }
 
 /** The same for all providers of a process. */
@@ -59,7 +60,7 @@ export interface ProviderSettings {
 
 export interface ProviderParts {
   /** Of its slots in Redis, and of its bell. */
-  readonly name: "elevenlabs" | "fallback";
+  readonly name: ProviderName;
   readonly url: string;
   readonly keys: readonly ProviderKey[];
   readonly settings: ProviderSettings;
@@ -82,18 +83,27 @@ export interface ProviderParts {
 export const toCircuitName = (url: string, { keyId }: ProviderKey): string =>
   `${URL.parse(url)?.host} ${keyId}`;
 
+/** The circuits of a provider's keys, each with the key's name in metrics. */
+export const circuitNames = ({ name, url, keys }: Pick<ProviderParts, "name" | "url" | "keys">) =>
+  keys.map((key, index) => [toCircuitName(url, key), toKeyName(name, index)] as const);
+
 /** @throws GatewayError `config.invalid`, or `storage.*` */
 export async function openProvider(parts: ProviderParts): Promise<Provider> {
   const { name, url, keys, breaker, lifecycle } = parts;
   const circuits = keys.map((key) => [key.keyId, breaker.circuit(toCircuitName(url, key))] as const);
   const health = new ProviderHealth(new Map(circuits), REFUSED_KEY_REST_MS);
   const observer = parts.observers.keys;
+  const nameOf = (keyId: string) =>
+    toKeyName(
+      name,
+      keys.findIndex((key) => key.keyId === keyId),
+    );
   const limits = new KeyLimits({
     keys,
     redis: parts.redis,
     name: parts.redisKeys.slots(name, "limits"),
     logger: parts.logger,
-    changed: (keyId, slots) => observer.slots(keyId, slots),
+    changed: (keyId, slots) => observer.slots(nameOf(keyId), slots),
   });
   lifecycle.add(`${name} limits`, limits, (it) => it.close());
   if (limits.mayLimit) await limits.follow();
@@ -111,8 +121,8 @@ export async function openProvider(parts: ProviderParts): Promise<Provider> {
   });
   lifecycle.add(`${name} slots`, slots, (it) => it.close());
   const told = (keyId: string, how: GatewayError | "spoke") => {
-    if (how === "spoke") observer.usable(keyId, true);
-    else if (how.code === "provider.invalid_key") observer.usable(keyId, false);
+    if (how === "spoke") observer.usable(nameOf(keyId), true);
+    else if (how.code === "provider.invalid_key") observer.usable(nameOf(keyId), false);
     else if (how.code === "provider.overloaded" && typeof how.facts["limit"] === "number") {
       void limits.named(keyId, how.facts["limit"]);
     }
@@ -128,13 +138,14 @@ async function askAccounts(
 ) {
   const { model, accountMs: timeoutMs } = settings;
   await Promise.all(
-    keys.map(async ({ keyId, secret: apiKey }) => {
+    keys.map(async ({ keyId, secret: apiKey }, index) => {
       const { refusal, slots, from } = await askAccount({ url, apiKey, model, timeoutMs });
-      observer.usable(keyId, refusal === undefined);
+      const key = toKeyName(name, index);
+      observer.usable(key, refusal === undefined);
       if (refusal !== undefined) {
         const { code, facts } = refusal;
         logger.error(
-          { provider: name, keyId, code, ...facts },
+          { provider: name, key, keyId, code, ...facts },
           `The provider does not accept ${NAMES[name]}. Nothing can be spoken with it.`,
         );
       }

@@ -76,7 +76,7 @@ describe("every answer of a running edge is as docs/openapi.yaml describes it", 
     for (const path of ["/api/v1/voices", "/healthz", "/readyz"]) {
       expect(await http.ask(path), path).toMatchObject({ status: 200, undocumented: [] });
     }
-    for (const path of ["/api/v1/info", "/healthz", "/readyz", "/metrics"]) {
+    for (const path of ["/api/v1/info", "/api/v1/scaling", "/version", "/healthz", "/readyz", "/metrics"]) {
       expect(await ops.ask(path), path).toMatchObject({ status: 200, undocumented: [] });
     }
   });

@@ -14,7 +14,8 @@ it("the dashboard's file is what `node deploy/grafana/dashboard.ts` writes", () 
 });
 
 it("every query asks for metrics that the programs have", () => {
-  const sources = ["edge", "worker"].map((app) => read(`apps/${app}/src/metrics.ts`)).join();
+  const files = ["apps/edge/src", "apps/worker/src", "packages/core/src/process"];
+  const sources = files.map((folder) => read(`${folder}/metrics.ts`)).join();
   for (const query of queries) {
     const named = query.match(/\btts_\w+/g) ?? [];
     expect(named.length, query).toBeGreaterThan(0);

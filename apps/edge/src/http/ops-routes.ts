@@ -1,3 +1,4 @@
+import type { BuildInfo } from "@tts-labs/core/process/build-info";
 import type { UtteranceQueue } from "@tts-labs/core/queue/utterance-job";
 import type {
   LivePage,
@@ -24,6 +25,7 @@ export type Readiness =
 
 export interface OpsServices {
   readonly nodeId: string;
+  readonly build: BuildInfo;
   readonly readiness: () => Promise<Readiness>;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
   readonly registry: LiveRegistry;
@@ -94,12 +96,17 @@ export const clientRoutes: Readonly<Record<string, OpsHandler>> = {
 /** GET routes of the operators' port. */
 export const opsRoutes: Readonly<Record<string, Handler<OperatorServices>>> = {
   ...probeRoutes,
+  "/version": async (exchange, { build, spend }) => {
+    spend(1);
+    exchange.answerJson(200, build);
+  },
   "/metrics": async (exchange, { metrics, spend }) => {
     spend(METRICS_TOKENS);
     const { contentType, text } = await metrics();
     exchange.answer(200, { "content-type": contentType }, text);
   },
   "/api/v1/live": showLive,
+  "/api/v1/scaling": showScaling,
   "/api/v1/info": async (exchange, { nodeId, spend, info: { provider, defaults, frameSamples } }) => {
     spend(1);
     exchange.answerJson(200, {
@@ -144,6 +151,24 @@ async function showLive(exchange: HttpExchange, { registry, queue, spend }: Oper
     sessions: toPage(sessions, (it) => toSession(it, nowMs)),
     utterances: toPage(utterances, (it) => toUtterance(it, nowMs)),
     queue: depth,
+  });
+}
+
+/**
+ * What an autoscaler goes by, of the whole fleet. What can't be known is an error, never a 0, which would be taken for
+ * a fleet that has nothing to do.
+ */
+async function showScaling(exchange: HttpExchange, services: OperatorServices): Promise<void> {
+  const { registry, queue, spend } = services;
+  spend(1);
+  const [sessions, depth, oldestWaitMs] = await Promise.all([
+    registry.listSessions({ limit: 1 }),
+    queue.depth(),
+    queue.oldestWaitMs(),
+  ]);
+  exchange.answerJson(200, {
+    sessions: sessions.total,
+    utterances: { ...depth, wanted: depth.waiting + depth.active, oldest_wait_ms: oldestWaitMs },
   });
 }
 

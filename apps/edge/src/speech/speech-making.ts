@@ -17,6 +17,8 @@ export interface SpeechMaking {
   readonly isTextOpen: boolean;
   /** What the cache had to do with it; `off` until it was asked. */
   readonly cacheUse: CacheUse;
+  /** The same of the sentence that is being read; absent where it is made as a whole. */
+  readonly readingUse?: CacheUse;
   /** Samples of all of it, where they are known before it is read. */
   readonly knownSamples?: number | undefined;
   /** Counts of sentences so far, by what the cache had to do with them; present when it is made so. */

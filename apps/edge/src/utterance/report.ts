@@ -5,7 +5,7 @@ import type { UtteranceResult } from "@tts-labs/core/session/utterance-result";
 import { samplesToMs } from "@tts-labs/protocol/audio/pcm";
 import type { GatewayError } from "@tts-labs/protocol/errors";
 import type { DeliveryTally } from "../delivery/tally.ts";
-import type { UtteranceSummary } from "../edge-observer.ts";
+import type { SpeechOrigin, UtteranceSummary } from "../edge-observer.ts";
 import type { SessionServices } from "../services.ts";
 import type { SpeechMaking } from "../speech/speech-making.ts";
 import { type FirstAudio, toFirstAudio } from "./first-audio.ts";
@@ -24,12 +24,15 @@ export interface UtteranceReportOptions {
   readonly services: Pick<SessionServices, "observer" | "logger">;
 }
 
+const ORIGINS = { hit: "cached", joined: "joined", miss: "synthesized", off: "synthesized" } as const;
+
 /** What is said of an utterance when it is over: to its client, to metrics, and in the log. */
 export class UtteranceReport {
   readonly #options: UtteranceReportOptions;
   readonly #openedAtMs = performance.now();
   #turnAtMs: number | undefined;
   #workerLatency: LatencyParts | undefined;
+  #source: SpeechOrigin | undefined;
   #result: UtteranceResult | undefined;
 
   constructor(options: UtteranceReportOptions) {
@@ -39,11 +42,14 @@ export class UtteranceReport {
   /** It is its turn to be read. */
   tookTurn(): void {
     this.#turnAtMs = performance.now();
+    this.#options.services.observer.tookTurn(this.#turnAtMs - this.#openedAtMs);
   }
 
   /** A chunk of its audio has been read; the first one says where the worker's time went. */
   chunk(latencyMs: LatencyParts | undefined): void {
     this.#workerLatency ??= latencyMs;
+    const { making } = this.#options;
+    this.#source ??= ORIGINS[making.readingUse ?? making.cacheUse];
   }
 
   /** All of its audio has been read. */
@@ -120,6 +126,7 @@ export class UtteranceReport {
       droppedFrames: tally.droppedFrames,
       firstAudioMs: totalMs,
       latencyMs: parts,
+      ...(totalMs === null || this.#source === undefined ? {} : { source: this.#source }),
       cache: making.cacheUse,
       elapsedMs: performance.now() - this.#openedAtMs,
     };

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { BuildInfo } from "@tts-labs/core/process/build-info";
 import { chooseFault } from "../choose-fault.ts";
 import { faultDurationMs } from "../faults/faults.ts";
 import type { Services } from "../services.ts";
@@ -21,13 +22,15 @@ export interface MetricsPage {
 export class HttpRoutes {
   readonly #services: Services;
   readonly #metrics: MetricsPage;
+  readonly #build: BuildInfo;
   readonly #admin: HttpAdmin;
   readonly #account: HttpAccount;
   readonly #speech: HttpSpeech;
 
-  constructor(services: Services, metrics: MetricsPage) {
+  constructor(services: Services, metrics: MetricsPage, build: BuildInfo) {
     this.#services = services;
     this.#metrics = metrics;
+    this.#build = build;
     this.#admin = new HttpAdmin(services);
     this.#account = new HttpAccount(services);
     this.#speech = new HttpSpeech(services);
@@ -49,6 +52,7 @@ export class HttpRoutes {
 
   async #route(request: IncomingMessage, response: ServerResponse, path: string, query: URLSearchParams) {
     if (path === "/healthz" || path === "/readyz") sendJson(response, 200, { status: "ok" });
+    else if (path === "/version") sendJson(response, 200, this.#build);
     else if (path === "/metrics") {
       response.setHeader("content-type", this.#metrics.contentType);
       response.end(await this.#metrics.text());

@@ -22,6 +22,10 @@ export const sharedEnvironment = {
     default: "info",
     of: ["debug", "info", "warn", "error", "silent"],
   }),
+  commit: optionalText("TTS_COMMIT", {
+    about:
+      "Commit that the programs were built from, as /version and tts_build_info tell it; images have it set.",
+  }),
   allowedHosts: list("ALLOWED_HOSTS", {
     about:
       "Host names, separated by commas and without ports, under which edges and workers are reached besides those of " +

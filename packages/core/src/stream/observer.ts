@@ -1,5 +1,8 @@
 import type { ReadResult } from "./stream.ts";
 
+/** Why a position is not held. */
+export type StreamLoss = Extract<ReadResult, { kind: "lost" }>["reason"];
+
 /** What a store tells those who measure. Called on the hot path: implementations add to a counter and return. */
 export interface StreamObserver {
   appended(entries: number, bytes: number): void;
@@ -13,7 +16,7 @@ export interface StreamObserver {
   resent(): void;
   /** Entries that Redis had acknowledged and lost were stored once more. */
   mended(entries: number): void;
-  lost(reason: Extract<ReadResult, { kind: "lost" }>["reason"]): void;
+  lost(reason: StreamLoss): void;
 }
 
 export const silentObserver: StreamObserver = {

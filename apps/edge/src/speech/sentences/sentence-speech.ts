@@ -91,6 +91,10 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
     return hit > 0 ? "hit" : "off";
   }
 
+  get readingUse(): CacheUse {
+    return this.#read?.cacheUse ?? "off";
+  }
+
   get sentences(): SentenceCounts {
     return { ...this.#counts };
   }

@@ -9,7 +9,8 @@ export interface ProviderKey {
   readonly slots: number | undefined;
 }
 
-const MAX_KEYS = 16;
+/** Of one provider. */
+export const MAX_KEYS = 16;
 /** Of the characters that a header can carry, without the two that part keys and slots. */
 const KEY = /^([\x21-\x2b\x2d-\x39\x3b-\x7e]+)(?::(\d{1,5}))?$/;
 
