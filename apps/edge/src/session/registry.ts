@@ -53,6 +53,10 @@ export class SessionRegistry {
     this.#refreshTimer.unref();
   }
 
+  get maxSessions(): number {
+    return this.#options.maxSessions;
+  }
+
   get isDraining(): boolean {
     return this.#draining;
   }

@@ -18,10 +18,22 @@ import { audioHeaders, toSubstitutedHeader } from "./response-sink.ts";
 const WORD_BYTES = 100;
 const RETRY_AFTER_MS = 1_000;
 
+/** What another dialect makes of speech that was gathered. */
+export interface GatheredForm {
+  /** @returns how many words or characters of the event it keeps */
+  take(event: SpeechEvent): number;
+  headers(completed: CompletedSpeech): Readonly<Record<string, string>>;
+  envelope(pcmBytes: number): AnswerEnvelope;
+  /** What to ask for where the answer is too long. */
+  readonly instead: string;
+}
+
 export interface GatheredSinkOptions {
   readonly exchange: HttpExchange;
   readonly format: AudioFormat;
   readonly sampleRateHz: number;
+  /** Absent: JSON, WAV or PCM of our own, as `format` says. */
+  readonly form?: GatheredForm;
   /** Of one answer's PCM. */
   readonly maxBytes: number;
   /** Shared by all answers, until their clients have taken them. */
@@ -73,14 +85,16 @@ export class GatheredSink implements Sink {
     if (frame.splice) this.#keep(frame.firstSample * BYTES_PER_SAMPLE);
     this.#bytes += pcm.byteLength;
     if (this.#bytes > maxBytes) {
-      const message = `The speech is longer than the ${maxBytes} bytes that ${wholeAnswer(format)} may carry: ${insteadOfWhole(format)}.`;
+      const message = `The speech is longer than the ${maxBytes} bytes that ${wholeAnswer(format)} may carry: ${this.#instead}.`;
       this.fail(new GatewayError("protocol.not_acceptable", message, { facts: { limit: maxBytes } }));
     } else if (this.#take(pcm.byteLength)) this.#parts.push(pcm);
   }
 
   tell(event: SpeechEvent): void {
+    const { form } = this.#options;
     if (this.#state !== "gathering") return;
-    if (event.kind === "words") this.#addWords(event);
+    if (form !== undefined && !this.#take(form.take(event) * WORD_BYTES)) return;
+    if (event.kind === "words" && form === undefined) this.#addWords(event);
     else if (event.kind === "substituted") this.#substituted = event.substitute;
     else if (event.kind === "ended" && event.end.kind === "failed") this.fail(event.end.error);
     else if (event.kind === "ended" && event.end.kind === "completed") this.#complete(event.end);
@@ -95,15 +109,19 @@ export class GatheredSink implements Sink {
     onDone();
   }
 
+  get #instead(): string {
+    return this.#options.form?.instead ?? insteadOfWhole(this.#options.format);
+  }
+
   /** @returns whether there was room; else the answer has failed */
   #take(bytes: number): boolean {
-    const { budget, format, onRefused } = this.#options;
+    const { budget, onRefused } = this.#options;
     if (budget.tryTake(bytes)) {
       this.#takenBytes += bytes;
       return true;
     }
     onRefused();
-    const message = `Answers that are sent whole hold as much memory as they may: ${insteadOfWhole(format)}, or try again.`;
+    const message = `Answers that are sent whole hold as much memory as they may: ${this.#instead}, or try again.`;
     const facts = { budget: "json-answers" };
     this.fail(new GatewayError("capacity.overloaded", message, { facts, retryAfterMs: RETRY_AFTER_MS }));
     return false;
@@ -138,18 +156,18 @@ export class GatheredSink implements Sink {
   }
 
   #complete(completed: CompletedSpeech): void {
-    const { exchange, format, sampleRateHz, onDone } = this.#options;
+    const { exchange, format, sampleRateHz, form, onDone } = this.#options;
     if (!exchange.isOpen) return;
     this.#state = "answering";
     const answer = new GatheredAnswer({
       exchange,
       headers: {
-        ...audioHeaders(format, sampleRateHz),
+        ...(form?.headers(completed) ?? audioHeaders(format, sampleRateHz)),
         "x-cache": completed.cache ?? "off",
         ...toSubstitutedHeader(this.#substituted),
       },
       pcm: this.#parts,
-      envelope: this.#envelope(completed),
+      envelope: form?.envelope(this.#bytes) ?? this.#envelope(completed),
       onTaken: (pcmBytes) => this.#giveBack(pcmBytes),
       onDone: () => {
         this.#letGo();
