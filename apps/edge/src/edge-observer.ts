@@ -54,6 +54,8 @@ export interface EdgeObserver extends OutboundObserver, AdmissionObserver, Budge
   sentencesHeldBack(count: number): void;
   /** An utterance that no worker made was given to the workers again. */
   jobEnqueuedAgain(): void;
+  /** A route that a client wished warm: `warm`, or why not. */
+  prewarmed(outcome: "warm" | ErrorCode): void;
   /** An error was told to a client. */
   errorTold(code: ErrorCode): void;
 }
