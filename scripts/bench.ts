@@ -18,6 +18,10 @@ const BENCHES: Readonly<Record<string, { readonly about: string; readonly load: 
     about: "first frame of cached speech, asked for 200 times a second beside running syntheses",
     load: () => import("../bench/cache.ts"),
   },
+  cost: {
+    about: "CPU of edge, worker and Redis, and Redis commands, per utterance and per second of audio",
+    load: () => import("../bench/cost.ts"),
+  },
   memory: {
     about: "resident memory of edge, worker and Redis: 100 sessions with different texts, 20 rounds",
     load: () => import("../bench/memory.ts"),

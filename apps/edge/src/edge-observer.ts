@@ -3,7 +3,7 @@ import type { CacheUse } from "@tts-labs/core/session/utterance-end";
 import type { ErrorCode } from "@tts-labs/protocol/errors";
 import type { AdmissionObserver } from "./admission.ts";
 import type { BudgetObserver } from "./budget/budget-observer.ts";
-import type { OutboundObserver } from "./delivery/outbound.ts";
+import type { OutboundObserver } from "./delivery/outbound-options.ts";
 
 /** Parts of the time to the first frame; `turn` is the wait for earlier utterances of the session. */
 export type LatencyPart = "queue" | "slot" | "connect" | "provider" | "turn" | "delivery";
@@ -54,8 +54,6 @@ export interface EdgeObserver extends OutboundObserver, AdmissionObserver, Budge
   sentencesHeldBack(count: number): void;
   /** An utterance that no worker made was given to the workers again. */
   jobEnqueuedAgain(): void;
-  /** A route that a client wished warm: `warm`, or why not. */
-  prewarmed(outcome: "warm" | ErrorCode): void;
   /** An error was told to a client. */
   errorTold(code: ErrorCode): void;
 }

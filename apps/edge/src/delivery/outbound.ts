@@ -2,9 +2,8 @@ import type { UtteranceEnd } from "@tts-labs/core/session/utterance-end";
 import { GatewayError } from "@tts-labs/protocol/errors";
 import type { Frame } from "./frame.ts";
 import { Lane, type LaneItem } from "./lane.ts";
-import type { Pacer } from "./pacing.ts";
-import type { Sink } from "./sink.ts";
-import { type SlowClientLimits, SlowClientWatch } from "./slow-client.ts";
+import type { OutboundOptions } from "./outbound-options.ts";
+import { SlowClientWatch } from "./slow-client.ts";
 import type { SpeechEvent } from "./speech-event.ts";
 import type { DeliveryTally } from "./tally.ts";
 
@@ -12,31 +11,6 @@ import type { DeliveryTally } from "./tally.ts";
 const MAX_LANE_ITEMS = 100;
 /** Messages that may wait beside the lane; beyond it the client is cut off with `capacity.slow_client`. */
 const MAX_WAITING_MESSAGES = 256;
-
-export type Overflow = "wait" | "drop-oldest";
-
-export interface OutboundObserver {
-  framesSent(frames: number, bytes: number): void;
-  framesDropped(frames: number): void;
-  /** A client that takes nothing was told that it will be cut off. */
-  slowClientTold(): void;
-  /** Change of the number of frames that wait. */
-  queuedFrames(delta: number): void;
-}
-
-export interface OutboundOptions {
-  readonly sink: Sink;
-  /** Frames that may wait here beyond what the sink has taken. */
-  readonly maxFrames: number;
-  readonly overflow: Overflow;
-  /** Given: frames leave in real time. Absent: as fast as the sink takes them. */
-  readonly pacer?: Pacer;
-  /** How long a sink may stand still while something waits for it; absent where it never does. */
-  readonly slowClient?: SlowClientLimits;
-  readonly observer: OutboundObserver;
-  /** A bound on messages or on time was reached: the client does not read. */
-  readonly onOverflow: (error: GatewayError) => void;
-}
 
 interface Waiter {
   readonly frames: number;
@@ -116,6 +90,11 @@ export class Outbound {
     const waitingElse = this.#lane.length - this.queuedFrames;
     if (overflow === "drop-oldest" && !sink.writable) return waitingElse < MAX_LANE_ITEMS;
     return this.queuedFrames <= Math.max(0, maxFrames - frames) && waitingElse < MAX_LANE_ITEMS;
+  }
+
+  /** Frames that may still be put in before the lane is full. */
+  get freeFrames(): number {
+    return Math.max(0, this.#options.maxFrames - this.queuedFrames);
   }
 
   /** In order with the other frames. The caller has asked for `room`. */

@@ -177,6 +177,8 @@ export class WholeSpeech implements SpeechMaking {
   async #findOrSpeak(): Promise<void> {
     const { onFound } = this.#options;
     if (this.#found.isCaching) await this.#textPause.wait(() => this.#text.given);
+    // The end of a text that came in one message is taken behind its words: both go in one write.
+    else await Promise.resolve();
     const { whole } = this.#text;
     const way = whole === undefined ? "speak" : await this.#found.find(whole);
     if (isOver(this.#state)) return this.#found.abandon();

@@ -26,7 +26,8 @@ type ChunkEvent = Extract<UtteranceEvent, { kind: "chunk" }>;
 
 /**
  * Reads an utterance's audio and puts it into the outbound, frame by frame, as there is room. No entry is
- * taken before the frames that it makes have room, so who does not read makes the stream fill up.
+ * taken before the frames that it makes have room, so a client that does not read makes the stream fill up; as many
+ * entries as have room are taken in one look.
  * @returns how it ended, when its last frame has its place in the outbound; nothing where `untilSample` was reached
  * @throws GatewayError as `UtteranceReader.next`
  */
@@ -45,7 +46,7 @@ export async function deliverUtterance(
   try {
     for (;;) {
       await outbound.room(entryFrames(), signal);
-      const event = await reader.next(signal);
+      const event = await reader.next(signal, Math.floor(outbound.freeFrames / entryFrames()));
       caption(event, outbound, tally);
       if (event.kind === "ended") {
         await finish(cutter, outbound, tally, signal);

@@ -1,7 +1,8 @@
 import type { UtteranceEnd } from "@tts-labs/core/session/utterance-end";
 import type { Frame } from "@tts-labs/edge/delivery/frame";
 import { FrameCutter } from "@tts-labs/edge/delivery/frame-cutter";
-import { Outbound, type Overflow } from "@tts-labs/edge/delivery/outbound";
+import { Outbound } from "@tts-labs/edge/delivery/outbound";
+import type { Overflow } from "@tts-labs/edge/delivery/outbound-options";
 import { Pacer } from "@tts-labs/edge/delivery/pacing";
 import type { Sink } from "@tts-labs/edge/delivery/sink";
 import type { SpeechEvent } from "@tts-labs/edge/delivery/speech-event";

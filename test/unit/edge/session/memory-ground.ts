@@ -97,7 +97,7 @@ export function openMemoryGround(
     streams,
     queue,
     registry: registry as LiveRegistry,
-    routes: { warm: async () => 0 },
+    routes: { add: async () => {} },
     sessions: {} as SessionStore,
     ...(caches ? { speechCache } : {}),
     observer,

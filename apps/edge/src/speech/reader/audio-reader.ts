@@ -61,8 +61,8 @@ export interface UtteranceReaderOptions {
 const MAX_MARKS = 256;
 
 /**
- * Pulls an utterance's audio out of its stream, one entry per call: a caller that does not call, does not take, and the
- * stream fills up to its bound. Samples must be dense; a gap is an error, never played over. A splice goes back,
+ * Pulls an utterance's audio out of its stream and gives one entry per call: a caller that does not call, does not take,
+ * and the stream fills up to its bound. Samples must be dense; a gap is an error, never played over. A splice goes back,
  * never ahead; words are told anew from there on.
  */
 export class UtteranceReader {
@@ -77,6 +77,8 @@ export class UtteranceReader {
   #skipTo: number;
   /** Entries taken and perhaps not played yet, with the sample after each. */
   #marks: { readonly seq: number; readonly endSample: number }[] = [];
+  /** Entries that a look has brought and that were not asked for yet. */
+  #found: StreamEntry[] = [];
 
   constructor(options: UtteranceReaderOptions) {
     this.#options = options;
@@ -85,23 +87,14 @@ export class UtteranceReader {
   }
 
   /**
+   * @param room entries that may be taken at once, where the stream has to be asked; at least one is
    * @throws GatewayError `stream.lost`, `session.position_gone`, `worker.unavailable`, `storage.*`, or the
    *   signal's reason
    */
-  async next(signal: AbortSignal): Promise<UtteranceEvent> {
+  async next(signal: AbortSignal, room = 1): Promise<UtteranceEvent> {
     for (;;) {
-      const read = await this.#reader.read(1, signal);
-      this.#forgetPlayed();
-      if (read.kind === "lost") throw this.#toLoss(read.reason);
-      if (read.kind === "ended") {
-        const result = parseUtteranceResult(read.end.result);
-        this.#assertEnd(result);
-        const words = this.#words.finish();
-        return { kind: "ended", result, words, ...this.#takeReplaced(words) };
-      }
-      const [entry] = read.entries;
-      if (entry === undefined) throw new GatewayError("stream.lost", "The stream gave an empty answer.");
-      const event = this.#take(entry);
+      const entry = this.#found.shift();
+      const event = entry === undefined ? await this.#look(signal, Math.max(1, room)) : this.#take(entry);
       if (event !== undefined) return event;
     }
   }
@@ -117,7 +110,25 @@ export class UtteranceReader {
   }
 
   close(): Promise<void> {
+    this.#found = [];
     return this.#reader.close();
+  }
+
+  /** The stream's end, or `undefined` where entries were found. */
+  async #look(signal: AbortSignal, room: number): Promise<UtteranceEvent | undefined> {
+    const read = await this.#reader.read(room, signal);
+    this.#forgetPlayed();
+    if (read.kind === "lost") throw this.#toLoss(read.reason);
+    if (read.kind === "entries") {
+      if (read.entries.length === 0)
+        throw new GatewayError("stream.lost", "The stream gave an empty answer.");
+      this.#found = [...read.entries];
+      return undefined;
+    }
+    const result = parseUtteranceResult(read.end.result);
+    this.#assertEnd(result);
+    const words = this.#words.finish();
+    return { kind: "ended", result, words, ...this.#takeReplaced(words) };
   }
 
   /** `undefined` where the client has all of it. */

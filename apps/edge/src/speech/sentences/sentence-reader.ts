@@ -104,17 +104,17 @@ export class SentenceReader implements StreamReader {
     return this.#seq === 0 ? undefined : { epoch: EPOCH, seq: this.#seq };
   }
 
-  async read(_maxEntries: number, signal?: AbortSignal): Promise<ReadResult> {
+  async read(maxEntries: number, signal?: AbortSignal): Promise<ReadResult> {
     for (;;) {
       signal?.throwIfAborted();
-      const entry = this.#ready.shift();
-      if (entry !== undefined) return { kind: "entries", epoch: EPOCH, entries: [entry] };
+      const entries = this.#ready.splice(0, maxEntries);
+      if (entries.length > 0) return { kind: "entries", epoch: EPOCH, entries };
       const state = this.#state;
       if (state.kind === "failed") throw state.error;
       if (state.kind === "ended") return state.result;
       try {
         if (state.kind === "between") await this.#begin(signal);
-        else await this.#readOn(state.part, signal);
+        else await this.#readOn(state.part, maxEntries, signal);
       } catch (error) {
         signal?.throwIfAborted();
         this.#giveEnd();
@@ -157,8 +157,8 @@ export class SentenceReader implements StreamReader {
     if (parts > this.#options.from.parts && part.sentence.spaceBefore) this.#giveSpace();
   }
 
-  async #readOn(reading: Reading, signal: AbortSignal | undefined): Promise<void> {
-    const read = await reading.reader.read(1, signal);
+  async #readOn(reading: Reading, maxEntries: number, signal: AbortSignal | undefined): Promise<void> {
+    const read = await reading.reader.read(maxEntries, signal);
     if (read.kind === "lost") this.#state = { kind: "ended", result: read };
     else if (read.kind === "ended") this.#onEnded(reading, read.end);
     else for (const stored of read.entries) this.#take(reading, stored);

@@ -19,12 +19,6 @@ local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 local function number(n) return string.format('%.0f', n) end
 
--- Refreshed once a third of it is over; never what leaves soon.
-local function extend(key)
-  if leaving == 'soon' then return end
-  if redis.call('PTTL', key) < ttl * 2 / 3 then redis.call('PEXPIRE', key, ttl) end
-end
-
 -- A full Redis refuses what may take memory unless the script has written before; releasing is what makes room.
 redis.call('SREM', sleepers, '')
 
@@ -82,7 +76,14 @@ if exists then
   waiter = redis.call('HGET', meta, 'waiter') or ''
   if waiter ~= '' then redis.call('HDEL', meta, 'waiter') end
 end
-if mode ~= 'detach' then
-  for _, key in ipairs({ meta, readers, entries, before }) do extend(key) end
+-- Never what leaves soon.
+if mode ~= 'detach' and leaving ~= 'soon' then
+  -- The keys of a stream are extended together, once a third of their time is over.
+  if redis.call('PTTL', meta) < ttl * 2 / 3 then
+    for _, key in ipairs({ meta, readers, entries, before }) do redis.call('PEXPIRE', key, ttl) end
+  elseif not mine and not others then
+    -- The hash of the readers is new, and has no time to live yet.
+    redis.call('PEXPIRE', readers, ttl)
+  end
 end
 return { 'ok', number(bytes), waiter }
