@@ -4,7 +4,7 @@ import { Door } from "@tts-labs/core/http/door";
 import { toGatewayError } from "@tts-labs/protocol/errors";
 import { MAX_CLIENT_MESSAGE_BYTES, NATIVE_SUBPROTOCOL } from "@tts-labs/protocol/limits";
 import type { RequestGate } from "./budget/request-gate.ts";
-import { routeElevenLabs } from "./dialects/elevenlabs/routes.ts";
+import { routeElevenLabs, socketsOfElevenLabs } from "./dialects/elevenlabs/routes.ts";
 import { NativeConnection } from "./dialects/native/native.ts";
 import type { NativeConnectionOptions } from "./dialects/native/native-options.ts";
 import { parseNativeQuery } from "./dialects/native/query.ts";
@@ -56,7 +56,12 @@ export async function listen(options: ServerOptions): Promise<Listener> {
   });
   sockets.add(nativeRoute(options.native));
   routes.add("/api/v1/synthesize", { POST: (exchange) => void synthesize(exchange, options.speech) });
-  routeElevenLabs(routes, { speech: options.speech, account: options.ops });
+  const elevenLabs = {
+    speech: { ...options.speech, intake: options.native.intake },
+    account: options.ops,
+  };
+  socketsOfElevenLabs(sockets, elevenLabs);
+  routeElevenLabs(routes, elevenLabs);
   for (const [path, handler] of Object.entries(clientRoutes)) {
     routes.add(path, { GET: (exchange) => runOps(handler, exchange, options.ops) });
   }

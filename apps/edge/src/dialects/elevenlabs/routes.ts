@@ -1,11 +1,16 @@
+import { MAX_CLIENT_MESSAGE_BYTES } from "@tts-labs/protocol/limits";
+import { ClientSocket } from "../../http/client-socket.ts";
 import type { Routes } from "../../http/routes.ts";
-import type { SpeechRequestServices } from "../one-utterance.ts";
-import { type AccountServices, accountRoutes, listModels, runAccount } from "./account.ts";
-import { elevenLabsErrors } from "./errors.ts";
-import { type SpeechForm, speakAsElevenLabs } from "./speech.ts";
+import type { SocketRoute, Sockets } from "../../http/sockets.ts";
+import { type AccountServices, accountRoutes, listModels, runAccount } from "./http/account.ts";
+import { type SpeechForm, speakAsElevenLabs } from "./http/speech.ts";
+import { type ConnectionOptions, ElevenLabsConnection, type SocketServices } from "./sockets/connection.ts";
+import { MultiStreamInput } from "./sockets/multi-stream-input.ts";
+import { StreamInput } from "./sockets/stream-input.ts";
+import { elevenLabsErrors } from "./wire/errors.ts";
 
 export interface ElevenLabsServices {
-  readonly speech: SpeechRequestServices;
+  readonly speech: SocketServices;
   readonly account: AccountServices;
 }
 
@@ -30,3 +35,32 @@ export function routeElevenLabs(routes: Routes, { speech, account }: ElevenLabsS
     elevenLabsErrors,
   );
 }
+
+/** Longer messages are told so; beyond this uWebSockets.js cuts the connection. */
+const MAX_PAYLOAD_BYTES = 4 * MAX_CLIENT_MESSAGE_BYTES;
+
+/** Both sockets of ElevenLabs'. */
+export function socketsOfElevenLabs(sockets: Sockets, { speech }: ElevenLabsServices): void {
+  sockets.add(toSocketRoute("stream-input", speech, (roles) => new StreamInput(roles)));
+  sockets.add(toSocketRoute("multi-stream-input", speech, (roles) => new MultiStreamInput(roles)));
+}
+
+const toSocketRoute = (
+  name: string,
+  services: SocketServices,
+  open: ConnectionOptions["open"],
+): SocketRoute => ({
+  path: `/v1/text-to-speech/:voice/${name}`,
+  maxPayloadBytes: MAX_PAYLOAD_BYTES,
+  errorForm: elevenLabsErrors,
+  admit: ({ path, query, requestId }) => ({
+    protocol: "",
+    open: (socket, limits) => {
+      const client = new ClientSocket(socket, limits);
+      return {
+        client,
+        handler: new ElevenLabsConnection({ client, path, query, requestId, services, open }),
+      };
+    },
+  }),
+});

@@ -2,10 +2,10 @@ import type { Voice } from "@tts-labs/core/session/redis-voice-list";
 import { parseQuery } from "@tts-labs/protocol/query";
 import type { SpeechDefaults } from "@tts-labs/protocol/speech-options";
 import { z } from "zod";
-import type { HttpExchange } from "../../http/exchange.ts";
-import { runOps } from "../../http/ops-routes.ts";
+import type { HttpExchange } from "../../../http/exchange.ts";
+import { runOps } from "../../../http/ops-routes.ts";
+import { checked, parseVoiceId, voiceNotFound } from "../wire/speech-body.ts";
 import { MODELS, toModelJson } from "./models.ts";
-import { checked, parseVoiceId, voiceNotFound } from "./speech-body.ts";
 
 export interface AccountServices {
   readonly voices: () => Promise<readonly Voice[]>;

@@ -1,5 +1,5 @@
 import type { ErrorCode, GatewayError } from "@tts-labs/protocol/errors";
-import { type ErrorAnswer, type ErrorForm, retryAfter } from "../../http/exchange.ts";
+import { type ErrorAnswer, type ErrorForm, retryAfter } from "../../../http/exchange.ts";
 
 /** An error as ElevenLabs names it (docs/elevenlabs.md 3.3 and 10): clients of theirs decide by these names. */
 interface NamedError {
@@ -97,11 +97,13 @@ const NAMES: Readonly<Partial<Record<ErrorCode, NamedError>>> = {
   draining: UNAVAILABLE,
 };
 
+const TOO_MANY_CONTEXTS = named(429, "rate_limit_error", "max_active_conversations");
 const EMPTY_TEXT = named(400, "validation_error", "empty_text/input_text_empty", "text");
 
-/** `emptyText`: nothing to speak is an error of its own there. */
+/** Two errors of theirs are told apart by a fact of ours. */
 function nameOf(error: GatewayError): NamedError {
   if (error.facts["emptyText"] === true) return EMPTY_TEXT;
+  if (error.facts["contexts"] === true) return TOO_MANY_CONTEXTS;
   return NAMES[error.code] ?? WENT_WRONG;
 }
 

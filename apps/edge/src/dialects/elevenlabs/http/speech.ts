@@ -3,25 +3,25 @@ import { wavHeader } from "@tts-labs/protocol/audio/wav-header";
 import { GatewayError } from "@tts-labs/protocol/errors";
 import { parseQuery } from "@tts-labs/protocol/query";
 import { z } from "zod";
-import type { HttpExchange } from "../../http/exchange.ts";
+import type { HttpExchange } from "../../../http/exchange.ts";
 import {
   type AnswerCalls,
   type AnswerSink,
   type SpeechRequestServices,
   speakOnce,
   takeSpeechRequest,
-} from "../one-utterance.ts";
-import { type GatheredForm, GatheredSink } from "../synthesize/gathered-sink.ts";
-import { type ResponseFormat, ResponseSink } from "../synthesize/response-sink.ts";
-import { ESTIMATE_SLACK, estimateSpeechBytes } from "../synthesize/speech-estimate.ts";
-import { DEFAULT_FORMAT, type OutputFormat, parseOutputFormat } from "./output-format.ts";
+} from "../../one-utterance.ts";
+import { type GatheredForm, GatheredSink } from "../../synthesize/gathered-sink.ts";
+import { type ResponseFormat, ResponseSink } from "../../synthesize/response-sink.ts";
+import { ESTIMATE_SLACK, estimateSpeechBytes } from "../../synthesize/speech-estimate.ts";
+import { DEFAULT_FORMAT, type OutputFormat, parseOutputFormat } from "../wire/output-format.ts";
 import {
   checked,
   type ElevenLabsBody,
   parseSpeechBody,
   parseVoiceId,
   toRequestedOptions,
-} from "./speech-body.ts";
+} from "../wire/speech-body.ts";
 import { TimedLines, TimedWhole } from "./timed-answer.ts";
 
 /** The query of the speech routes. Names it does not know are ignored. */

@@ -1,5 +1,6 @@
-import type { SpeechEvent } from "../../delivery/speech-event.ts";
-import { ToldAlignment, toSecondsAlignment } from "./told-alignment.ts";
+import type { SpeechEvent } from "../../../delivery/speech-event.ts";
+import { toBase64 } from "../wire/base64.ts";
+import { ToldAlignment, toSecondsAlignment } from "../wire/told-alignment.ts";
 
 /** The keys of one object of timed audio, without its audio. */
 function toTimes(told: ToldAlignment): {
@@ -52,6 +53,3 @@ export class TimedWhole {
     return `",${JSON.stringify(toTimes(this.#told)).slice(1)}`;
   }
 }
-
-export const toBase64 = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
