@@ -7,7 +7,7 @@ import type { Import, SourceFile, Sources, Workspace } from "./read-sources.ts";
  * "." is ids and logger.
  */
 export const CORE_LAYERS: readonly string[] = [
-  ...["process", "queue", "cache", "breaker", "governor", "session", "stream", "redis", "http"],
+  ...["process", "queue", "cache", "breaker", "governor", "session", "stream", "access", "redis", "http"],
   ...["audio", "async", "."],
 ];
 
@@ -17,7 +17,17 @@ export const CORE_LAYERS: readonly string[] = [
  */
 const APP_ROOMS: Readonly<Record<string, readonly string[]>> = {
   "apps/edge": [
-    ...["dialects", "session", "utterance", "speech", "shared-speech", "delivery", "http", "budget"],
+    ...[
+      "dialects",
+      "session",
+      "utterance",
+      "speech",
+      "shared-speech",
+      "delivery",
+      "http",
+      "access",
+      "budget",
+    ],
     "page",
   ],
   "apps/worker": ["run", "protection", "elevenlabs"],

@@ -2,6 +2,7 @@ import { isOrigin } from "@tts-labs/core/http/door";
 import { cacheEnvironment } from "@tts-labs/core/process/cache-environment";
 import {
   type ConfigOf,
+  choice,
   duration,
   flag,
   integer,
@@ -39,6 +40,20 @@ export const edgeEnvironment = {
       "Pages that the edge's own address brings need no entry.",
     isValid: (origin) => origin === "*" || isOrigin(origin),
     right: "an origin such as https://app.example.com, or *",
+  }),
+  access: choice("ACCESS", {
+    about:
+      "Who may use the edge. open: everybody who reaches it; keys: those who show a key (npm run keys) or a token made " +
+      "with one; auto: open on a loopback address, keys elsewhere, and no start there while there is no key.",
+    default: "auto",
+    of: ["auto", "open", "keys"],
+  }),
+  opsAccess: choice("OPS_ACCESS", {
+    about:
+      "Who may use the operators' port. open: everybody who reaches it; keys: those who show an operator's key; auto: " +
+      "open on a loopback address, elsewhere as ACCESS. /healthz and /readyz answer everybody.",
+    default: "auto",
+    of: ["auto", "open", "keys"],
   }),
   provider: text("TTS_PROVIDER", {
     about: "Name of the provider, as clients are told.",

@@ -1,3 +1,4 @@
+import type { KeyStore } from "@tts-labs/core/access/key-store";
 import type { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import type { AudioCache, CacheObserver } from "@tts-labs/core/cache/audio-cache";
 import type { Flights } from "@tts-labs/core/cache/flights";
@@ -43,6 +44,8 @@ export interface EdgeGround {
   /** Why nothing can be stored, enqueued or heard just now. */
   readonly storageTrouble: () => Promise<GatewayError | undefined>;
   readonly page: PageRoutes;
+  /** Where API keys are. Absent: everybody may use the edge. */
+  readonly apiKeys?: KeyStore;
   /** Absent where nothing is to be cached. */
   readonly cache?: {
     readonly flights: Flights;

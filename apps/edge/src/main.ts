@@ -1,4 +1,5 @@
 import { dirname } from "node:path";
+import { KeyStore } from "@tts-labs/core/access/key-store";
 import { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import type { CacheObserver } from "@tts-labs/core/cache/audio-cache";
 import { toProviderIdentity } from "@tts-labs/core/cache/cache-key";
@@ -24,6 +25,7 @@ import { openVoiceList } from "@tts-labs/core/session/redis-voice-list";
 import { openRedisStreams } from "@tts-labs/core/stream/redis-stream";
 import type { StreamStore } from "@tts-labs/core/stream/stream";
 import type { SpeechDefaults } from "@tts-labs/protocol/speech-options";
+import { openAccess } from "./access/open-access.ts";
 import { Admission } from "./admission.ts";
 import { BackgroundWork } from "./background-work.ts";
 import { DEFAULT_LIMITS, EdgeBudget } from "./budget/edge-budget.ts";
@@ -100,6 +102,7 @@ export async function startEdge(config: EdgeConfig, logger: Logger, seams: EdgeS
       voices: () => voices.get(),
       storageTrouble: () => storage.trouble(),
       page: await openPageRoutes(),
+      apiKeys: new KeyStore(redis, keys),
       ...(config.cache ? { cache: { audio: openCache, flights: new RedisFlights({ redis, keys }) } } : {}),
       ...ofGround,
     });
@@ -119,7 +122,9 @@ export async function openEdge(
   nodeId: string,
   ground: EdgeGround,
 ): Promise<Edge> {
+  const access = await openAccess(config, ground.apiKeys, logger);
   const lifecycle = new Lifecycle(logger);
+  lifecycle.add("access", access, () => access.close());
   const build = readBuildInfo("edge", FOLDER, config.commit);
   const sampled = {
     queueDepth: () => ground.queue.depth(),
@@ -194,6 +199,10 @@ export async function openEdge(
     maxSessions: config.maxSessions,
     admission,
   });
+  access.clients.watch(
+    () => registry.keysInUse,
+    (keyIds) => registry.revoke(keyIds),
+  );
   const settings = { ...config, defaults };
   const departure = new Drain({
     settings: config,
@@ -228,11 +237,17 @@ export async function openEdge(
     native: { registry, settings, intake: edgeBudget.intake, observer, logger },
     speech: { registry, settings, budget: edgeBudget, observer, logger },
     gate: edgeBudget.clientGate,
+    access: access.clients,
     ops,
     page: ground.page,
   }).catch(giveUp);
   lifecycle.add("server", server, () => server.close());
-  const opsServer = await listenForOps({ ...config, ops, gate: edgeBudget.opsGate }).catch(giveUp);
+  const opsServer = await listenForOps({
+    ...config,
+    ops,
+    gate: edgeBudget.opsGate,
+    access: access.operators,
+  }).catch(giveUp);
   lifecycle.add("operators' port", opsServer, () => opsServer.close());
   const settle = async () => {
     // What waits for a Redis that is away would wait in vain.

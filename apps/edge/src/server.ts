@@ -3,6 +3,8 @@ import { App } from "uWebSockets.js";
 import { Door } from "@tts-labs/core/http/door";
 import { toGatewayError } from "@tts-labs/protocol/errors";
 import { MAX_CLIENT_MESSAGE_BYTES, NATIVE_SUBPROTOCOL } from "@tts-labs/protocol/limits";
+import type { Access } from "./access/access.ts";
+import { scopedId } from "./access/caller.ts";
 import type { RequestGate } from "./budget/request-gate.ts";
 import { routeElevenLabs, socketsOfElevenLabs } from "./dialects/elevenlabs/routes.ts";
 import { NativeConnection } from "./dialects/native/native.ts";
@@ -12,7 +14,7 @@ import { SocketSink } from "./dialects/native/socket-sink.ts";
 import type { SpeechRequestServices } from "./dialects/one-utterance.ts";
 import { synthesize } from "./dialects/synthesize/synthesize.ts";
 import { type Listener, listenOn } from "./http/listen.ts";
-import { clientRoutes, type OpsServices, runOps } from "./http/ops-routes.ts";
+import { addProbes, clientRoutes, type OpsServices, runOps } from "./http/ops-routes.ts";
 import type { PageRoutes } from "./http/page-routes.ts";
 import { Routes } from "./http/routes.ts";
 import { type SocketRoute, Sockets } from "./http/sockets.ts";
@@ -20,7 +22,7 @@ import { type SocketRoute, Sockets } from "./http/sockets.ts";
 /** Messages up to this are read, so that one too long can be told so; beyond it uWS cuts the connection. */
 const MAX_PAYLOAD_BYTES = 4 * MAX_CLIENT_MESSAGE_BYTES;
 
-type NativeOptions = Omit<NativeConnectionOptions, "query" | "requestId" | "sink">;
+type NativeOptions = Omit<NativeConnectionOptions, "query" | "requestId" | "caller" | "sink">;
 
 export interface ServerOptions {
   readonly host: string;
@@ -31,6 +33,7 @@ export interface ServerOptions {
   readonly socketHighWaterBytes: number;
   readonly socketIdleTimeoutS: number;
   readonly gate: RequestGate;
+  readonly access: Access;
   readonly native: NativeOptions;
   /** For every dialect that speaks over HTTP. */
   readonly speech: SpeechRequestServices;
@@ -44,8 +47,9 @@ export interface ServerOptions {
  */
 export async function listen(options: ServerOptions): Promise<Listener> {
   const app = App();
-  const { host: boundTo, port, allowedHosts, allowedOrigins, gate } = options;
-  const routes = new Routes(app, new Door({ boundTo, allowedHosts, allowedOrigins }), gate);
+  const { host: boundTo, port, allowedHosts, allowedOrigins, gate, access } = options;
+  const door = new Door({ boundTo, allowedHosts, allowedOrigins });
+  const routes = new Routes(app, { door, gate, access, purpose: "client" });
   const sockets = new Sockets({
     app,
     routes,
@@ -65,6 +69,7 @@ export async function listen(options: ServerOptions): Promise<Listener> {
   for (const [path, handler] of Object.entries(clientRoutes)) {
     routes.add(path, { GET: (exchange) => runOps(handler, exchange, options.ops) });
   }
+  addProbes(routes, options.ops);
   routePage(routes, options.page);
   routes.addRest();
   return listenOn(app, { host: boundTo, port, variable: "PORT" });
@@ -74,15 +79,19 @@ export async function listen(options: ServerOptions): Promise<Listener> {
 const nativeRoute = (native: NativeOptions): SocketRoute => ({
   path: "/api/v1/stream",
   maxPayloadBytes: MAX_PAYLOAD_BYTES,
-  admit: ({ query: given, requestId }, offered) => {
+  admit: ({ query: given, requestId, caller }, offered) => {
     const query = parseNativeQuery(given);
-    native.registry.admit(query.resume === "true" ? "resumed" : "new", query.session_id);
+    const sessionId = query.session_id === undefined ? undefined : scopedId(caller, query.session_id);
+    native.registry.admit(query.resume === "true" ? "resumed" : "new", sessionId);
     return {
       protocol: chooseSubprotocol(offered),
       open: (socket, limits) => {
         const sink = new SocketSink(socket, limits);
         try {
-          return { client: sink, handler: new NativeConnection({ ...native, query, requestId, sink }) };
+          return {
+            client: sink,
+            handler: new NativeConnection({ ...native, query, requestId, caller, sink }),
+          };
         } catch (error) {
           sink.refuse(toGatewayError(error));
           return { client: sink };
@@ -101,7 +110,7 @@ const chooseSubprotocol = (offered: string): string =>
 
 function routePage(routes: Routes, page: PageRoutes): void {
   for (const path of page.paths) {
-    routes.add(path, {
+    routes.addPublic(path, {
       GET: (exchange) => {
         const answer = page.answer(exchange.path, exchange.ifNoneMatch);
         if (answer === undefined) exchange.notFound();

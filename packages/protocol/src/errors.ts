@@ -96,6 +96,20 @@ export const ERROR_CATALOGUE = {
   // The client's identity.
   "authentication.missing": row("authentication", false, 401, "No credentials were given.", 4501),
   "authentication.invalid": row("authentication", false, 401, "The credentials are wrong or spent.", 4502),
+  "authentication.revoked": row(
+    "authentication",
+    false,
+    401,
+    "The key with which the session was opened was revoked, or has expired.",
+    4503,
+  ),
+  "authentication.forbidden": row(
+    "authentication",
+    false,
+    403,
+    "The credentials are valid, but not for what was asked.",
+    4506,
+  ),
   "authentication.origin_refused": row(
     "authentication",
     false,

@@ -1,5 +1,5 @@
 import { synthesizeBodySchema } from "@tts-labs/edge/dialects/synthesize/synthesize";
-import { clientRoutes, opsRoutes } from "@tts-labs/edge/http/ops-routes";
+import { clientRoutes, opsRoutes, probeRoutes } from "@tts-labs/edge/http/ops-routes";
 import { describe, expect, test } from "vitest";
 import { synthesizeExamples } from "../../../scripts/docs/http-examples.ts";
 import { partAt, readDocument, referencesOf, resolveReference } from "./document.ts";
@@ -9,7 +9,14 @@ const document = await readDocument("docs/openapi.yaml");
 describe("docs/openapi.yaml", () => {
   test("every route of the edge is described, and no other", () => {
     expect(Object.keys(partAt(document, "paths")).sort()).toEqual(
-      [...new Set(["/api/v1/synthesize", ...Object.keys(clientRoutes), ...Object.keys(opsRoutes)])].sort(),
+      [
+        ...new Set([
+          "/api/v1/synthesize",
+          ...Object.keys(probeRoutes),
+          ...Object.keys(clientRoutes),
+          ...Object.keys(opsRoutes),
+        ]),
+      ].sort(),
     );
   });
 

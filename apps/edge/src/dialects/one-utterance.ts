@@ -5,6 +5,7 @@ import type { CacheUse } from "@tts-labs/core/session/utterance-end";
 import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
 import { MAX_CLIENT_MESSAGE_BYTES } from "@tts-labs/protocol/limits";
 import type { RequestedOptions, SpeechDefaults } from "@tts-labs/protocol/speech-options";
+import { scopedId } from "../access/caller.ts";
 import type { EdgeBudget } from "../budget/edge-budget.ts";
 import { Outbound } from "../delivery/outbound.ts";
 import type { Sink } from "../delivery/sink.ts";
@@ -49,6 +50,7 @@ export async function takeSpeechRequest<Judged>(
     budget.connections.assertRoom();
     // The body first, also of a request that will be refused: what came after an answer could not be bounded.
     const body = await exchange.readBody(MAX_CLIENT_MESSAGE_BYTES, budget.requestBodies);
+    await exchange.authenticated;
     const judged = judge();
     await budget.givenUp.mayBegin(exchange);
     if (!exchange.isOpen) return;
@@ -129,8 +131,10 @@ function openSession(
     slowClient: { noticeAfterMs: settings.slowClientNoticeMs, cutAfterMs: settings.slowClientMs },
     onOverflow: (error) => session.disconnect(error),
   });
+  const { caller } = exchange;
   const session: Session = registry.open({
-    sessionId: newSessionId(),
+    sessionId: scopedId(caller, newSessionId()),
+    caller,
     requestId: exchange.requestId,
     dialect,
     outbound,

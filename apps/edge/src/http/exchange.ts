@@ -6,6 +6,8 @@ import { SECURITY_HEADERS } from "@tts-labs/core/http/security-headers";
 import { newRequestId, REQUEST_ID_PATTERN } from "@tts-labs/core/ids";
 import { toErrorBody } from "@tts-labs/protocol/error-body";
 import { GatewayError, toHttpStatus } from "@tts-labs/protocol/errors";
+import type { Caller } from "../access/caller.ts";
+import { type Credentials, toCredentials } from "../access/credentials.ts";
 
 /** Bytes of a request's address that are told back in an error. */
 const MAX_SHOWN_PATH = 100;
@@ -38,6 +40,10 @@ export function toRequestId(request: HttpRequest): string {
   return REQUEST_ID_PATTERN.test(given) ? given : newRequestId();
 }
 
+/** Of a route that asks for no credentials. */
+const UNASKED: Promise<Caller> = Promise.reject(new GatewayError("authentication.missing"));
+UNASKED.catch(() => undefined);
+
 /**
  * One HTTP request and its answer. uWS forgets the request when its handler returns, ends the process when a
  * handler neither answers nor listens for the abort, and throws when an aborted response is touched: so what
@@ -58,11 +64,15 @@ export class HttpExchange {
   readonly idempotencyKey: string;
   readonly host: string;
   readonly origin: string;
+  /** For `Access`, and for no log. */
+  readonly credentials: Credentials;
   /** Asks what a page of another site may send: the method it names is not this request's. */
   readonly isPreflight: boolean;
   readonly response: HttpResponse;
   /** Of every answer, unless it brings its own. */
   readonly #headers: Readonly<Record<string, string>>;
+  #authentication: Promise<Caller> = UNASKED;
+  #caller: Caller | undefined;
   readonly #onGone: (() => void)[] = [];
   #state: "open" | "answered" | "gone" = "open";
   #isLast = false;
@@ -92,6 +102,7 @@ export class HttpExchange {
     this.idempotencyKey = request.getHeader("idempotency-key");
     this.host = request.getHeader("host");
     this.origin = request.getHeader("origin");
+    this.credentials = toCredentials((name) => request.getHeader(name), this.query, this.origin);
     this.isPreflight = this.method === "OPTIONS" && request.getHeader("access-control-request-method") !== "";
     this.#headers = { ...SECURITY_HEADERS, ...door.answerHeaders(this.origin) };
     response.onAborted(() => {
@@ -103,6 +114,29 @@ export class HttpExchange {
   /** The path as errors show it. */
   get shownPath(): string {
     return this.path.slice(0, MAX_SHOWN_PATH);
+  }
+
+  /**
+   * The party that asks, once it is known. @throws GatewayError `authentication.missing` before, so that a handler that does not
+   * await `authenticated` refuses rather than serves
+   */
+  get caller(): Caller {
+    if (this.#caller === undefined) throw new GatewayError("authentication.missing");
+    return this.#caller;
+  }
+
+  /** Resolves when `caller` is known. @throws GatewayError as `Access.authenticate` */
+  get authenticated(): Promise<Caller> {
+    return this.#authentication;
+  }
+
+  authenticateBy(asked: Promise<Caller>): void {
+    this.#authentication = asked.then((caller) => {
+      this.#caller = caller;
+      return caller;
+    });
+    // It is awaited when the body is there, and not at all where that fails.
+    this.#authentication.catch(() => undefined);
   }
 
   get isOpen(): boolean {

@@ -3,9 +3,10 @@ import { App } from "uWebSockets.js";
 import { TokenBucket, type TokenRate } from "@tts-labs/core/async/token-bucket";
 import { Door } from "@tts-labs/core/http/door";
 import { GatewayError } from "@tts-labs/protocol/errors";
+import type { Access } from "../access/access.ts";
 import type { RequestGate } from "../budget/request-gate.ts";
 import { type Listener, listenOn } from "./listen.ts";
-import { type OpsServices, opsRoutes, runOps } from "./ops-routes.ts";
+import { addProbes, type OpsServices, opsRoutes, runOps } from "./ops-routes.ts";
 import { Routes } from "./routes.ts";
 
 /**
@@ -21,6 +22,8 @@ export interface OpsPortOptions {
   readonly allowedHosts: readonly string[];
   readonly ops: OpsServices;
   readonly gate: RequestGate;
+  /** Open on loopback unless operators' keys are asked for. */
+  readonly access: Pick<Access, "authenticate">;
   readonly rate?: TokenRate;
 }
 
@@ -30,9 +33,10 @@ export interface OpsPortOptions {
  * @throws GatewayError `config.invalid` when the port is taken
  */
 export function listenForOps(options: OpsPortOptions): Promise<Listener> {
-  const { opsHost: host, opsPort: port, allowedHosts, ops, gate, rate = OPS_RATE } = options;
+  const { opsHost: host, opsPort: port, allowedHosts, ops, gate, access, rate = OPS_RATE } = options;
   const app = App();
-  const routes = new Routes(app, new Door({ boundTo: host, allowedHosts }), gate);
+  const door = new Door({ boundTo: host, allowedHosts });
+  const routes = new Routes(app, { door, gate, access, purpose: "operator" });
   const bucket = new TokenBucket(rate, performance.now());
   const spend = (tokens: number) => {
     const nowMs = performance.now();
@@ -44,6 +48,7 @@ export function listenForOps(options: OpsPortOptions): Promise<Listener> {
   for (const [path, handler] of Object.entries(opsRoutes)) {
     routes.add(path, { GET: (exchange) => runOps(handler, exchange, { ...ops, spend }) });
   }
+  addProbes(routes, ops);
   routes.addRest();
   return listenOn(app, { host, port, variable: "OPS_PORT" });
 }

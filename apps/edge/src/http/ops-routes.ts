@@ -17,7 +17,9 @@ import {
 import { parseQuery } from "@tts-labs/protocol/query";
 import type { SpeechDefaults } from "@tts-labs/protocol/speech-options";
 import { z } from "zod";
+import { publicId, tenantOf } from "../access/caller.ts";
 import type { HttpExchange } from "./exchange.ts";
+import type { Routes } from "./routes.ts";
 
 export type Readiness =
   | { readonly status: "ready" | "draining" }
@@ -69,7 +71,7 @@ export const liveQuerySchema = z.object({
 });
 
 /** For probes, on both ports. */
-const probeRoutes: Readonly<Record<string, OpsHandler>> = {
+export const probeRoutes: Readonly<Record<string, OpsHandler>> = {
   /** The process runs. Redis has no say: a liveness probe on it would kill what could still serve. */
   "/healthz": async (exchange) => exchange.answerJson(200, { status: "ok" }),
   /** 404 while draining: balancers that know `disable-on-404` keep the sockets they have. */
@@ -84,7 +86,6 @@ const probeRoutes: Readonly<Record<string, OpsHandler>> = {
 
 /** GET routes for clients. Each answers in every case: what it throws becomes a typed error. */
 export const clientRoutes: Readonly<Record<string, OpsHandler>> = {
-  ...probeRoutes,
   "/api/v1/voices": async (exchange, { voices }) => {
     const list = await voices();
     exchange.answerJson(200, {
@@ -95,7 +96,6 @@ export const clientRoutes: Readonly<Record<string, OpsHandler>> = {
 
 /** GET routes of the operators' port. */
 export const opsRoutes: Readonly<Record<string, Handler<OperatorServices>>> = {
-  ...probeRoutes,
   "/version": async (exchange, { build, spend }) => {
     spend(1);
     exchange.answerJson(200, build);
@@ -128,6 +128,13 @@ export const opsRoutes: Readonly<Record<string, Handler<OperatorServices>>> = {
     });
   },
 };
+
+/** The probes of a port, which ask for no credentials: those who probe have none. */
+export function addProbes(routes: Routes, services: OpsServices): void {
+  for (const [path, handler] of Object.entries(probeRoutes)) {
+    routes.addPublic(path, { GET: (exchange) => runOps(handler, exchange, services) });
+  }
+}
 
 /** Runs `handler`; what it throws is answered. */
 export function runOps<S>(handler: Handler<S>, exchange: HttpExchange, services: S): void {
@@ -179,7 +186,8 @@ const toPage = <T>({ total, items, nextCursor }: LivePage<T>, toItem: (item: T) 
 });
 
 const toSession = (record: SessionRecord, nowMs: number) => ({
-  session_id: record.sessionId,
+  session_id: publicId(record.sessionId),
+  tenant: tenantOf(record.sessionId),
   edge: record.edgeId,
   state: record.state,
   dialect: record.dialect,
@@ -189,7 +197,8 @@ const toSession = (record: SessionRecord, nowMs: number) => ({
 
 const toUtterance = (record: UtteranceRecord, nowMs: number) => ({
   utterance_id: record.utteranceId,
-  session_id: record.sessionId,
+  session_id: publicId(record.sessionId),
+  tenant: tenantOf(record.sessionId),
   edge: record.edgeId,
   worker: record.workerId ?? null,
   state: record.state,

@@ -43,7 +43,7 @@ export interface SocketRoute {
   readonly path: string;
   readonly maxPayloadBytes: number;
   /**
-   * Decides in the request's own tick, so that nothing can happen to it in between.
+   * Called once `exchange.caller` is known.
    * @param offered the subprotocols, as the client has written them
    * @throws GatewayError which is answered in place of the upgrade
    */
@@ -86,7 +86,7 @@ export class Sockets {
       closeOnBackpressureLimit: false,
       idleTimeout: idleTimeoutS,
       sendPingsAutomatically: true,
-      upgrade: (response, request, context) => this.#upgrade(response, request, context, route),
+      upgrade: (response, request, context) => void this.#upgrade(response, request, context, route),
       open: (socket) => {
         const data = socket.getUserData();
         observer.connectionOpened();
@@ -114,12 +114,13 @@ export class Sockets {
     routes.add(route.path, { GET: refuse }, route.errorForm);
   }
 
-  #upgrade(
+  /** What is needed of the request is read in this one tick, after which uWS forgets it. Never rejects. */
+  async #upgrade(
     response: HttpResponse,
     request: HttpRequest,
     context: us_socket_context_t,
     { admit, errorForm }: SocketRoute,
-  ): void {
+  ): Promise<void> {
     const { routes, connections, observer } = this.#options;
     const key = request.getHeader("sec-websocket-key");
     const offered = request.getHeader("sec-websocket-protocol");
@@ -128,6 +129,8 @@ export class Sockets {
     if (exchange === undefined) return;
     try {
       connections.assertRoom();
+      await routes.authenticate(exchange);
+      if (!exchange.isOpen) return;
       const admitted = admit(exchange, offered);
       const { requestId } = exchange;
       response.cork(() => {

@@ -161,6 +161,23 @@ export class SessionRegistry {
     return session;
   }
 
+  /** Of the callers of all sessions, also of those that wait for their clients. */
+  get keysInUse(): ReadonlySet<string> {
+    const ids = new Set<string>();
+    for (const { caller } of this.#sessions.values()) if (caller.keyId !== undefined) ids.add(caller.keyId);
+    for (const { keyId } of this.#detached.values()) if (keyId !== undefined) ids.add(keyId);
+    return ids;
+  }
+
+  /** These keys are valid no longer: what was opened with them ends for good. */
+  revoke(keyIds: ReadonlySet<string>): void {
+    const isLost = (keyId: string | undefined) => keyId !== undefined && keyIds.has(keyId);
+    for (const session of [...this.#sessions.values()]) {
+      if (isLost(session.caller.keyId)) session.disconnect(new GatewayError("authentication.revoked"));
+    }
+    for (const detached of [...this.#detached.values()]) if (isLost(detached.keyId)) detached.expire();
+  }
+
   /** Takes no more sessions. */
   drain(): void {
     this.#draining = true;

@@ -1,6 +1,7 @@
 import type { Dialect } from "@tts-labs/core/session/live-registry";
 import type { SessionHold } from "@tts-labs/core/session/session-store";
 import type { GatewayError } from "@tts-labs/protocol/errors";
+import type { Caller } from "../access/caller.ts";
 import type { FrameSize } from "../delivery/frame-size.ts";
 import type { Outbound } from "../delivery/outbound.ts";
 import type { SessionServices, SessionSettings } from "../services.ts";
@@ -9,7 +10,10 @@ import type { Detached } from "../utterance/detached.ts";
 
 /** What a session is given by the dialect and the registry that open it. */
 export interface SessionOptions {
+  /** Within its tenant (`scopedId`). */
   readonly sessionId: string;
+  /** As `Access` has found it out. */
+  readonly caller: Caller;
   readonly requestId: string;
   readonly dialect: Dialect;
   readonly frameSize: FrameSize;

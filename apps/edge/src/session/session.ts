@@ -3,6 +3,7 @@ import type { Dialect, SessionRecord } from "@tts-labs/core/session/live-registr
 import type { CancelledSpeech } from "@tts-labs/core/session/utterance-end";
 import { GatewayError, toCloseCode } from "@tts-labs/protocol/errors";
 import { type RequestedOptions, toSpeechOptions } from "@tts-labs/protocol/speech-options";
+import type { Caller } from "../access/caller.ts";
 import type { Detached } from "../utterance/detached.ts";
 import { UtteranceLine } from "../utterance/line.ts";
 import type { Utterance } from "../utterance/utterance.ts";
@@ -33,6 +34,7 @@ export class Session {
   readonly sessionId: string;
   readonly requestId: string;
   readonly dialect: Dialect;
+  readonly caller: Caller;
   readonly createdAtMs: number;
   readonly #options: SessionOptions;
   readonly #line: UtteranceLine;
@@ -47,6 +49,7 @@ export class Session {
     this.sessionId = options.sessionId;
     this.requestId = options.requestId;
     this.dialect = options.dialect;
+    this.caller = options.caller;
     const { restored, ...own } = options;
     this.createdAtMs = restored?.createdAtMs ?? Date.now();
     this.#line = new UtteranceLine({
@@ -198,7 +201,8 @@ export class Session {
       this.close(new GatewayError("cancelled.client_gone", reason.message));
       return;
     }
-    this.#leave(reason, { record: this.#toRecord("detached"), hold, ...this.#line.left });
+    const { keyId } = this.caller;
+    this.#leave(reason, { record: this.#toRecord("detached"), keyId, hold, ...this.#line.left });
   }
 
   /** Lets everything go: unfinished utterances are cancelled, nothing more is sent. May be called twice. */

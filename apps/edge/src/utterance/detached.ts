@@ -8,6 +8,8 @@ import { UtteranceText } from "../speech/utterance-text.ts";
 /** What a session whose connection was lost leaves behind. */
 export interface Detached {
   readonly record: SessionRecord;
+  /** Of its last connection's caller. */
+  readonly keyId: string | undefined;
   readonly utterances: readonly UtteranceRecord[];
   /** What workers may be making for them. */
   readonly streamIds: readonly string[];
@@ -41,6 +43,10 @@ export class DetachedSession {
     services.observer.sessionDetached(1);
     services.background.add("detached session kept", options.hold.refresh());
     this.refresh();
+  }
+
+  get keyId(): string | undefined {
+    return this.#options.keyId;
   }
 
   /** Which of the session's connections it was. */

@@ -40,7 +40,7 @@ export class Door {
   readonly #origins: ReadonlySet<string>;
 
   constructor({ boundTo, allowedHosts = [], allowedOrigins = [] }: DoorOptions) {
-    this.#isLoopback = LOOPBACK.test(boundTo.includes(":") ? `[${boundTo}]` : boundTo.toLowerCase());
+    this.#isLoopback = isLoopback(boundTo);
     this.#hosts = new Set(allowedHosts.map((it) => it.toLowerCase()));
     this.#origins = new Set(allowedOrigins.map((it) => it.toLowerCase()));
   }
@@ -94,7 +94,8 @@ export class Door {
 
 /** How long a browser may remember the answer to a preflight. */
 const PREFLIGHT_AGE_S = 600;
-const REQUEST_HEADERS = "accept, authorization, content-type, x-request-id";
+const REQUEST_HEADERS =
+  "accept, authorization, content-type, idempotency-key, x-api-key, x-request-id, xi-api-key";
 const EXPOSED_HEADERS = "retry-after, x-cache, x-request-id, x-sample-rate";
 const NO_HEADERS: Readonly<Record<string, string>> = {};
 /** Caches must not give one site's answer to another. */
@@ -109,6 +110,10 @@ function isSame(origin: string, host: string): boolean {
   const port = DEFAULT_PORTS[scheme];
   return (from[2] ?? port) === (here[2] ?? port);
 }
+
+/** Whether a server that listens there can be reached from its own machine only. */
+export const isLoopback = (boundTo: string): boolean =>
+  LOOPBACK.test(boundTo.includes(":") ? `[${boundTo}]` : boundTo.toLowerCase());
 
 /** Whether `origin` is one that a browser could send; what else is in an allow-list is a mistake. */
 export function isOrigin(origin: string): boolean {

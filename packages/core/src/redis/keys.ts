@@ -5,7 +5,8 @@ import { GatewayError } from "@tts-labs/protocol/errors";
  * hash tag, so that they lie in one slot of a cluster: all keys of an utterance under its id, all of the
  * queue under the queue's prefix.
  *
- * Every key has a TTL; the owner named here sets it.
+ * Every key has a TTL, which the owner named here sets, except for API keys, tenants and the access epoch: these are
+ * configuration.
  */
 export class Keys {
   readonly prefix: string;
@@ -17,6 +18,9 @@ export class Keys {
   /** Owners: the edge's voice list, the worker's pool. */
   readonly voices: string;
   readonly routes: string;
+  /** Ids of all API keys, and the number that rises when any of them changes. Owner: core/access. */
+  readonly apiKeys: string;
+  readonly accessEpoch: string;
 
   /** @throws GatewayError `config.invalid` for a prefix that would upset hash tags */
   constructor(prefix: string) {
@@ -32,6 +36,8 @@ export class Keys {
     this.liveUtterances = `${prefix}:live-utterances`;
     this.voices = `${prefix}:voices`;
     this.routes = `${prefix}:routes`;
+    this.apiKeys = `${prefix}:api-keys`;
+    this.accessEpoch = `${prefix}:access-epoch`;
   }
 
   /** One part of a stream; see stream/stream-keys.ts for the parts. Owner: core/stream. */
@@ -47,6 +53,16 @@ export class Keys {
   /** What lets a session be resumed; apart from the live view's record, which is not guarded. Owner: core/session. */
   heldSession(sessionId: string): string {
     return `${this.prefix}:held-session:{${sessionId}}`;
+  }
+
+  /** What is known of one API key. Owner: core/access. */
+  apiKey(id: string): string {
+    return `${this.prefix}:api-key:${id}`;
+  }
+
+  /** A tenant's limits, origins and weight. Owner: core/access. */
+  tenant(name: string): string {
+    return `${this.prefix}:tenant:{${name}}`;
   }
 
   /** In one slot with the utterance's streams. Owner: core/session. */

@@ -5,6 +5,7 @@ import { silentLogger } from "@tts-labs/core/logger";
 import type { LiveRegistry } from "@tts-labs/core/session/live-registry";
 import type { SessionStore } from "@tts-labs/core/session/session-store";
 import { openMemoryStreams } from "@tts-labs/core/stream/memory-stream";
+import { OPEN_CALLER } from "@tts-labs/edge/access/caller";
 import { BackgroundWork } from "@tts-labs/edge/background-work";
 import { UnsettledUtterances } from "@tts-labs/edge/budget/unsettled-utterances";
 import type { Frame } from "@tts-labs/edge/delivery/frame";
@@ -129,6 +130,7 @@ export function openMemoryGround(
     });
     const session = new Session({
       sessionId: `session-${sessions.length}`,
+      caller: OPEN_CALLER,
       requestId: "request",
       dialect: "native",
       frameSize: { samples: 960 },

@@ -53,13 +53,13 @@ const toSocketRoute = (
   path: `/v1/text-to-speech/:voice/${name}`,
   maxPayloadBytes: MAX_PAYLOAD_BYTES,
   errorForm: elevenLabsErrors,
-  admit: ({ path, query, requestId }) => ({
+  admit: ({ path, query, requestId, caller }) => ({
     protocol: "",
     open: (socket, limits) => {
       const client = new ClientSocket(socket, limits);
       return {
         client,
-        handler: new ElevenLabsConnection({ client, path, query, requestId, services, open }),
+        handler: new ElevenLabsConnection({ client, path, query, requestId, caller, services, open }),
       };
     },
   }),

@@ -2,6 +2,7 @@ import type { Logger } from "@tts-labs/core/logger";
 import type { GatewayError } from "@tts-labs/protocol/errors";
 import type { ServerMessage } from "@tts-labs/protocol/server-message";
 import type { SpeechDefaults } from "@tts-labs/protocol/speech-options";
+import type { Caller } from "../../access/caller.ts";
 import type { IntakeRoles } from "../../budget/intake.ts";
 import type { EdgeObserver } from "../../edge-observer.ts";
 import type { SessionRegistry } from "../../session/registry.ts";
@@ -35,6 +36,7 @@ export interface NativeSettings {
 export interface NativeConnectionOptions {
   readonly query: NativeQuery;
   readonly requestId: string;
+  readonly caller: Caller;
   readonly sink: ConnectionSink;
   readonly registry: SessionRegistry;
   readonly settings: NativeSettings;

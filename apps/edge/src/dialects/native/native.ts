@@ -2,6 +2,7 @@ import type { SessionDelivery, SessionHold } from "@tts-labs/core/session/sessio
 import type { ResumeMessage } from "@tts-labs/protocol/client-message";
 import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
 import type { ServerMessage } from "@tts-labs/protocol/server-message";
+import { publicId, scopedId } from "../../access/caller.ts";
 import { Intake, type Obstacle } from "../../budget/intake.ts";
 import { AdaptiveFrameSize, type FrameSize } from "../../delivery/frame-size.ts";
 import { Outbound } from "../../delivery/outbound.ts";
@@ -143,7 +144,7 @@ export class NativeConnection {
   }
 
   #greet(opened: NativeOpening): void {
-    const { requestId, sink, registry, settings } = this.#options;
+    const { requestId, caller, sink, registry, settings } = this.#options;
     const { sessionId, resumeToken, delivery: how, hold, restored } = opened;
     const { sampleRateHz, model, voice } = settings.defaults;
     const frameSize = new AdaptiveFrameSize(how.frameSamples);
@@ -151,6 +152,7 @@ export class NativeConnection {
     const send = (message: ServerMessage) => outbound.now(() => sink.sendMessage(message));
     const session: Session = registry.open({
       sessionId,
+      caller,
       requestId,
       dialect: "native",
       frameSize,
@@ -172,7 +174,7 @@ export class NativeConnection {
     send({
       type: "connected",
       protocol: 1,
-      session_id: sessionId,
+      session_id: publicId(sessionId),
       resume_token: resumeToken,
       provider: settings.provider,
       model,
@@ -238,8 +240,10 @@ export class NativeConnection {
   }
 
   #onSuperseded(): void {
-    const { query, registry } = this.#options;
-    const sessionId = this.#session?.sessionId ?? query.session_id;
+    const { query, caller, registry } = this.#options;
+    const sessionId =
+      this.#session?.sessionId ??
+      (query.session_id === undefined ? undefined : scopedId(caller, query.session_id));
     if (this.#session === undefined) this.#disconnect(new GatewayError("session.superseded"));
     else if (sessionId !== undefined) registry.superseded(sessionId, this.#session);
   }
@@ -247,10 +251,10 @@ export class NativeConnection {
   #disconnect(reason: GatewayError): void {
     if (this.#stage.kind === "closed") return;
     this.#close();
-    const { sink, observer, logger, requestId, query } = this.#options;
-    const sessionId = this.#session?.sessionId ?? query.session_id;
+    const { sink, observer, logger, requestId, query, caller } = this.#options;
+    const sessionId = publicId(this.#session?.sessionId ?? query.session_id ?? "");
     observer.errorTold(reason.code);
-    logger.info({ requestId, sessionId, code: reason.code }, "session disconnected");
+    logger.info({ requestId, tenant: caller.tenant, sessionId, code: reason.code }, "session disconnected");
     sink.refuse(reason);
   }
 

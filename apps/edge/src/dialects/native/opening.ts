@@ -2,12 +2,14 @@ import { newResumeToken, newSessionId } from "@tts-labs/core/ids";
 import type { SessionDelivery, SessionHold } from "@tts-labs/core/session/session-store";
 import type { ResumeMessage } from "@tts-labs/protocol/client-message";
 import { GatewayError } from "@tts-labs/protocol/errors";
+import { type Caller, scopedId } from "../../access/caller.ts";
 import type { SessionRegistry } from "../../session/registry.ts";
 import type { RestoredSession } from "../../speech/resume.ts";
 import type { NativeQuery } from "./query.ts";
 
 /** A session that is ours, and not yet open. */
 export interface NativeOpening {
+  /** Within its tenant. */
   readonly sessionId: string;
   readonly resumeToken: string;
   readonly delivery: SessionDelivery;
@@ -18,6 +20,7 @@ export interface NativeOpening {
 
 interface OpeningRoles {
   readonly query: NativeQuery;
+  readonly caller: Caller;
   readonly registry: SessionRegistry;
   readonly settings: {
     readonly frameSamples: number;
@@ -28,10 +31,10 @@ interface OpeningRoles {
 
 /** @throws GatewayError as `SessionRegistry.admit`, `session.held`, `storage.*` */
 export async function openNewSession(
-  { query, registry, settings }: OpeningRoles,
+  { query, caller, registry, settings }: OpeningRoles,
   onSuperseded: () => void,
 ): Promise<NativeOpening> {
-  const sessionId = query.session_id ?? newSessionId();
+  const sessionId = scopedId(caller, query.session_id ?? newSessionId());
   const resumeToken = newResumeToken();
   registry.admit("new", sessionId);
   const isAdaptiveByDefault = settings.adaptiveFrames && query.frame_samples === undefined;
@@ -51,14 +54,15 @@ export async function openNewSession(
  * @throws GatewayError `session.unknown`, `authentication.invalid`, `session.position_gone`, `draining`, `storage.*`
  */
 export async function resumeSession(
-  { query, registry }: OpeningRoles,
+  { query, caller, registry }: OpeningRoles,
   { resume_token: resumeToken, utterance_id: utteranceId, sample, seq }: ResumeMessage,
   onSuperseded: () => void,
 ): Promise<NativeOpening> {
-  const sessionId = query.session_id;
-  if (sessionId === undefined) {
+  if (query.session_id === undefined) {
     throw new GatewayError("session.unknown", "Say which session with the parameter session_id.");
   }
+  // Another tenant's session is none that this caller could name.
+  const sessionId = scopedId(caller, query.session_id);
   const nextToken = newResumeToken();
   const claim = { sessionId, resumeToken, nextToken };
   const { session, hold, restored } = await registry.resume(

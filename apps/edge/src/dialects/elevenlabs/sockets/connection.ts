@@ -1,4 +1,5 @@
 import { type GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
+import type { Caller } from "../../../access/caller.ts";
 import { Intake, type IntakeRoles } from "../../../budget/intake.ts";
 import type { ClientSocket } from "../../../http/client-socket.ts";
 import type { SocketData, SocketHandler } from "../../../http/sockets.ts";
@@ -27,6 +28,7 @@ export interface Conversation {
 export interface ConversationRoles {
   readonly query: SocketQuery;
   readonly requestId: string;
+  readonly caller: Caller;
   readonly socket: JsonSocket;
   readonly services: SocketServices;
   readonly intake: Pick<Intake, "opened">;
@@ -39,6 +41,7 @@ export interface ConnectionOptions {
   readonly path: string;
   readonly query: string;
   readonly requestId: string;
+  readonly caller: Caller;
   readonly services: SocketServices;
   readonly open: (roles: ConversationRoles) => Conversation;
 }
@@ -56,7 +59,7 @@ export class ElevenLabsConnection implements SocketHandler {
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
-    const { client, path, query, requestId, services, open } = options;
+    const { client, path, query, requestId, caller, services, open } = options;
     this.#socket = new JsonSocket(client);
     this.#intake = new Intake({
       ...services.intake,
@@ -68,6 +71,7 @@ export class ElevenLabsConnection implements SocketHandler {
       this.#conversation = open({
         query: parseSocketQuery(path, query),
         requestId,
+        caller,
         socket: this.#socket,
         services,
         intake: this.#intake,

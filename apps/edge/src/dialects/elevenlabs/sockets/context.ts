@@ -1,6 +1,7 @@
 import { newSessionId } from "@tts-labs/core/ids";
 import { GatewayError } from "@tts-labs/protocol/errors";
 import type { RequestedOptions } from "@tts-labs/protocol/speech-options";
+import { type Caller, scopedId } from "../../../access/caller.ts";
 import type { Intake } from "../../../budget/intake.ts";
 import { Outbound } from "../../../delivery/outbound.ts";
 import type { Session } from "../../../session/session.ts";
@@ -17,6 +18,7 @@ export interface ContextOptions {
   /** Absent on the socket that has but one. */
   readonly contextId: string | undefined;
   readonly requestId: string;
+  readonly caller: Caller;
   readonly query: SocketQuery;
   readonly alignmentBase: "context" | "segment";
   readonly opening: SocketMessage;
@@ -77,7 +79,8 @@ export class SpeechContext {
       onOverflow: (error) => this.#session.disconnect(error),
     });
     this.#session = registry.open({
-      sessionId: newSessionId(),
+      sessionId: scopedId(options.caller, newSessionId()),
+      caller: options.caller,
       requestId: options.requestId,
       dialect: "elevenlabs",
       outbound: this.#outbound,

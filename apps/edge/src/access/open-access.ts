@@ -1,0 +1,64 @@
+import type { KeyStore } from "@tts-labs/core/access/key-store";
+import { isLoopback } from "@tts-labs/core/http/door";
+import type { Logger } from "@tts-labs/core/logger";
+import { GatewayError } from "@tts-labs/protocol/errors";
+import { Access } from "./access.ts";
+
+export interface AccessSettings {
+  readonly host: string;
+  readonly opsHost: string;
+  readonly access: "auto" | "open" | "keys";
+  readonly opsAccess: "auto" | "open" | "keys";
+}
+
+export interface OpenedAccess {
+  readonly clients: Access;
+  readonly operators: Access;
+  /** May be called twice. */
+  close(): void;
+}
+
+const MAKE_A_KEY = "make one with: npm run keys -- create --tenant NAME";
+
+/**
+ * Decides, once at start, which ports are open and which ask for keys. What would be open to strangers by an oversight
+ * does not start; what was opened to them on purpose is said in the log.
+ * @param store where keys are; absent where there is none, and all is open
+ * @throws GatewayError `config.invalid`, `storage.*`
+ */
+export async function openAccess(
+  settings: AccessSettings,
+  store: KeyStore | undefined,
+  logger: Logger,
+): Promise<OpenedAccess> {
+  const { host, opsHost } = settings;
+  const isLocal = isLoopback(host);
+  const access = settings.access === "auto" ? (isLocal ? "open" : "keys") : settings.access;
+  const opsAccess =
+    settings.opsAccess === "auto" ? (isLoopback(opsHost) ? "open" : access) : settings.opsAccess;
+  if (store === undefined) return { clients: open(logger), operators: open(logger), close: () => {} };
+  if (access === "keys" && !(await store.hasKeys())) {
+    if (settings.access === "auto") {
+      throw new GatewayError(
+        "config.invalid",
+        `HOST=${host} can be reached from other machines, and there is no API key: set ACCESS=keys and ${MAKE_A_KEY}, or set ACCESS=open to let everybody in.`,
+      );
+    }
+    logger.warn({ access }, `there is no API key yet, so nobody can use this edge; ${MAKE_A_KEY}`);
+  }
+  if (access === "open" && !isLocal) {
+    logger.warn({ access, host }, "everybody who reaches this edge may have speech made: ACCESS is open");
+  }
+  const clients = access === "open" ? open(logger) : new Access({ store, logger });
+  const operators = opsAccess === "open" ? open(logger) : new Access({ store, logger });
+  return {
+    clients,
+    operators,
+    close: () => {
+      clients.close();
+      operators.close();
+    },
+  };
+}
+
+const open = (logger: Logger) => new Access({ logger });
