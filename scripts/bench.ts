@@ -39,6 +39,10 @@ const BENCHES: Readonly<Record<string, { readonly about: string; readonly load: 
     about: "a cut connection: until the first missing byte comes from another edge",
     load: () => import("../bench/resume.ts"),
   },
+  formats: {
+    about: "what it costs to encode a second of speech, in each output format, and its bytes",
+    load: () => import("../bench/formats.ts"),
+  },
   "first-words": {
     about: "text that comes token by token: until its first audio after the first clause, in five languages",
     load: () => import("../bench/first-words.ts"),

@@ -147,7 +147,7 @@ const SYNTHESIZE = {
   tags: ["speech"],
   operationId: "synthesize",
   summary: "Speaks a text.",
-  description: `The answer's form goes by \`Accept\`. JSON (the default) comes when all has been spoken; WAV and PCM are
+  description: `The answer's form goes by the field \`format\`, else by \`Accept\`. JSON (the default) comes when all has been spoken; all else is
 streamed while it is being spoken. A streamed answer that fails in the middle is cut off without a proper end, so that it
 can't be taken for complete. A WAV that is streamed can't know its length: its header says "as long as it gets".`,
   requestBody: {
@@ -171,12 +171,17 @@ can't be taken for complete. A WAV that is streamed can't know its length: its h
           schema: { type: "string" },
           example: "voice=simGermanAnna000000A&model=eleven_flash_v2_5&reason=provider.circuit_open",
         },
-        "x-sample-rate": { description: "Hz; with WAV and PCM.", schema: { type: "integer" } },
+        "x-sample-rate": { description: "Hz; with all but JSON.", schema: { type: "integer" } },
       },
       content: {
         "application/json": { schema: refTo("Speech") },
         "audio/wav": audio("Mono, 16 bits."),
         "audio/pcm": audio("Mono 16-bit little-endian samples. Also for `Accept: application/octet-stream`."),
+        "audio/mpeg": audio("MP3, mono."),
+        "audio/ogg": audio("Opus in Ogg, mono."),
+        "audio/flac": audio("FLAC, mono, 16 bits."),
+        "audio/basic": audio("µ-law, 8 kHz, mono, without a header."),
+        "audio/x-alaw-basic": audio("A-law, 8 kHz, mono, without a header."),
       },
     },
     400: error("The body is not what it should be; the message names the field."),

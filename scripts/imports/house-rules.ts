@@ -51,7 +51,10 @@ const HOMES: Readonly<Record<string, RegExp>> = {
   ws: /^apps\/(?:worker\/src\/elevenlabs\/connection\.ts$|simulator\/src\/)/,
   esbuild: /^apps\/edge\/src\//,
   "@echogarden/espeak-ng-emscripten": /^apps\/simulator\/src\//,
-  "wasm-media-encoders": /^apps\/simulator\/src\//,
+  "wasm-media-encoders": /^apps\/(?:simulator\/src|edge\/src\/delivery\/encoders\/codecs)\//,
+  "libopus-wasm": /^apps\/edge\/src\/delivery\/encoders\/codecs\//,
+  libflacjs: /^apps\/edge\/src\/delivery\/encoders\/codecs\//,
+  "@echogarden/speex-resampler-wasm": /^apps\/edge\/src\/delivery\/encoders\/codecs\//,
 };
 
 /** Files that only `main.ts` of the same app imports; everything else is given what it needs. */

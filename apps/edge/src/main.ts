@@ -32,6 +32,7 @@ import { DEFAULT_LIMITS, EdgeBudget } from "./budget/edge-budget.ts";
 import { boundConnections, readOpenFiles } from "./budget/open-files.ts";
 import { type EdgeConfig, edgeEnvironment, parseEdgeConfig } from "./config.ts";
 import { DefaultVoice } from "./default-voice.ts";
+import { EncoderThreads } from "./delivery/encoders/encoder-threads.ts";
 import { Drain } from "./drain.ts";
 import type { Edge, EdgeGround, EdgeSeams } from "./edge.ts";
 import { listenForOps } from "./http/ops-port.ts";
@@ -129,9 +130,10 @@ export async function openEdge(
   const sampled = {
     queueDepth: () => ground.queue.depth(),
     cacheSize: async () => audioCache?.size(),
-    budgetsUsed: () => edgeBudget.used(),
+    budgetsUsed: () => new Map([...edgeBudget.used(), ["encoders", encoders.count] as const]),
   };
   const observer = openMetrics(sampled, build);
+  const encoders = lifecycle.add("encoders", new EncoderThreads(observer), (it) => it.close());
   const edgeBudget = new EdgeBudget({
     limits: ground.limits ?? DEFAULT_LIMITS,
     maxConnections: boundConnections(config.maxConnections, await readOpenFiles(), logger),
@@ -235,7 +237,7 @@ export async function openEdge(
   const server = await listen({
     ...config,
     native: { registry, settings, intake: edgeBudget.intake, observer, logger },
-    speech: { registry, settings, budget: edgeBudget, observer, logger },
+    speech: { registry, settings, budget: edgeBudget, encoders, observer, logger },
     gate: edgeBudget.clientGate,
     access: access.clients,
     ops,

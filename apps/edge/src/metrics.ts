@@ -36,6 +36,7 @@ const budget = allOf<BudgetName>({
   "request-bodies": true,
   "json-answers": true,
   "unread-responses": true,
+  encoders: true,
 });
 
 /** What the edge tells Prometheus. Every label's values are a closed set. */

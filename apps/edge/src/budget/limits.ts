@@ -15,7 +15,8 @@ export type BudgetName =
   | "given-up-requests"
   | "request-bodies"
   | "json-answers"
-  | "unread-responses";
+  | "unread-responses"
+  | "encoders";
 
 /** What one connection may cost. docs/budgets.md has the reasons for the numbers. */
 export interface ConnectionLimits {

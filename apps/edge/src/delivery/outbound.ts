@@ -143,6 +143,7 @@ export class Outbound {
   /** Throws away what waits of an utterance; nothing of it is sent after this. */
   discard(of: DeliveryTally): void {
     this.#lane.discard(of);
+    this.#options.sink.discard?.(of);
     this.#options.pacer?.reset();
     this.#scheduleFlush();
   }

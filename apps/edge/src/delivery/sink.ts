@@ -16,6 +16,8 @@ export interface Sink {
   sendFrame(frame: Frame, of: DeliveryTally): void;
   /** @param of the event's utterance */
   tell(event: SpeechEvent, of: DeliveryTally): void;
+  /** Nothing more of this utterance is to come out. Absent where all that was taken is out already. */
+  discard?(of: DeliveryTally): void;
   /** Absent where the client has no way to hear of it. */
   tellSlow?(notice: SlowClientNotice): void;
   /**

@@ -7,6 +7,9 @@ import { MAX_CLIENT_MESSAGE_BYTES } from "@tts-labs/protocol/limits";
 import type { RequestedOptions, SpeechDefaults } from "@tts-labs/protocol/speech-options";
 import { scopedId } from "../access/caller.ts";
 import type { EdgeBudget } from "../budget/edge-budget.ts";
+import type { Encoders } from "../delivery/encoders/encoder-threads.ts";
+import { type EncodedSink, EncodingSink } from "../delivery/encoders/encoding-sink.ts";
+import type { OutputFormat } from "../delivery/encoders/output-format.ts";
 import { Outbound } from "../delivery/outbound.ts";
 import type { Sink } from "../delivery/sink.ts";
 import type { EdgeObserver } from "../edge-observer.ts";
@@ -30,6 +33,7 @@ export interface SpeechRequestServices {
     EdgeBudget,
     "requestBodies" | "jsonAnswers" | "unreadResponses" | "turns" | "connections" | "unsettled" | "givenUp"
   >;
+  readonly encoders: Encoders;
   readonly observer: EdgeObserver;
   readonly logger: Logger;
 }
@@ -83,6 +87,46 @@ export interface AnswerCalls {
 export interface AnswerSink extends Sink {
   /** Tells the error where the answer has not begun, else cuts the connection. */
   fail(error: GatewayError): void;
+}
+
+/** An answer's sink that hears the speech encoded. */
+export interface EncodedAnswerSink extends EncodedSink {
+  fail(error: GatewayError): void;
+}
+
+/** `sink` with the speech encoded on its way there. Of one utterance, as an answer has. */
+export function encodedAnswer(
+  {
+    sink,
+    format,
+    fromHz,
+  }: { readonly sink: EncodedAnswerSink; readonly format: OutputFormat; readonly fromHz: number },
+  exchange: HttpExchange,
+  { encoders }: Pick<SpeechRequestServices, "encoders">,
+  { onWritable }: Pick<AnswerCalls, "onWritable">,
+): AnswerSink {
+  const fail = (error: GatewayError) => {
+    encoding.close();
+    sink.fail(error);
+  };
+  const encoding: EncodingSink = new EncodingSink({
+    sink,
+    format,
+    fromHz,
+    encoders,
+    onWritable,
+    onFailed: fail,
+  });
+  exchange.onGone(() => encoding.close());
+  return {
+    get writable() {
+      return encoding.writable;
+    },
+    batch: (send) => encoding.batch(send),
+    sendFrame: (frame, of) => encoding.sendFrame(frame, of),
+    tell: (event, of) => encoding.tell(event, of),
+    fail,
+  };
 }
 
 export interface OneUtterance {

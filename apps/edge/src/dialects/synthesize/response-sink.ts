@@ -2,9 +2,12 @@ import type { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import type { Substitute } from "@tts-labs/core/session/entries";
 import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
 import { GatewayError } from "@tts-labs/protocol/errors";
+import type { EncodedSink } from "../../delivery/encoders/encoding-sink.ts";
+import type { OutputFormat } from "../../delivery/encoders/output-format.ts";
 import type { Frame } from "../../delivery/frame.ts";
 import type { Sink } from "../../delivery/sink.ts";
 import type { SpeechEvent } from "../../delivery/speech-event.ts";
+import type { DeliveryTally } from "../../delivery/tally.ts";
 import type { HttpExchange } from "../../http/exchange.ts";
 import type { AudioFormat } from "../accept.ts";
 
@@ -15,8 +18,8 @@ export interface ResponseFormat {
   readonly preamble: () => Uint8Array;
   /** What the utterance says beside its samples, before those it belongs to. */
   readonly take?: (event: SpeechEvent) => void;
-  /** The samples of one write as the client gets them; absent: as they are. `firstSample`: where they begin. */
-  readonly encode?: (pcm: Buffer, firstSample: number) => Uint8Array;
+  /** The audio of one write as the client gets it; absent: as it is. `firstSample`: where it begins. */
+  readonly encode?: (audio: Buffer, firstSample: number) => Uint8Array;
   /** Bytes behind the last sample. */
   readonly finish?: () => Uint8Array;
 }
@@ -39,6 +42,16 @@ export const audioHeaders = (format: AudioFormat, sampleRateHz: number): Readonl
         "cache-control": "no-store",
       };
 
+/** As above, of speech that is encoded. */
+export const encodedHeaders = ({
+  contentType,
+  sampleRateHz,
+}: OutputFormat): Readonly<Record<string, string>> => ({
+  "content-type": contentType,
+  "x-sample-rate": String(sampleRateHz),
+  "cache-control": "no-store",
+});
+
 /** The substitute as a header; none where the first choice spoke. */
 export function toSubstitutedHeader(substitute: Substitute | undefined): Readonly<Record<string, string>> {
   if (substitute === undefined) return {};
@@ -59,7 +72,7 @@ export function toSubstitutedHeader(substitute: Substitute | undefined): Readonl
  * What is written can't be taken back: after a splice the new audio is joined on where the old one ends, within
  * the word that was being spoken, so that clock and length stay right.
  */
-export class ResponseSink implements Sink {
+export class ResponseSink implements Sink, EncodedSink {
   readonly #exchange: HttpExchange;
   readonly #format: ResponseFormat;
   readonly #onDone: () => void;
@@ -67,8 +80,9 @@ export class ResponseSink implements Sink {
   readonly #onUnread: () => void;
   /** Samples of the batch that is being gathered. */
   #parts: Uint8Array[] = [];
-  /** Number of the sample after the last one gathered. */
+  /** Number of the sample after the last one gathered, and of the first one of the batch. */
   #nextSample = 0;
+  #firstSample = 0;
   #hasBegun = false;
   #substituted: Substitute | undefined;
   #accepts = true;
@@ -123,6 +137,12 @@ export class ResponseSink implements Sink {
     this.#parts.push(frame.pcm.subarray(written * BYTES_PER_SAMPLE));
   }
 
+  /** For speech that has been encoded on the way here. */
+  sendEncoded(piece: Uint8Array, _of: DeliveryTally, upToSample: number): void {
+    this.#nextSample = upToSample;
+    this.#parts.push(piece);
+  }
+
   tell(event: SpeechEvent): void {
     if (event.kind === "substituted") this.#substituted = event.substitute;
     this.#format.take?.(event);
@@ -166,12 +186,12 @@ export class ResponseSink implements Sink {
   #writeParts(): void {
     if (this.#parts.length === 0 || !this.#exchange.isOpen) return;
     this.#begin();
-    const pcm = Buffer.concat(this.#parts);
+    const audio = Buffer.concat(this.#parts);
     this.#parts = [];
     const { encode } = this.#format;
-    this.#write(
-      encode === undefined ? pcm : encode(pcm, this.#nextSample - pcm.byteLength / BYTES_PER_SAMPLE),
-    );
+    const firstSample = this.#firstSample;
+    this.#firstSample = this.#nextSample;
+    this.#write(encode === undefined ? audio : encode(audio, firstSample));
   }
 
   #write(bytes: Uint8Array): void {

@@ -6,18 +6,20 @@ import { parseJsonObject } from "@tts-labs/protocol/json-object";
 import { MAX_UTTERANCE_CHARACTERS } from "@tts-labs/protocol/limits";
 import { type RequestedOptions, speechOptionsShape } from "@tts-labs/protocol/speech-options";
 import { z } from "zod";
+import { isPlain, type OutputFormat, parseOutputFormat } from "../../delivery/encoders/output-format.ts";
 import type { HttpExchange } from "../../http/exchange.ts";
-import { type AudioFormat, parseAccept } from "../accept.ts";
+import { type AcceptedFormat, type AudioFormat, parseAccept } from "../accept.ts";
 import {
   type AnswerCalls,
   type AnswerSink,
+  encodedAnswer,
   type SpeechRequestServices,
   type SpeechRequestSettings,
   speakOnce,
   takeSpeechRequest,
 } from "../one-utterance.ts";
 import { GatheredSink, insteadOfWhole, wholeAnswer } from "./gathered-sink.ts";
-import { audioHeaders, ResponseSink } from "./response-sink.ts";
+import { audioHeaders, encodedHeaders, ResponseSink } from "./response-sink.ts";
 import { ESTIMATE_SLACK, estimateSpeechBytes } from "./speech-estimate.ts";
 
 /** The body of `POST /api/v1/synthesize`. */
@@ -33,14 +35,24 @@ export const synthesizeBodySchema = z.strictObject({
     .describe(
       "With `Accept: audio/wav` or `audio/pcm`: answer once the speech is complete, so that a WAV states its true length; else it is streamed as it is made. JSON always is whole.",
     ),
+  format: z
+    .string()
+    .max(40)
+    .optional()
+    .describe(
+      "What the audio is: `mp3`, `opus`, `flac`, `mulaw`, `alaw`, `wav`, `pcm`, or one of these with its rates, such as `pcm_16000` or `mp3_44100_128`. It goes before `Accept`; docs/formats.md has all.",
+    ),
   ...speechOptionsShape,
 });
 
-interface Answer {
-  readonly format: AudioFormat;
-  /** It is sent once it is complete, and not as it is made. */
-  readonly isGathered: boolean;
-}
+type Answer =
+  | {
+      readonly kind: "own";
+      readonly format: AudioFormat;
+      /** It is sent once it is complete, and not as it is made. */
+      readonly isGathered: boolean;
+    }
+  | { readonly kind: "encoded"; readonly format: OutputFormat };
 
 const NOTHING: Uint8Array = new Uint8Array(0);
 
@@ -50,15 +62,30 @@ export const synthesize = (exchange: HttpExchange, services: SpeechRequestServic
     exchange,
     services,
     () => parseHeaders(exchange),
-    (bytes, format) => {
+    (bytes, accepted) => {
       const body = parseJsonObject(bytes, BODY);
-      const { text, whole = false, ...requested } = validate(synthesizeBodySchema, body, "the body");
-      const isGathered = whole || format === "json";
-      if (isGathered) assertFits(text, requested, format, services.settings);
-      const openSink = (calls: AnswerCalls) => openAnswer(exchange, { format, isGathered }, services, calls);
+      const { text, whole, format, ...requested } = validate(synthesizeBodySchema, body, "the body");
+      const answer = chooseAnswer(format ?? accepted, whole === true, services.settings);
+      if (answer.kind === "own" && answer.isGathered) {
+        assertFits(text, requested, answer.format, services.settings);
+      }
+      const openSink = (calls: AnswerCalls) => openAnswer(exchange, answer, services, calls);
       speakOnce(exchange, { dialect: "synthesize", text, requested, openSink }, services);
     },
   );
+
+/** @throws GatewayError `protocol.not_acceptable`, `protocol.invalid_message` */
+function chooseAnswer(name: string, isWhole: boolean, { defaults }: SpeechRequestSettings): Answer {
+  if (name === "json") return { kind: "own", format: "json", isGathered: true };
+  const format = parseOutputFormat(name, defaults.sampleRateHz);
+  const { codec } = format;
+  if (isPlain(format, defaults.sampleRateHz) && (codec === "wav" || codec === "pcm")) {
+    return { kind: "own", format: codec, isGathered: isWhole };
+  }
+  if (!isWhole) return { kind: "encoded", format };
+  const message = `"whole" goes with wav and pcm at ${defaults.sampleRateHz} Hz; ${format.name} is streamed: leave it out.`;
+  throw new GatewayError("protocol.invalid_message", message, { facts: { field: "whole" } });
+}
 
 /**
  * Before anything is asked of the provider: what has been spoken is paid for.
@@ -83,7 +110,7 @@ function assertFits(
 const BODY = { what: "The body", example: `{"text":"Hello."}` };
 
 /** @throws GatewayError `protocol.not_acceptable`, `protocol.unsupported_media_type` */
-function parseHeaders({ accept, contentType, contentEncoding }: HttpExchange): AudioFormat {
+function parseHeaders({ accept, contentType, contentEncoding }: HttpExchange): AcceptedFormat {
   const format = parseAccept(accept);
   if (!/^(identity)?$/i.test(contentEncoding)) {
     throw unsupported(
@@ -106,10 +133,13 @@ const unsupported = (message: string) => new GatewayError("protocol.unsupported_
 
 function openAnswer(
   exchange: HttpExchange,
-  { format, isGathered }: Answer,
-  { settings, budget, observer }: SpeechRequestServices,
+  answer: Answer,
+  services: SpeechRequestServices,
   calls: AnswerCalls,
 ): AnswerSink {
+  if (answer.kind === "encoded") return openEncodedAnswer(exchange, answer.format, services, calls);
+  const { settings, budget, observer } = services;
+  const { format, isGathered } = answer;
   const { sampleRateHz } = settings.defaults;
   if (isGathered) {
     return new GatheredSink({
@@ -135,4 +165,24 @@ function openAnswer(
     unread: budget.unreadResponses,
     onUnread: () => observer.budgetReached("unread-responses", "closed"),
   });
+}
+
+function openEncodedAnswer(
+  exchange: HttpExchange,
+  format: OutputFormat,
+  services: SpeechRequestServices,
+  calls: AnswerCalls,
+): AnswerSink {
+  const { settings, budget, observer } = services;
+  const sink = new ResponseSink({
+    exchange,
+    format: {
+      headers: () => ({ ...encodedHeaders(format), "x-cache": calls.cacheUse() }),
+      preamble: () => NOTHING,
+    },
+    ...calls,
+    unread: budget.unreadResponses,
+    onUnread: () => observer.budgetReached("unread-responses", "closed"),
+  });
+  return encodedAnswer({ sink, format, fromHz: settings.defaults.sampleRateHz }, exchange, services, calls);
 }
