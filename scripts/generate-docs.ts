@@ -16,6 +16,7 @@ import { errorsPage } from "./docs/errors-page.ts";
 import { metricsPage } from "./docs/metrics-page.ts";
 import { openApiDocument } from "./docs/openapi.ts";
 import { providerErrorsPage } from "./docs/provider-errors-page.ts";
+import { wireTypes } from "./docs/wire-types.ts";
 import { root } from "./tools.ts";
 
 /**
@@ -52,6 +53,7 @@ export async function generateDocuments(): Promise<readonly GeneratedDocument[]>
   const readme = await readFile(join(root, "README.md"), "utf8");
   const configuration = await readFile(join(root, "docs/configuration.md"), "utf8");
   return [
+    { path: "packages/protocol/src/wire-types.ts", content: wireTypes() },
     { path: "docs/asyncapi.yaml", content: yaml(asyncApiDocument()) },
     { path: "docs/openapi.yaml", content: yaml(openApiDocument()) },
     { path: "docs/errors.md", content: errorsPage() },

@@ -1,6 +1,7 @@
 import { SpeechError } from "@tts-labs/client/speech-error";
 import type { UtteranceEvents } from "@tts-labs/client/utterance";
 import type { Voice } from "@tts-labs/client/voices";
+import { ERROR_CATALOGUE } from "@tts-labs/protocol/errors";
 
 /** An error as a person at a terminal can act on it, one thought per line. */
 export function explain(
@@ -40,7 +41,7 @@ export function explainSubstitute({
   reason,
 }: UtteranceEvents["substituted"]): string {
   const of = provider === undefined ? model : `${model}, ${provider}`;
-  return `${voice} (${of}) speaks instead: ${new SpeechError(reason).message} (${reason})`;
+  return `${voice} (${of}) speaks instead: ${ERROR_CATALOGUE[reason].meaning} (${reason})`;
 }
 
 export const describeVoice = ({ id, name, language }: Voice): string =>

@@ -1,9 +1,9 @@
 import { type AudioFrame, parseAudioFrame } from "@tts-labs/protocol/audio-frame";
-import type { ClientMessage } from "@tts-labs/protocol/client-message";
-import type { ServerMessage, ServerMessageOf } from "@tts-labs/protocol/server-message";
+import type { ClientMessage, ServerMessage, ServerMessageOf } from "@tts-labs/protocol/wire-types";
 import { type Deferred, withResolvers } from "./deferred.ts";
 import { Heartbeat, type HeartbeatPace } from "./heartbeat.ts";
 import { fromClose, fromErrorMessage, SpeechError } from "./speech-error.ts";
+import type { CloseLike, MessageLike, SocketLike } from "./web-socket.ts";
 
 export interface ConnectionListener {
   /** Whether it waits for anything: then a silence of the server is looked into sooner. */
@@ -37,7 +37,7 @@ export const SEE_YOU = 4000;
  */
 export class Connection {
   readonly connected: Connected;
-  readonly #socket: WebSocket;
+  readonly #socket: SocketLike;
   readonly #listener: ConnectionListener;
   /** Unanswered pings: at most the heartbeat's and the client's own few. */
   readonly #pings = new Map<number, Deferred<number | undefined>>();
@@ -46,12 +46,17 @@ export class Connection {
   #lastError: SpeechError | undefined;
   #open = true;
 
-  constructor(socket: WebSocket, connected: Connected, times: ConnectionTimes, listener: ConnectionListener) {
+  constructor(
+    socket: SocketLike,
+    connected: Connected,
+    times: ConnectionTimes,
+    listener: ConnectionListener,
+  ) {
     this.#socket = socket;
     this.connected = connected;
     this.#listener = listener;
-    socket.onmessage = ({ data }: MessageEvent<unknown>) => this.#receive(data);
-    socket.onclose = ({ code, reason }) => this.#end(this.#reasonOf(code, reason));
+    socket.onmessage = ({ data }: MessageLike) => this.#receive(data);
+    socket.onclose = ({ code, reason }: CloseLike) => this.#end(this.#reasonOf(code, reason));
     this.#heartbeat = new Heartbeat({
       pace: () => (listener.isWaiting() ? times.waiting : times.idle),
       ping: () => void this.ping(),
@@ -134,7 +139,7 @@ export class Connection {
     this.#heartbeat.close();
     for (const ping of this.#pings.values()) ping.resolve(undefined);
     this.#pings.clear();
-    this.#listener.onClosed(reason);
+    this.#listener.onClosed(SpeechError.attribute(reason, this.connected.request_id));
   }
 }
 

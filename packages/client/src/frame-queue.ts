@@ -6,6 +6,7 @@ export interface AudioChunk {
   /** Number of the first of `samples`, from 0. */
   readonly firstSample: number;
   readonly samples: Int16Array<ArrayBuffer>;
+  /** Nothing follows. What ends without it, as a series may, has its end told by `finished`. */
   readonly last: boolean;
   /**
    * `firstSample` goes back: another worker, or a fresh provider socket, has taken over at the word being spoken. This

@@ -1,4 +1,4 @@
-import type { ServerMessageOf } from "@tts-labs/protocol/server-message";
+import type { ServerMessageOf } from "@tts-labs/protocol/wire-types";
 import { firstReplaced } from "@tts-labs/protocol/words/replaced-words";
 import { isSpace, wordEnd } from "@tts-labs/protocol/words/word-starts";
 import type { HeardText, SpokenWord } from "./utterance.ts";

@@ -1,4 +1,4 @@
-import type { ClientMessage } from "@tts-labs/protocol/client-message";
+import type { ClientMessage } from "@tts-labs/protocol/wire-types";
 import {
   Connection,
   type ConnectionListener,
@@ -8,25 +8,29 @@ import {
 } from "./connection.ts";
 import { withResolvers } from "./deferred.ts";
 import { fromClose, fromErrorMessage, SpeechError } from "./speech-error.ts";
+import { type CloseLike, findWebSocket, type MessageLike, type WebSocketClass } from "./web-socket.ts";
 
 export interface OpeningOptions {
   /** Gives the first message, asked for when the socket is open and not before. */
   readonly opening?: (() => ClientMessage) | undefined;
   readonly signal?: AbortSignal;
+  /** Instead of the global one. */
+  readonly webSocket?: WebSocketClass | undefined;
 }
 
 /**
- * Connects, with the global WebSocket of browsers and of Node 22, and waits for the server's greeting.
- * @throws SpeechError `client.connect_failed`, `client.connect_timeout`, or what the server closed with
+ * Connects, with the global WebSocket of browsers and of Node 22 unless another is given, and waits for the server's greeting.
+ * @throws SpeechError `client.no_websocket`, `client.connect_failed`, `client.connect_timeout`, or what the server
+ *   closed with
  */
-export function openConnection(
+export async function openConnection(
   url: URL,
   times: ConnectionTimes,
   listener: ConnectionListener,
-  { opening, signal }: OpeningOptions = {},
+  { opening, signal, webSocket }: OpeningOptions = {},
 ): Promise<Connection> {
   const { promise, resolve, reject } = withResolvers<Connection>();
-  const socket = new WebSocket(url);
+  const socket = new (findWebSocket(webSocket))(url.href);
   socket.binaryType = "arraybuffer";
   let refusal: SpeechError | undefined;
   const timer = setTimeout(() => fail(new SpeechError("client.connect_timeout")), times.connectTimeoutMs);
@@ -47,7 +51,7 @@ export function openConnection(
   if (opening !== undefined) socket.onopen = () => socket.send(JSON.stringify(opening()));
   // Browsers tell nothing about why, and follow with a close at once; Node 22 leaves it at the error.
   socket.onerror = () => setTimeout(() => fail(new SpeechError("client.connect_failed")), 0);
-  socket.onclose = ({ code, reason }) => {
+  socket.onclose = ({ code, reason }: CloseLike) => {
     const byCode = fromClose(code, reason);
     const unknown = byCode.code === "client.disconnected";
     fail(
@@ -55,7 +59,7 @@ export function openConnection(
         (unknown ? new SpeechError("client.connect_failed", undefined, { facts: byCode.facts }) : byCode),
     );
   };
-  socket.onmessage = ({ data }: MessageEvent<unknown>) => {
+  socket.onmessage = ({ data }: MessageLike) => {
     try {
       const message = parseServerMessage(data);
       if (message.type === "connected") {

@@ -1,5 +1,5 @@
 import type { AudioFrame } from "@tts-labs/protocol/audio-frame";
-import type { ServerMessageOf } from "@tts-labs/protocol/server-message";
+import type { ServerMessageOf } from "@tts-labs/protocol/wire-types";
 import type { AudioChunk } from "./frame-queue.ts";
 import { SpeechError } from "./speech-error.ts";
 import type { UtteranceTotals } from "./utterance.ts";

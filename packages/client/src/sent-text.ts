@@ -1,8 +1,8 @@
-import type { ClientMessage, TextMessage } from "@tts-labs/protocol/client-message";
 import { MAX_UTTERANCE_CHARACTERS } from "@tts-labs/protocol/limits";
+import type { ClientMessage, ClientMessageOf } from "@tts-labs/protocol/wire-types";
 import { cutPieces } from "./text-pieces.ts";
 
-export type WireOptions = Omit<TextMessage, "type" | "text" | "end">;
+export type WireOptions = Omit<ClientMessageOf<"text">, "type" | "text" | "end">;
 
 /**
  * What has been sent of an utterance's text. It is kept until the utterance ends, at most

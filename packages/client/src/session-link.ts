@@ -1,15 +1,15 @@
 import type { AudioFrame } from "@tts-labs/protocol/audio-frame";
-import type { ClientMessage, ResumeMessage } from "@tts-labs/protocol/client-message";
-import type { ServerMessage } from "@tts-labs/protocol/server-message";
+import type { ClientMessage, ClientMessageOf, ServerMessage } from "@tts-labs/protocol/wire-types";
 import type { Connected, Connection, ConnectionListener, ConnectionTimes } from "./connection.ts";
 import type { Endpoints } from "./endpoints.ts";
 import { openConnection } from "./open-connection.ts";
 import { type Reconnecting, Reconnection, toSpeechError } from "./reconnection.ts";
 import { mayComeBack, SpeechError } from "./speech-error.ts";
 import { type StreamParameters, toStreamUrl } from "./stream-url.ts";
+import type { WebSocketClass } from "./web-socket.ts";
 
 /** Up to where everything has been received; nothing where nothing has. */
-export type ResumePosition = Pick<ResumeMessage, "utterance_id" | "sample" | "seq">;
+export type ResumePosition = Pick<ClientMessageOf<"resume">, "utterance_id" | "sample" | "seq">;
 
 export interface SessionLinkListener {
   onMessage(message: ServerMessage): void;
@@ -30,6 +30,8 @@ export interface SessionLinkOptions {
   readonly position: () => ResumePosition;
   /** Whether any utterance is unfinished. */
   readonly isWaiting: () => boolean;
+  /** Instead of the global one. */
+  readonly webSocket?: WebSocketClass | undefined;
 }
 
 type LinkState =
@@ -101,11 +103,16 @@ export class SessionLink {
     else this.#end(reason);
   }
 
-  #connect(parameters: StreamParameters, leftMs: number, opening?: () => ClientMessage): Promise<Connection> {
-    const { endpoints, times } = this.#options;
+  /** Rejects, and does not throw, where the address is none: it may be asked for anew each time. */
+  async #connect(
+    parameters: StreamParameters,
+    leftMs: number,
+    opening?: () => ClientMessage,
+  ): Promise<Connection> {
+    const { endpoints, times, webSocket } = this.#options;
     const url = toStreamUrl(endpoints.current(), parameters);
     const bounded = { ...times, connectTimeoutMs: Math.min(times.connectTimeoutMs, leftMs) };
-    return openConnection(url, bounded, this.#listenTo(), { opening, signal: this.#abort.signal });
+    return openConnection(url, bounded, this.#listenTo(), { opening, signal: this.#abort.signal, webSocket });
   }
 
   #listenTo(): ConnectionListener {
@@ -218,6 +225,6 @@ export class SessionLink {
     this.#state = { kind: "ended" };
     clearTimeout(this.#moveTimer);
     this.#abort.abort(reason);
-    this.#listener.onEnded(reason);
+    this.#listener.onEnded(SpeechError.attribute(reason, this.#connected?.request_id));
   }
 }

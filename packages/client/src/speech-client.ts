@@ -1,5 +1,5 @@
 import { MAX_UTTERANCES_PER_SESSION } from "@tts-labs/protocol/limits";
-import type { ServerMessage } from "@tts-labs/protocol/server-message";
+import type { ServerMessage } from "@tts-labs/protocol/wire-types";
 import type { Connected, ConnectionTimes } from "./connection.ts";
 import { withResolvers } from "./deferred.ts";
 import { Endpoints, type ServerAddress } from "./endpoints.ts";
@@ -13,11 +13,15 @@ import { TextTurns } from "./text-turns.ts";
 import { TypedEvents } from "./typed-events.ts";
 import type { Utterance } from "./utterance.ts";
 import { UtteranceRun } from "./utterance-run.ts";
+import { fetchVoices, type Voice } from "./voices.ts";
+import type { WebSocketClass } from "./web-socket.ts";
 
 export interface ConnectOptions {
   /** Of the server, or of several that share their sessions. */
   readonly url: ServerAddress;
   readonly sessionId?: string;
+  /** Where there is no global WebSocket, as in Node 20: that of the package `ws`, for instance. */
+  readonly webSocket?: WebSocketClass;
   /** "burst": as fast as it comes, the default; "paced": in real time, at most 20 frames ahead. */
   readonly delivery?: "burst" | "paced";
   readonly overflow?: "wait" | "drop-oldest";
@@ -67,6 +71,7 @@ export interface ClientEvents {
  */
 export class SpeechClient {
   readonly #options: ConnectOptions;
+  readonly #endpoints: Endpoints;
   readonly #link: SessionLink;
   readonly #texts: TextTurns;
   readonly #events = new TypedEvents<ClientEvents>();
@@ -78,7 +83,10 @@ export class SpeechClient {
   #awaySinceMs: number | undefined;
   #over: SpeechError | undefined;
 
-  /** @throws SpeechError `client.connect_failed`, `client.connect_timeout`, or what the server refuses with */
+  /**
+   * @throws SpeechError `client.invalid_address`, `client.no_websocket`, `client.connect_failed`,
+   *   `client.connect_timeout`, or what the server refuses with
+   */
   static async connect(options: ConnectOptions): Promise<SpeechClient> {
     const client = new SpeechClient(options);
     await client.#link.open();
@@ -87,14 +95,16 @@ export class SpeechClient {
 
   private constructor(options: ConnectOptions) {
     this.#options = options;
+    this.#endpoints = new Endpoints(options.url);
     this.#link = new SessionLink(
       {
-        endpoints: new Endpoints(options.url),
+        endpoints: this.#endpoints,
         parameters: options,
         times: toTimes(options),
         resumeWindowMs: options.resumeWindowMs ?? 30_000,
         position: () => this.#position(),
         isWaiting: () => this.#unfinished.size > 0,
+        webSocket: options.webSocket,
       },
       {
         onMessage: (message) => this.#accept(message),
@@ -134,6 +144,7 @@ export class SpeechClient {
       gapless: overflow === "wait",
       cancelTimeoutMs: this.#options.cancelTimeoutMs ?? 5_000,
       send: (message) => this.#link.send(message),
+      requestId: () => this.session.request_id,
     });
     if (this.#over !== undefined) run.fail(this.#over);
     else if (this.#unfinished.size >= MAX_UTTERANCES_PER_SESSION) {
@@ -165,6 +176,14 @@ export class SpeechClient {
   /** Cancels everything that is not finished. */
   async cancelAll(): Promise<void> {
     await Promise.allSettled([...this.#unfinished].map((run) => run.cancel()));
+  }
+
+  /**
+   * The voices that may be asked for. Rejects with `client.connect_failed` or `client.connect_timeout` (5 s), or with
+   * what the server answers.
+   */
+  voices(): Promise<Voice[]> {
+    return fetchVoices(this.#endpoints.current());
   }
 
   /** Tells the server that this voice will be wanted soon. */
@@ -212,7 +231,7 @@ export class SpeechClient {
     else if ("utterance_id" in message && message.utterance_id !== undefined) {
       this.#find((run) => run.id === message.utterance_id)?.acceptMessage(message);
     } else if (message.type === "error") {
-      const error = fromErrorMessage(message);
+      const error = SpeechError.attribute(fromErrorMessage(message), this.session.request_id);
       if (!this.#texts.acceptError(error)) this.#events.emit("error", error);
     }
   }

@@ -1,8 +1,10 @@
-import { ERROR_CATALOGUE, type ErrorCode } from "@tts-labs/protocol/errors";
-import type { ServerMessageOf } from "@tts-labs/protocol/server-message";
+import type { ErrorCode, ServerMessageOf } from "@tts-labs/protocol/wire-types";
+import { KNOWN_ERRORS } from "./known-errors.ts";
 
 /** What goes wrong on this side of the socket; the server's own codes are those of `docs/errors.md`. */
 export const CLIENT_ERRORS = {
+  "client.invalid_address": "The address is not that of a server.",
+  "client.no_websocket": "There is no WebSocket here.",
   "client.connect_failed": "No connection to the server could be made.",
   "client.connect_timeout": "The server did not answer in time.",
   "client.disconnected": "The connection to the server was lost.",
@@ -24,6 +26,7 @@ export interface SpeechErrorOptions {
   readonly retryable?: boolean;
   readonly retryAfterMs?: number;
   readonly facts?: Readonly<Record<string, string | number | boolean>>;
+  readonly requestId?: string | undefined;
   readonly cause?: unknown;
 }
 
@@ -34,6 +37,7 @@ export class SpeechError extends Error {
   readonly retryable: boolean;
   readonly retryAfterMs: number | undefined;
   readonly facts: Readonly<Record<string, string | number | boolean>>;
+  #requestId: string | undefined;
 
   constructor(code: SpeechErrorCode, message: string = meaningOf(code), options: SpeechErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -41,6 +45,21 @@ export class SpeechError extends Error {
     this.retryable = options.retryable ?? isRetryable(code);
     this.retryAfterMs = options.retryAfterMs;
     this.facts = options.facts ?? {};
+    this.#requestId = options.requestId;
+  }
+
+  /**
+   * Names the connection or request in the logs of every process, for a report to the server's operator. Undefined
+   * where no server has answered.
+   */
+  get requestId(): string | undefined {
+    return this.#requestId;
+  }
+
+  /** Says which connection the error belongs to, unless that is known. */
+  static attribute(error: SpeechError, requestId: string | undefined): SpeechError {
+    error.#requestId ??= requestId;
+    return error;
   }
 }
 
@@ -55,23 +74,21 @@ export function fromErrorMessage(message: ServerMessageOf<"error">): SpeechError
 /** What a close of the socket means: the catalogue's row where the code is one of ours. */
 export function fromClose(closeCode: number, reason: string): SpeechError {
   const facts = { closeCode, ...(reason === "" ? {} : { reason }) };
-  for (const [code, row] of Object.entries(ERROR_CATALOGUE)) {
-    if ("closeCode" in row && row.closeCode === closeCode) {
-      return new SpeechError(code as ErrorCode, undefined, { facts });
-    }
+  for (const [code, known] of Object.entries(KNOWN_ERRORS)) {
+    if (known.closeCode === closeCode) return new SpeechError(code as ErrorCode, undefined, { facts });
   }
   return new SpeechError("client.disconnected", undefined, { facts });
 }
 
 /** Whether the session may still be there, for another connection that asks for it: close codes below 4500 say so. */
-export function mayComeBack({ code, facts }: SpeechError): boolean {
+export function mayComeBack({ code, facts, retryable }: SpeechError): boolean {
   if (isClientError(code)) {
     const { closeCode } = facts;
     if (typeof closeCode === "number") return closeCode < 4500;
     return COMES_BACK.has(code);
   }
-  const row = ERROR_CATALOGUE[code];
-  return "closeCode" in row ? row.closeCode < 4500 : row.retryable;
+  const closeCode = KNOWN_ERRORS[code]?.closeCode;
+  return closeCode === undefined ? retryable : closeCode < 4500;
 }
 
 const COMES_BACK: ReadonlySet<SpeechErrorCode> = new Set([
@@ -84,17 +101,10 @@ const COMES_BACK: ReadonlySet<SpeechErrorCode> = new Set([
 const isClientError = (code: SpeechErrorCode): code is keyof typeof CLIENT_ERRORS =>
   Object.hasOwn(CLIENT_ERRORS, code);
 
-function meaningOf(code: SpeechErrorCode): string {
-  return isClientError(code) ? CLIENT_ERRORS[code] : ERROR_CATALOGUE[code].meaning;
-}
+const meaningOf = (code: SpeechErrorCode): string =>
+  isClientError(code) ? CLIENT_ERRORS[code] : (KNOWN_ERRORS[code]?.meaning ?? code);
 
-function isRetryable(code: SpeechErrorCode): boolean {
-  if (!isClientError(code)) return ERROR_CATALOGUE[code].retryable;
-  return (
-    code === "client.connect_failed" ||
-    code === "client.connect_timeout" ||
-    code === "client.disconnected" ||
-    code === "client.resume_timeout" ||
-    code === "client.unresponsive"
-  );
-}
+const isRetryable = (code: SpeechErrorCode): boolean =>
+  isClientError(code)
+    ? COMES_BACK.has(code) || code === "client.resume_timeout"
+    : (KNOWN_ERRORS[code]?.retryable ?? false);

@@ -1,4 +1,6 @@
+import { withResolvers } from "./deferred.ts";
 import type { AudioChunk } from "./frame-queue.ts";
+import { toByteStream, toWav } from "./sound-file.ts";
 import { TextParts } from "./text-parts.ts";
 import type { SpeechText } from "./text-pieces.ts";
 import { TypedEvents } from "./typed-events.ts";
@@ -28,11 +30,14 @@ export class SpeechSeries implements Utterance {
   readonly #options: SpeechSeriesOptions;
   readonly #events = new TypedEvents<UtteranceEvents>();
   readonly #utterances: Utterance[] = [];
+  readonly #audioPassedOn = new WeakSet<Utterance>();
   readonly #onMore = new Set<() => void>();
   #playedSamples = 0;
   /** Nothing follows those that are there. */
   #isWhole = false;
   #isCancelled = false;
+  /** Resolves, to false, when no more is wanted. */
+  readonly #stopped = withResolvers<false>();
 
   constructor(options: SpeechSeriesOptions) {
     this.#options = options;
@@ -61,7 +66,20 @@ export class SpeechSeries implements Utterance {
   }
 
   on<K extends keyof UtteranceEvents>(name: K, listener: (event: UtteranceEvents[K]) => void): () => void {
-    return this.#events.on(name, listener);
+    const off = this.#events.on(name, listener);
+    // From here on audio is not kept for an iteration.
+    if (name === "audio") {
+      for (const [index, utterance] of this.#utterances.entries()) this.#passAudioOn(utterance, index);
+    }
+    return off;
+  }
+
+  toWav(): Promise<Uint8Array<ArrayBuffer>> {
+    return toWav(this, this.sampleRateHz);
+  }
+
+  stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return toByteStream(this);
   }
 
   flush(): void {
@@ -70,9 +88,12 @@ export class SpeechSeries implements Utterance {
 
   async cancel(): Promise<CancelResult> {
     this.#isCancelled = true;
+    this.#stopped.resolve(false);
+    const wasWhole = this.#isWhole;
     const results = await Promise.all(this.#utterances.map((it) => it.cancel()));
     this.#tellMore();
-    return { ...sum(results), ...join(results), outcome: "cancelled" };
+    const totals = { ...sum(results), ...join(results) };
+    return wasWhole ? totals : { ...totals, outcome: "cancelled" };
   }
 
   reportPlayed(samples: number): void {
@@ -91,8 +112,7 @@ export class SpeechSeries implements Utterance {
       while (index >= this.#utterances.length && !this.#isWhole) await this.#more();
       const utterance = this.#utterances[index];
       if (utterance === undefined) return;
-      const before = this.#samplesBefore(index);
-      for await (const chunk of utterance) yield { ...chunk, firstSample: before + chunk.firstSample };
+      for await (const chunk of utterance) yield this.#placed(chunk, index);
     }
   }
 
@@ -110,9 +130,12 @@ export class SpeechSeries implements Utterance {
         const over = utterance.finished.then(() => {});
         await Promise.race([read, over]);
         if (this.#utterances.length >= MAX_UNFINISHED) await this.#utterances.at(-MAX_UNFINISHED)?.finished;
-      } while (!this.#isCancelled && (await parts.hasMore()));
+        // Cancelled, it does not wait for a source that may hang.
+      } while (await Promise.race([parts.hasMore(), this.#stopped.promise]));
       this.#whole();
-      return sum(await Promise.all(this.#utterances.map(({ finished }) => finished)));
+      const totals = sum(await Promise.all(this.#utterances.map(({ finished }) => finished)));
+      // Between two of them nothing is cut short, and yet not all is spoken.
+      return this.#isCancelled ? { ...totals, outcome: "cancelled" } : totals;
     } finally {
       this.#whole();
       void parts.stop();
@@ -123,8 +146,8 @@ export class SpeechSeries implements Utterance {
     const index = this.#utterances.push(utterance) - 1;
     // Failures are those of the series.
     utterance.finished.catch(() => {});
-    const before = () => this.#samplesBefore(index);
-    const beforeMs = () => (before() * 1_000) / this.sampleRateHz;
+    const beforeMs = () => (this.#samplesBefore(index) * 1_000) / this.sampleRateHz;
+    if (this.#events.has("audio")) this.#passAudioOn(utterance, index);
     for (const name of ["started", "substituted", "dropped", "sent"] as const) {
       utterance.on(name, (event) => this.#events.emit(name, event as never));
     }
@@ -135,6 +158,18 @@ export class SpeechSeries implements Utterance {
       ),
     );
     this.#tellMore();
+  }
+
+  #passAudioOn(utterance: Utterance, index: number): void {
+    if (this.#audioPassedOn.has(utterance)) return;
+    this.#audioPassedOn.add(utterance);
+    utterance.on("audio", (chunk) => this.#events.emit("audio", this.#placed(chunk, index)));
+  }
+
+  /** The chunk on the clock of the series. */
+  #placed(chunk: AudioChunk, index: number): AudioChunk {
+    const last = chunk.last && this.#isWhole && index === this.#utterances.length - 1;
+    return { ...chunk, firstSample: this.#samplesBefore(index) + chunk.firstSample, last };
   }
 
   #samplesBefore(index: number): number {

@@ -1,3 +1,5 @@
+import { parseServerAddress } from "./server-address.ts";
+
 const STREAM_PATH = "/api/v1/stream";
 
 export interface StreamParameters {
@@ -10,9 +12,12 @@ export interface StreamParameters {
   readonly resume?: boolean;
 }
 
-/** The WebSocket address of a server given by its page, its host or the stream itself. */
+/**
+ * The WebSocket address of a server given by its page, its host or the stream itself.
+ * @throws SpeechError `client.invalid_address`
+ */
 export function toStreamUrl(server: string | URL, parameters: StreamParameters): URL {
-  const url = new URL(server);
+  const url = parseServerAddress(server);
   if (url.protocol === "http:") url.protocol = "ws:";
   if (url.protocol === "https:") url.protocol = "wss:";
   if (!url.pathname.endsWith(STREAM_PATH)) url.pathname = STREAM_PATH;

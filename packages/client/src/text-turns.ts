@@ -1,6 +1,5 @@
-import type { ClientMessage } from "@tts-labs/protocol/client-message";
 import { MAX_UTTERANCE_CHARACTERS } from "@tts-labs/protocol/limits";
-import type { ServerMessageOf } from "@tts-labs/protocol/server-message";
+import type { ClientMessage, ServerMessageOf } from "@tts-labs/protocol/wire-types";
 import type { Connected } from "./connection.ts";
 import { type SpeakOptions, toWireOptions } from "./speak-options.ts";
 import { SpeechError } from "./speech-error.ts";

@@ -1,12 +1,12 @@
 import type { AudioFrame } from "@tts-labs/protocol/audio-frame";
-import type { ClientMessage } from "@tts-labs/protocol/client-message";
-import type { ServerMessage, ServerMessageOf } from "@tts-labs/protocol/server-message";
+import type { ClientMessage, ServerMessage, ServerMessageOf } from "@tts-labs/protocol/wire-types";
 import { withResolvers } from "./deferred.ts";
 import type { AudioChunk } from "./frame-queue.ts";
 import { Hearing } from "./hearing.ts";
 import { ReceivedAudio } from "./received-audio.ts";
 import { SentText } from "./sent-text.ts";
 import type { ResumePosition } from "./session-link.ts";
+import { toByteStream, toWav } from "./sound-file.ts";
 import { fromErrorMessage, SpeechError } from "./speech-error.ts";
 import type {
   CancelResult,
@@ -28,6 +28,8 @@ export interface UtteranceRunOptions {
   /** After this the client no longer waits for the server's answer to a cancel. */
   readonly cancelTimeoutMs: number;
   readonly send: (message: ClientMessage) => void;
+  /** Of the connection that serves it now. */
+  readonly requestId: () => string | undefined;
 }
 
 /** An unfinished utterance as a resumed session holds it. */
@@ -104,6 +106,14 @@ export class UtteranceRun implements Utterance {
     return this.#output.iterate(() => void this.cancel().catch(() => {}));
   }
 
+  toWav(): Promise<Uint8Array<ArrayBuffer>> {
+    return toWav(this, this.sampleRateHz);
+  }
+
+  stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return toByteStream(this);
+  }
+
   flush(): void {
     this.text.flush();
     if (this.#state.kind === "speaking") this.#options.send({ type: "flush" });
@@ -119,7 +129,11 @@ export class UtteranceRun implements Utterance {
       this.#cancelTimer = setTimeout(() => this.#end(this.#cancelled()), this.#options.cancelTimeoutMs);
       this.#sendCancel();
     }
-    return this.finished.then((totals) => ({ ...totals, ...this.heard }));
+    return this.finished.then((totals) => {
+      const { heard } = this;
+      // What was received and not heard has been interrupted all the same.
+      return { ...totals, ...heard, outcome: heard.textLeft === "" ? totals.outcome : "cancelled" };
+    });
   }
 
   get heard(): HeardText {
@@ -267,6 +281,7 @@ export class UtteranceRun implements Utterance {
     clearTimeout(this.#cancelTimer);
     this.#opened.resolve();
     this.#stopped.resolve("stopped");
+    if (result instanceof SpeechError) SpeechError.attribute(result, this.#options.requestId());
     this.#output.end(result);
   }
 }

@@ -1,4 +1,4 @@
-import type { ServerMessageOf } from "@tts-labs/protocol/server-message";
+import type { ServerMessageOf } from "@tts-labs/protocol/wire-types";
 import type { AudioChunk } from "./frame-queue.ts";
 import type { SpeechError } from "./speech-error.ts";
 
@@ -37,7 +37,10 @@ export interface HeardText {
   readonly estimated: boolean;
 }
 
-/** How a cancelled utterance went, or one that had ended before the cancel, and what was heard of it. */
+/**
+ * How a cancelled utterance went, and what was heard of it. Its outcome is "completed" only where the cancel came after
+ * everything had been heard: what was received and not heard has been interrupted.
+ */
 export interface CancelResult extends UtteranceTotals, HeardText {}
 
 /** "hit": it had been spoken before; "joined": another utterance was just saying the same. */
@@ -72,7 +75,10 @@ export interface UtteranceTotals {
   readonly playedSamples?: number;
 }
 
-/** One piece of speech that was asked for. Iterate it for its audio, or listen to its events. */
+/**
+ * One piece of speech that was asked for. Its audio is taken once: iterate it, or ask for `toWav()` or `stream()`, or
+ * listen to its events.
+ */
 export interface Utterance extends AsyncIterable<AudioChunk> {
   /** The server's name for it; undefined until `started`. */
   readonly id: string | undefined;
@@ -82,6 +88,16 @@ export interface Utterance extends AsyncIterable<AudioChunk> {
   /** Resolves when all is received, or cancelled; rejects with the `SpeechError` that ended it. */
   readonly finished: Promise<UtteranceTotals>;
   on<K extends keyof UtteranceEvents>(name: K, listener: (event: UtteranceEvents[K]) => void): () => void;
+  /**
+   * All of it as a WAV with true lengths, 48 kB a second. Rejects with the `SpeechError` that ended it; of a cancelled
+   * utterance, what had been taken by then.
+   */
+  toWav(): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Its samples as bytes, mono 16-bit little-endian, as they come. Where a splice replaces what was given, the stream
+   * passes over what it can't take back. Cancelling the stream cancels the utterance.
+   */
+  stream(): ReadableStream<Uint8Array<ArrayBuffer>>;
   /** Speak what has been sent so far, without waiting for more text. */
   flush(): void;
   /**

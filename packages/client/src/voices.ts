@@ -1,3 +1,6 @@
+import { parseServerAddress } from "./server-address.ts";
+import { SpeechError, type SpeechErrorCode } from "./speech-error.ts";
+
 /** A voice as `GET /api/v1/voices` lists it. */
 export interface Voice {
   readonly id: string;
@@ -7,13 +10,37 @@ export interface Voice {
 }
 
 /** What the server at `url` lists, or nothing when it can't: its own default voice always works. */
-export async function listVoices(url: string | URL, limitMs = 5_000): Promise<Voice[]> {
+export async function listVoices(url: string | URL, limitMs?: number): Promise<Voice[]> {
+  return await fetchVoices(url, limitMs).catch(() => []);
+}
+
+/**
+ * What the server at `url` lists.
+ * @throws SpeechError `client.invalid_address`, `client.connect_failed`, `client.connect_timeout`, or what the server
+ *   answers
+ */
+export async function fetchVoices(url: string | URL, limitMs = 5_000): Promise<Voice[]> {
+  const address = new URL("/api/v1/voices", parseServerAddress(url));
+  address.protocol = address.protocol.replace("ws", "http");
   try {
-    const response = await fetch(new URL("/api/v1/voices", url), { signal: AbortSignal.timeout(limitMs) });
-    return response.ok ? parseVoices(await response.json()) : [];
-  } catch {
-    return [];
+    const response = await fetch(address, { signal: AbortSignal.timeout(limitMs) });
+    const body: unknown = await response.json().catch(() => undefined);
+    if (!response.ok) throw toSpeechError(response, body);
+    return parseVoices(body);
+  } catch (cause) {
+    if (cause instanceof SpeechError) throw cause;
+    const isLate = cause instanceof DOMException && cause.name === "TimeoutError";
+    throw new SpeechError(isLate ? "client.connect_timeout" : "client.connect_failed", undefined, { cause });
   }
+}
+
+function toSpeechError({ headers, status }: Response, body: unknown): SpeechError {
+  const requestId = headers.get("x-request-id") ?? undefined;
+  const { code, message, retryable } = isRecord(body) ? body : {};
+  if (typeof code !== "string" || typeof message !== "string") {
+    return new SpeechError("client.not_understood", undefined, { facts: { status }, requestId });
+  }
+  return new SpeechError(code as SpeechErrorCode, message, { retryable: retryable === true, requestId });
 }
 
 /** Entries without an id are left out; a voice without a name goes by its id. */

@@ -53,6 +53,8 @@ describe("whether to come back", () => {
       expect(mayComeBack(new SpeechError(code))).toBe(false);
     }
     expect(mayComeBack(new SpeechError("client.unresponsive"))).toBe(true);
-    expect(mayComeBack(new SpeechError("storage.unavailable"))).toBe(true);
+    expect(mayComeBack(new SpeechError("storage.unavailable", "Redis is away.", { retryable: true }))).toBe(
+      true,
+    );
   });
 });

@@ -56,6 +56,55 @@ describe("a text longer than an utterance may be", () => {
     expect(series.receivedSamples).toBe(pcm.length);
   });
 
+  it("gives its audio to a listener as to an iteration, and has one end", async () => {
+    const { series } = await open(SENTENCES);
+    const pcm: number[] = [];
+    const ends: boolean[] = [];
+    series.on("audio", ({ firstSample, samples, last }) => {
+      expect(firstSample).toBe(pcm.length);
+      pcm.push(...samples);
+      ends.push(last);
+    });
+    const { samples } = await series.finished;
+    expect(pcm).toHaveLength(samples);
+    expect(ends.slice(0, -1)).not.toContain(true);
+  });
+
+  it("is one WAV", async () => {
+    const { series } = await open(SENTENCES.slice(0, 4));
+    const wav = await series.toWav();
+    const { samples } = await series.finished;
+    expect(wav.length).toBe(44 + samples * 2);
+    const parts = [0, 2].map((i) => humOf(SENTENCES.slice(i, i + 2).join("")).pcm);
+    expectSame(new Int16Array(wav.slice(44).buffer), Int16Array.from(parts.flatMap((pcm) => [...pcm])));
+  });
+
+  it("is not called completed when it was cancelled between two utterances, and waits for no more text", async () => {
+    async function* endless() {
+      yield* SENTENCES.slice(0, 2);
+      await new Promise(() => {});
+    }
+    const { client } = await openBoth();
+    const spoken: string[] = [];
+    const series = new SpeechSeries({
+      text: endless(),
+      sampleRateHz: client.session.sample_rate,
+      // It speaks the first sentence alone, so that it is over while the text goes on.
+      speak: () => {
+        spoken.push(SENTENCES[0] ?? "");
+        return client.speak(SENTENCES[0] ?? "");
+      },
+    });
+    for await (const { samples } of series) {
+      expect(samples.length).toBeGreaterThan(0);
+      if (series.receivedSamples === humOf(SENTENCES[0] ?? "").pcm.length) break;
+    }
+    series.reportPlayed(series.receivedSamples);
+    expect((await series.cancel()).outcome).toBe("cancelled");
+    expect((await series.finished).outcome).toBe("cancelled");
+    expect(spoken).toHaveLength(1);
+  });
+
   it("has its words on one clock", async () => {
     const { series } = await open(SENTENCES);
     const starts: number[] = [];

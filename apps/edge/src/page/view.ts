@@ -1,6 +1,7 @@
 import { SpeechError } from "@tts-labs/client/speech-error";
 import type { UtteranceEvents } from "@tts-labs/client/utterance";
 import type { Voice } from "@tts-labs/client/voices";
+import { ERROR_CATALOGUE } from "@tts-labs/protocol/errors";
 import type { LinkState } from "./server-link.ts";
 import type { SpeechFigures } from "./speech.ts";
 import type { Activity } from "./state.ts";
@@ -134,7 +135,7 @@ export class View {
   #describeSubstitute({ voice, model, provider, reason }: UtteranceEvents["substituted"]): string {
     const name = this.#voices.get(voice)?.name ?? voice;
     const of = provider === undefined ? model : `${model}, ${provider}`;
-    return `${name} (${of}) speaks instead. ${new SpeechError(reason).message}`;
+    return `${name} (${of}) speaks instead. ${ERROR_CATALOGUE[reason].meaning}`;
   }
 
   #chip({ language, label, text }: SampleSentence): HTMLButtonElement {
