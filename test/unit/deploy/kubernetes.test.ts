@@ -6,7 +6,13 @@ import { fileURLToPath } from "node:url";
 import { parseEdgeConfig } from "@tts-labs/edge/config";
 import { parseWorkerConfig } from "@tts-labs/worker/config";
 import { describe, expect, it } from "vitest";
-import { parseAllDocuments } from "yaml";
+import { ruleObject } from "../../../deploy/prometheus/rule-object.ts";
+import {
+  kustomize,
+  type Manifest,
+  schemaComplaints,
+  unknownFields,
+} from "../../../testkit/deploy/manifests.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const overlays = readdirSync(join(root, "k8s/overlays"));
@@ -14,37 +20,29 @@ const hasKubectl = spawnSync("kubectl", ["version", "--client"]).status === 0;
 /** Room in a grace period for closing what is open after the drain. */
 const CLOSING_MS = 5_000;
 
+interface Probe {
+  readonly httpGet?: { readonly path: string; readonly port: string };
+}
+
 interface Container {
   readonly env?: readonly { readonly name: string; readonly value: string }[];
-  readonly ports: readonly { readonly name: string; readonly containerPort: number }[];
+  readonly ports?: readonly { readonly name: string; readonly containerPort: number }[];
   readonly securityContext: object;
-  readonly livenessProbe?: { readonly httpGet: { readonly path: string; readonly port: string } };
-  readonly readinessProbe?: { readonly httpGet: { readonly path: string; readonly port: string } };
+  readonly livenessProbe?: Probe;
+  readonly readinessProbe?: Probe;
 }
 
-interface Resource {
-  readonly kind: string;
-  readonly metadata: { readonly name: string };
-  // biome-ignore lint/suspicious/noExplicitAny: each kind has a shape of its own
-  readonly spec: any;
-}
-
-function kustomize(folder: string): string {
-  const { status, stdout, stderr } = spawnSync("kubectl", ["kustomize", folder], { encoding: "utf8" });
-  if (status !== 0) throw new Error(stderr);
-  return stdout;
-}
-
-const built = (overlay: string): readonly Resource[] =>
-  parseAllDocuments(kustomize(join(root, "k8s/overlays", overlay))).map((it) => it.toJS());
+const built = (overlay: string): readonly Manifest[] => kustomize(join(root, "k8s/overlays", overlay));
+const workloads = (resources: readonly Manifest[]) =>
+  resources.filter(({ kind }) => ["Deployment", "StatefulSet", "Job"].includes(kind));
 
 describe.skipIf(!hasKubectl)("k8s (skipped where kubectl is not installed)", () => {
   it.each(overlays)(
     "%s: every container is unprivileged on a read-only root, and liveness asks no Redis",
     (overlay) => {
-      const deployments = built(overlay).filter(({ kind }) => kind === "Deployment");
-      expect(deployments.length).toBeGreaterThanOrEqual(2);
-      for (const { spec } of deployments) {
+      const programs = workloads(built(overlay));
+      expect(programs.length).toBeGreaterThanOrEqual(2);
+      for (const { spec } of programs) {
         const pod = spec.template.spec;
         expect(pod.securityContext.runAsNonRoot).toBe(true);
         for (const container of pod.containers as Container[]) {
@@ -53,10 +51,10 @@ describe.skipIf(!hasKubectl)("k8s (skipped where kubectl is not installed)", () 
             readOnlyRootFilesystem: true,
             capabilities: { drop: ["ALL"] },
           });
-          const ports = container.ports.map(({ name }) => name);
+          const ports = container.ports?.map(({ name }) => name);
           const { livenessProbe: alive, readinessProbe: ready } = container;
-          if (alive) expect(alive.httpGet.path).toBe("/healthz");
-          for (const probe of [alive, ready]) if (probe) expect(ports).toContain(probe.httpGet.port);
+          if (alive) expect(alive.httpGet?.path).toBe("/healthz");
+          for (const probe of [alive, ready]) if (probe?.httpGet) expect(ports).toContain(probe.httpGet.port);
         }
       }
     },
@@ -64,9 +62,7 @@ describe.skipIf(!hasKubectl)("k8s (skipped where kubectl is not installed)", () 
 
   it.each(overlays)("%s: what selects pods, and what is scaled, is there", (overlay) => {
     const resources = built(overlay);
-    const apps = resources
-      .filter(({ kind }) => kind === "Deployment")
-      .map(({ spec }) => spec.template.metadata.labels.app);
+    const apps = workloads(resources).map(({ spec }) => spec.template.metadata.labels.app);
     for (const { kind, metadata, spec } of resources) {
       const selected =
         kind === "Service"
@@ -105,11 +101,20 @@ describe.skipIf(!hasKubectl)("k8s (skipped where kubectl is not installed)", () 
     const metrics = ["edge", "worker"].map((app) =>
       readFileSync(join(root, `apps/${app}/src/metrics.ts`), "utf8"),
     );
-    const named = ["production", "keda"].flatMap(
-      (it) => kustomize(join(root, "k8s/overlays", it)).match(/tts_\w+/g) ?? [],
-    );
+    const named = ["production", "keda"].flatMap((it) => JSON.stringify(built(it)).match(/tts_\w+/g) ?? []);
     expect(named.length).toBeGreaterThanOrEqual(5);
     for (const name of named) expect(metrics.join()).toContain(`"${name}"`);
+  });
+
+  it("every object of every overlay fits the schema of its kind, and has no field that this does not know", async () => {
+    const resources = overlays.flatMap(built);
+    expect(resources.length).toBeGreaterThan(10 * overlays.length);
+    expect(await schemaComplaints(resources)).toEqual([]);
+    expect(unknownFields(resources)).toEqual([]);
+  });
+
+  it("the operator's rules are those of deploy/prometheus, as `node deploy/prometheus/rule-object.ts` writes them", () => {
+    expect(readFileSync(join(root, "k8s/overlays/monitoring/rules.yaml"), "utf8")).toBe(ruleObject());
   });
 
   it("a misspelt field of a kustomization is refused", () => {
@@ -121,5 +126,57 @@ describe.skipIf(!hasKubectl)("k8s (skipped where kubectl is not installed)", () 
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+});
+
+/** One object of each kind, out of all overlays. */
+const oneOfEach = (): readonly Manifest[] => {
+  const all = ["development", "keda", "monitoring", "redis-cluster"].flatMap(built);
+  return [...new Map(all.map((it) => [it.kind, it])).values()];
+};
+
+describe.skipIf(!hasKubectl)("a misspelling (skipped where kubectl is not installed)", () => {
+  const kinds = [
+    ["Deployment", "replicas"],
+    ["StatefulSet", "serviceName"],
+    ["Job", "backoffLimit"],
+    ["Service", "selector"],
+    ["HorizontalPodAutoscaler", "maxReplicas"],
+    ["ScaledObject", "triggers"],
+    ["PodDisruptionBudget", "maxUnavailable"],
+    ["NetworkPolicy", "podSelector"],
+    ["ServiceMonitor", "endpoints"],
+    ["PrometheusRule", "groups"],
+  ] as const;
+
+  it("is looked for in every kind that has a spec", () => {
+    const found = oneOfEach().filter(({ spec }) => spec !== undefined);
+    expect(found.map(({ kind }) => kind).sort()).toEqual(kinds.map(([kind]) => kind).sort());
+  });
+
+  it("of a field is found in each kind", () => {
+    const misspelt = oneOfEach().flatMap((it) => {
+      const [, field] = kinds.find(([kind]) => kind === it.kind) ?? [];
+      if (field === undefined) return [];
+      const { [field]: value, ...rest } = it.spec;
+      return [{ ...it, spec: { ...rest, [`${field}x`]: value } }];
+    });
+    expect(misspelt.length).toBe(kinds.length);
+    const complaints = unknownFields(misspelt).join("\n");
+    for (const [, field] of kinds) expect(complaints).toContain(`${field}x`);
+  });
+
+  it("of a value is found", async () => {
+    const wrong = oneOfEach().map((it) =>
+      it.kind === "Deployment" ? { ...it, spec: { ...it.spec, replicas: "two" } } : it,
+    );
+    const complaints = await schemaComplaints(wrong);
+    expect(complaints.join()).toContain("replicas must be integer");
+  });
+
+  it("of a kind is found", async () => {
+    const [first] = oneOfEach();
+    if (first === undefined) throw new Error("no object");
+    expect(await schemaComplaints([{ ...first, kind: "Deploymint" }])).toHaveLength(1);
   });
 });
