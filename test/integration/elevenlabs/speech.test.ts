@@ -44,6 +44,43 @@ describe("POST /v1/text-to-speech/{voice_id}", () => {
     }
   });
 
+  test.each(["ulaw_8000", "alaw_8000"])("gives the provider's own samples as %s", async (format) => {
+    const response = await post(`${VOICE}/stream?output_format=${format}`, { text: TEXT });
+    expect(response.headers.get("content-type")).toMatch(/^audio\//);
+    const { pcm } = await renderSpeech({ text: TEXT, voice: VOICE, format });
+    expect(Buffer.from(await response.arrayBuffer()).equals(pcm)).toBe(true);
+  });
+
+  test.each([
+    ["mp3_22050_32", "audio/mpeg", 32],
+    ["mp3_24000_48", "audio/mpeg", 48],
+    ["mp3_44100_64", "audio/mpeg", 64],
+    ["mp3_44100_192", "audio/mpeg", 192],
+    ["mp3_44100_128", "audio/mpeg", 128],
+  ])("gives %s at its bit rate, as long as the speech", async (format, contentType, kbps) => {
+    const response = await post(`${VOICE}/stream?output_format=${format}`, { text: TEXT });
+    expect([response.status, response.headers.get("content-type")]).toEqual([200, contentType]);
+    const bytes = (await response.arrayBuffer()).byteLength;
+    const { pcm } = await renderSpeech({ text: TEXT, voice: VOICE });
+    expect(Math.abs((bytes * 8) / kbps - pcm.length / 48)).toBeLessThan(150);
+  });
+
+  test.each([
+    ["", "ID3 or a frame", "audio/mpeg"],
+    ["?output_format=opus_48000_64", "OggS", "audio/opus"],
+    ["?output_format=pcm_32000", undefined, "audio/pcm"],
+    ["?output_format=pcm_48000", undefined, "audio/pcm"],
+    ["?output_format=wav_48000", "RIFF", "audio/wav"],
+  ])("gives what %j asks for", async (query, beginning, contentType) => {
+    const response = await post(`${VOICE}${query}`, { text: TEXT });
+    expect([response.status, response.headers.get("content-type")]).toEqual([200, contentType]);
+    const audio = Buffer.from(await response.arrayBuffer());
+    if (beginning === "OggS" || beginning === "RIFF") expect(audio.toString("latin1", 0, 4)).toBe(beginning);
+    else if (beginning !== undefined)
+      expect(audio.toString("latin1", 0, 3)).toMatch(/^(ID3|\xff[\xe0-\xff])/);
+    expect(audio.length).toBeGreaterThan(20_000);
+  });
+
   test("gives a whole WAV with its true lengths", async () => {
     const response = await post(`${VOICE}?output_format=wav_16000`, { text: TEXT });
     const wav = Buffer.from(await response.arrayBuffer());
@@ -97,6 +134,18 @@ describe("with timestamps", () => {
     expect(Buffer.from(whole.audio_base64, "base64").equals(pcm)).toBe(true);
     expectTimes(whole.alignment, pcm.length / 48_000);
     expect(whole.normalized_alignment).toEqual(whole.alignment);
+  });
+
+  test.each(["with-timestamps", "stream/with-timestamps"])("%s goes with MP3", async (form) => {
+    const response = await post(`${VOICE}/${form}?output_format=mp3_44100_64`, { text: TEXT });
+    const parts = (await response.text())
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Timed);
+    const { pcm } = await renderSpeech({ text: TEXT, voice: VOICE });
+    const bytes = parts.reduce((sum, it) => sum + Buffer.from(it.audio_base64, "base64").length, 0);
+    expect(Math.abs((bytes * 8) / 64 - pcm.length / 48)).toBeLessThan(150);
+    expect(parts.flatMap((it) => it.alignment?.characters ?? []).join("")).toBe(TEXT);
   });
 
   test("a stream is lines, each of them ended, whose audio and characters join to the whole", async () => {

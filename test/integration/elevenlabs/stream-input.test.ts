@@ -44,6 +44,22 @@ describe("stream-input", () => {
     expect(client.messages[0]).toMatchObject({ isFinal: null });
   });
 
+  test("speaks µ-law for telephones, the provider's own samples", async () => {
+    const client = await JsonSocketClient.open(
+      system.url,
+      `/v1/text-to-speech/${VOICE}/stream-input?model_id=eleven_flash_v2_5&output_format=ulaw_8000`,
+    );
+    const messages = [{ text: " " }, { text: "Hello World. " }, { text: "" }];
+    client.send(...messages);
+    await expect.poll(() => client.closed?.code).toBe(1000);
+    const { pcm } = await renderMessages(messages, {
+      voice: VOICE,
+      model_id: "eleven_flash_v2_5",
+      output_format: "ulaw_8000",
+    });
+    expect(client.audio().equals(pcm)).toBe(true);
+  });
+
   test("speaks what was flushed while the text is still open", async () => {
     const client = await open();
     client.send({ text: " " }, { text: "One sentence. ", flush: true });

@@ -80,14 +80,14 @@ export class GatheredSink implements Sink {
 
   sendFrame(frame: Frame): void {
     if (this.#state !== "gathering") return;
-    const { maxBytes, format } = this.#options;
     const { pcm } = frame;
     if (frame.splice) this.#keep(frame.firstSample * BYTES_PER_SAMPLE);
-    this.#bytes += pcm.byteLength;
-    if (this.#bytes > maxBytes) {
-      const message = `The speech is longer than the ${maxBytes} bytes that ${wholeAnswer(format)} may carry: ${this.#instead}.`;
-      this.fail(new GatewayError("protocol.not_acceptable", message, { facts: { limit: maxBytes } }));
-    } else if (this.#take(pcm.byteLength)) this.#parts.push(pcm);
+    this.#add(pcm);
+  }
+
+  /** For speech that has been encoded on the way here. */
+  sendEncoded(piece: Uint8Array): void {
+    if (this.#state === "gathering") this.#add(piece);
   }
 
   tell(event: SpeechEvent): void {
@@ -111,6 +111,15 @@ export class GatheredSink implements Sink {
 
   get #instead(): string {
     return this.#options.form?.instead ?? insteadOfWhole(this.#options.format);
+  }
+
+  #add(audio: Uint8Array): void {
+    const { maxBytes, format } = this.#options;
+    this.#bytes += audio.byteLength;
+    if (this.#bytes > maxBytes) {
+      const message = `The speech is longer than the ${maxBytes} bytes that ${wholeAnswer(format)} may carry: ${this.#instead}.`;
+      this.fail(new GatewayError("protocol.not_acceptable", message, { facts: { limit: maxBytes } }));
+    } else if (this.#take(audio.byteLength)) this.#parts.push(audio);
   }
 
   /** @returns whether there was room; else the answer has failed */

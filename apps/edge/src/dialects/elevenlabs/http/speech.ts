@@ -7,6 +7,7 @@ import type { HttpExchange } from "../../../http/exchange.ts";
 import {
   type AnswerCalls,
   type AnswerSink,
+  encodedAnswer,
   type SpeechRequestServices,
   speakOnce,
   takeSpeechRequest,
@@ -14,7 +15,13 @@ import {
 import { type GatheredForm, GatheredSink } from "../../synthesize/gathered-sink.ts";
 import { type ResponseFormat, ResponseSink } from "../../synthesize/response-sink.ts";
 import { ESTIMATE_SLACK, estimateSpeechBytes } from "../../synthesize/speech-estimate.ts";
-import { DEFAULT_FORMAT, type OutputFormat, parseOutputFormat } from "../wire/output-format.ts";
+import {
+  DEFAULT_FORMAT,
+  isOnlySamples,
+  parseOutputFormat,
+  type SpokenFormat,
+  toContentType,
+} from "../wire/output-format.ts";
 import {
   checked,
   type ElevenLabsBody,
@@ -35,7 +42,7 @@ export type SpeechForm = "" | "stream" | "with-timestamps" | "stream/with-timest
 interface Request {
   readonly exchange: HttpExchange;
   readonly form: SpeechForm;
-  readonly format: OutputFormat;
+  readonly spoken: SpokenFormat;
   readonly body: ElevenLabsBody;
 }
 
@@ -57,14 +64,14 @@ export const speakAsElevenLabs = (
       const place = form === "" ? "whole" : "stream";
       return {
         voice: parseVoiceId(exchange.path.split("/")[VOICE_SEGMENT] ?? ""),
-        format: parseOutputFormat(query.output_format, place),
+        spoken: parseOutputFormat(query.output_format, place, services.settings.defaults.sampleRateHz),
       };
     },
-    (bytes, { voice, format }) => {
+    (bytes, { voice, spoken }) => {
       const body = parseSpeechBody(bytes);
       const requested = toRequestedOptions(voice, body);
-      const { sampleRateHz } = format;
-      const request = { exchange, form, format, body };
+      const { fromHz: sampleRateHz } = spoken;
+      const request = { exchange, form, spoken, body };
       if (isGathered(request)) assertFits(request, services);
       const openSink = (calls: AnswerCalls) => openAnswer(request, services, calls);
       speakOnce(
@@ -76,8 +83,8 @@ export const speakAsElevenLabs = (
   );
 
 /** It is answered once it is complete: its lengths, or its object, are not known before. */
-const isGathered = ({ form, format }: Pick<Request, "form" | "format">): boolean =>
-  form === "with-timestamps" || format.codec === "wav";
+const isGathered = ({ form, spoken }: Pick<Request, "form" | "spoken">): boolean =>
+  form === "with-timestamps" || (spoken.format.codec === "wav" && isOnlySamples(spoken));
 
 const INSTEAD: Readonly<Record<"timed" | "file", string>> = {
   timed: "ask for /stream/with-timestamps",
@@ -85,9 +92,9 @@ const INSTEAD: Readonly<Record<"timed" | "file", string>> = {
 };
 
 /** Before anything is asked of the provider. @throws GatewayError `capacity.text_too_long` */
-function assertFits({ form, format, body }: Request, { settings }: SpeechRequestServices): void {
+function assertFits({ form, spoken, body }: Request, { settings }: SpeechRequestServices): void {
   const { maxJsonAudioBytes: limit } = settings;
-  const bytes = estimateSpeechBytes(body.text, format.sampleRateHz, body.voice_settings?.speed ?? undefined);
+  const bytes = estimateSpeechBytes(body.text, spoken.fromHz, body.voice_settings?.speed ?? undefined);
   if (bytes <= limit) return;
   const instead = INSTEAD[form === "with-timestamps" ? "timed" : "file"];
   throw new GatewayError(
@@ -98,24 +105,32 @@ function assertFits({ form, format, body }: Request, { settings }: SpeechRequest
 }
 
 function openAnswer(request: Request, services: SpeechRequestServices, calls: AnswerCalls): AnswerSink {
-  const { exchange, format } = request;
+  const { exchange, spoken } = request;
+  const sink = isGathered(request)
+    ? openGathered(request, services, calls)
+    : openStreamed(request, services, calls);
+  return isOnlySamples(spoken) ? sink : encodedAnswer({ sink, ...spoken }, exchange, services, calls);
+}
+
+function openGathered(request: Request, services: SpeechRequestServices, calls: AnswerCalls): GatheredSink {
   const { settings, budget, observer } = services;
-  const headers = (cache: CacheUse) => toHeaders(request, services, cache);
-  if (isGathered(request)) {
-    return new GatheredSink({
-      exchange,
-      format: "json",
-      sampleRateHz: format.sampleRateHz,
-      form: toGatheredForm(request, headers),
-      maxBytes: settings.maxJsonAudioBytes * ESTIMATE_SLACK,
-      onDone: calls.onDone,
-      budget: budget.jsonAnswers,
-      onRefused: () => observer.budgetReached("json-answers", "refused"),
-    });
-  }
+  return new GatheredSink({
+    exchange: request.exchange,
+    format: "json",
+    sampleRateHz: request.spoken.fromHz,
+    form: toGatheredForm(request, (cache) => toHeaders(request, services, cache)),
+    maxBytes: settings.maxJsonAudioBytes * ESTIMATE_SLACK,
+    onDone: calls.onDone,
+    budget: budget.jsonAnswers,
+    onRefused: () => observer.budgetReached("json-answers", "refused"),
+  });
+}
+
+function openStreamed(request: Request, services: SpeechRequestServices, calls: AnswerCalls): ResponseSink {
+  const { budget, observer } = services;
   return new ResponseSink({
-    exchange,
-    format: toStreamedForm(request, () => headers(calls.cacheUse())),
+    exchange: request.exchange,
+    format: toStreamedForm(request, () => toHeaders(request, services, calls.cacheUse())),
     ...calls,
     unread: budget.unreadResponses,
     onUnread: () => observer.budgetReached("unread-responses", "closed"),
@@ -135,13 +150,13 @@ function toStreamedForm({ form }: Request, headers: ResponseFormat["headers"]): 
 }
 
 function toGatheredForm(
-  { form, format }: Request,
+  { form, spoken }: Request,
   headers: (cache: CacheUse) => Readonly<Record<string, string>>,
 ): GatheredForm {
   const common = { headers: ({ cache = "off" }: { readonly cache?: CacheUse }) => headers(cache) };
   if (form !== "with-timestamps") {
     const envelope = (pcmBytes: number) => {
-      const before = wavHeader(format.sampleRateHz, pcmBytes);
+      const before = wavHeader(spoken.fromHz, pcmBytes);
       return { before, encode: (pcm: Buffer) => pcm, after: "" };
     };
     return { ...common, take: () => 0, envelope, instead: INSTEAD.file };
@@ -159,7 +174,7 @@ function toGatheredForm(
 const creditsPerCharacter = (model: string): number => (/flash|turbo/.test(model) ? 0.5 : 1);
 
 function toHeaders(
-  { exchange, form, format, body }: Request,
+  { exchange, form, spoken, body }: Request,
   { registry, settings }: SpeechRequestServices,
   cache: CacheUse,
 ): Readonly<Record<string, string>> {
@@ -168,7 +183,7 @@ function toHeaders(
   const isPaid = cache === "miss" || cache === "off";
   const cost = isPaid ? Math.ceil(body.text.length * creditsPerCharacter(model)) : 0;
   return {
-    "content-type": form.endsWith("with-timestamps") ? "application/json" : format.contentType,
+    "content-type": form.endsWith("with-timestamps") ? "application/json" : toContentType(spoken.format),
     "cache-control": "no-store",
     "request-id": exchange.requestId,
     "x-trace-id": exchange.requestId,

@@ -69,7 +69,7 @@ export class ElevenLabsConnection implements SocketHandler {
     });
     try {
       this.#conversation = open({
-        query: parseSocketQuery(path, query),
+        query: parseSocketQuery(path, query, services.settings.defaults.sampleRateHz),
         requestId,
         caller,
         socket: this.#socket,

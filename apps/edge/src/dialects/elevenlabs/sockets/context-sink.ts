@@ -1,9 +1,9 @@
 import type { Alignment } from "@tts-labs/core/audio/alignment";
-import { BYTES_PER_SAMPLE, samplesToMs } from "@tts-labs/protocol/audio/pcm";
+import { samplesToMs } from "@tts-labs/protocol/audio/pcm";
 import type { GatewayError } from "@tts-labs/protocol/errors";
-import type { Frame } from "../../../delivery/frame.ts";
-import type { Sink } from "../../../delivery/sink.ts";
+import type { EncodedSink } from "../../../delivery/encoders/encoding-sink.ts";
 import type { SpeechEvent } from "../../../delivery/speech-event.ts";
+import type { DeliveryTally } from "../../../delivery/tally.ts";
 import { toBase64 } from "../wire/base64.ts";
 import { ToldAlignment } from "../wire/told-alignment.ts";
 import type { JsonSocket } from "./json-socket.ts";
@@ -12,17 +12,18 @@ export interface ContextSinkOptions {
   readonly socket: JsonSocket;
   /** Absent on the socket that has but one. */
   readonly contextId: string | undefined;
-  readonly sampleRateHz: number;
+  /** Of the frames, before they were encoded. */
+  readonly fromHz: number;
   readonly alignmentBase: "context" | "segment";
   /** It has ended: with all of its audio, or with an error. Called once. */
   readonly onEnded: (error: GatewayError | undefined) => void;
 }
 
 /**
- * One context's speech as ElevenLabs' messages. The frames of one batch are one message, with the characters that came
- * with them. What was sent can't be taken back: after a splice the new audio is joined on where the old one ends.
+ * One context's speech as ElevenLabs' messages. The audio of one batch is one message, with the characters that came
+ * with it.
  */
-export class ContextSink implements Sink {
+export class ContextSink implements EncodedSink {
   readonly #options: ContextSinkOptions;
   readonly #told = new ToldAlignment();
   #parts: Uint8Array[] = [];
@@ -45,10 +46,9 @@ export class ContextSink implements Sink {
     });
   }
 
-  sendFrame(frame: Frame): void {
-    const written = Math.max(0, this.#nextSample - frame.firstSample);
-    this.#nextSample += Math.max(0, frame.samples - written);
-    this.#parts.push(frame.pcm.subarray(written * BYTES_PER_SAMPLE));
+  sendEncoded(piece: Uint8Array, _of: DeliveryTally, upToSample: number): void {
+    this.#nextSample = upToSample;
+    this.#parts.push(piece);
   }
 
   tell(event: SpeechEvent): void {
@@ -61,10 +61,10 @@ export class ContextSink implements Sink {
 
   #sendParts(): void {
     if (this.#parts.length === 0) return;
-    const { socket, contextId, sampleRateHz, alignmentBase } = this.#options;
+    const { socket, contextId, fromHz, alignmentBase } = this.#options;
     const audio = Buffer.concat(this.#parts);
     this.#parts = [];
-    const baseMs = alignmentBase === "context" ? 0 : samplesToMs(this.#firstSample, sampleRateHz);
+    const baseMs = alignmentBase === "context" ? 0 : samplesToMs(this.#firstSample, fromHz);
     this.#firstSample = this.#nextSample;
     if (audio.byteLength === 0) return;
     const taken = this.#told.take();

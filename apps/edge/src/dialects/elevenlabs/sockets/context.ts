@@ -3,6 +3,7 @@ import { GatewayError } from "@tts-labs/protocol/errors";
 import type { RequestedOptions } from "@tts-labs/protocol/speech-options";
 import { type Caller, scopedId } from "../../../access/caller.ts";
 import type { Intake } from "../../../budget/intake.ts";
+import { EncodingSink } from "../../../delivery/encoders/encoding-sink.ts";
 import { Outbound } from "../../../delivery/outbound.ts";
 import type { Session } from "../../../session/session.ts";
 import type { SpeechRequestServices } from "../../one-utterance.ts";
@@ -23,7 +24,7 @@ export interface ContextOptions {
   readonly alignmentBase: "context" | "segment";
   readonly opening: SocketMessage;
   readonly socket: JsonSocket;
-  readonly services: Pick<SpeechRequestServices, "registry" | "settings" | "observer">;
+  readonly services: Pick<SpeechRequestServices, "registry" | "settings" | "observer" | "encoders">;
   readonly intake: Pick<Intake, "opened">;
   /** Its final message, or its error, has been sent, or will be told by the caller. Called once. */
   readonly onOver: (error: GatewayError | undefined) => void;
@@ -42,6 +43,7 @@ export interface ContextOptions {
 export class SpeechContext {
   readonly #options: ContextOptions;
   readonly #requested: RequestedOptions;
+  readonly #encoding: EncodingSink;
   readonly #outbound: Outbound;
   readonly #session: Session;
   #state: "open" | "ending" | "over" = "open";
@@ -55,23 +57,30 @@ export class SpeechContext {
   constructor(options: ContextOptions) {
     this.#options = options;
     const { contextId, query, alignmentBase, opening, socket, services } = options;
-    const { registry, settings, observer } = services;
-    const { sampleRateHz } = query.format;
+    const { registry, settings, observer, encoders } = services;
     const { voice_settings, chunk_length_schedule } = opening.options;
     this.#requested = {
       ...query.requested,
       ...(voice_settings === undefined ? {} : { voice_settings }),
       ...(chunk_length_schedule === undefined ? {} : { chunk_length_schedule }),
     };
-    const sink = new ContextSink({
-      socket,
-      contextId,
-      sampleRateHz,
-      alignmentBase,
-      onEnded: (error) => this.#end(error),
+    const { format, fromHz } = query.spoken;
+    this.#encoding = new EncodingSink({
+      sink: new ContextSink({
+        socket,
+        contextId,
+        fromHz,
+        alignmentBase,
+        onEnded: (error) => this.#end(error),
+      }),
+      format,
+      fromHz,
+      encoders,
+      onWritable: () => this.#outbound.resume(),
+      onFailed: (error) => this.#end(error),
     });
     this.#outbound = new Outbound({
-      sink,
+      sink: this.#encoding,
       observer,
       maxFrames: settings.outboundFrames,
       overflow: "wait",
@@ -86,7 +95,7 @@ export class SpeechContext {
       outbound: this.#outbound,
       sentenceCache: false,
       frameSize: { samples: settings.frameSamples },
-      sampleRateHz,
+      sampleRateHz: fromHz,
       disconnect: (reason) => options.onDisconnect(reason),
     });
     this.#restartIdle();
@@ -136,6 +145,7 @@ export class SpeechContext {
   cancel(): void {
     if (this.#state === "over") return;
     if (this.#session.unfinished > 0) this.#session.cancel(undefined);
+    this.#encoding.close();
     this.#finish();
   }
 
@@ -148,6 +158,7 @@ export class SpeechContext {
   drop(): void {
     this.#state = "over";
     clearTimeout(this.#idle);
+    this.#encoding.close();
     this.#session.close(new GatewayError("cancelled.client_gone"));
   }
 

@@ -2,7 +2,7 @@ import { parseQuery } from "@tts-labs/protocol/query";
 import type { RequestedOptions } from "@tts-labs/protocol/speech-options";
 import { speechOptionsShape } from "@tts-labs/protocol/speech-options";
 import { z } from "zod";
-import { DEFAULT_FORMAT, type OutputFormat, parseOutputFormat } from "../wire/output-format.ts";
+import { DEFAULT_FORMAT, parseOutputFormat, type SpokenFormat } from "../wire/output-format.ts";
 import { checked, parseVoiceId, toRequestedOptions } from "../wire/speech-body.ts";
 
 /** Seconds; both as ElevenLabs has them. */
@@ -40,7 +40,7 @@ export const socketQuerySchema = z.object({
 /** What is fixed when a socket is opened, by its path and query. */
 export interface SocketQuery {
   readonly requested: RequestedOptions;
-  readonly format: OutputFormat;
+  readonly spoken: SpokenFormat;
   readonly autoMode: boolean;
   readonly inactivityS: number;
   readonly alignmentBase: "context" | "segment" | undefined;
@@ -49,13 +49,13 @@ export interface SocketQuery {
 /** Place of the voice in the path, `/v1/text-to-speech/{voice_id}/…`. */
 const VOICE_SEGMENT = 3;
 
-/** @throws GatewayError `protocol.*`, `provider.voice_not_found` */
-export function parseSocketQuery(path: string, given: string): SocketQuery {
+/** @param ownHz rate of the edge's own speech @throws GatewayError `protocol.*`, `provider.voice_not_found` */
+export function parseSocketQuery(path: string, given: string, ownHz: number): SocketQuery {
   const query = checked(socketQuerySchema, parseQuery(given), "query");
   const voice = parseVoiceId(path.split("/")[VOICE_SEGMENT] ?? "");
   const { auto_mode: autoMode, alignment_base: alignmentBase, ...body } = query;
   const inactivityS = Math.min(MAX_INACTIVITY_S, Math.max(1, query.inactivity_timeout));
   const requested = { ...toRequestedOptions(voice, body), auto_mode: autoMode };
-  const format = parseOutputFormat(query.output_format, "socket");
-  return { requested, format, autoMode, inactivityS, alignmentBase };
+  const spoken = parseOutputFormat(query.output_format, "socket", ownHz);
+  return { requested, spoken, autoMode, inactivityS, alignmentBase };
 }

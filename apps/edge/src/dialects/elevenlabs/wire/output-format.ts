@@ -1,39 +1,54 @@
 import { GatewayError } from "@tts-labs/protocol/errors";
+import {
+  findOutputFormat,
+  isPlain,
+  OUTPUT_FORMATS,
+  type OutputFormat,
+} from "../../../delivery/encoders/output-format.ts";
 
-/** What a client may ask for in `output_format` (docs/elevenlabs.md 4.1). */
-export interface OutputFormat {
-  readonly name: string;
-  readonly codec: "pcm" | "wav" | "ulaw" | "alaw";
-  readonly sampleRateHz: number;
-  readonly contentType: string;
-}
-
-/** `whole`: the answer is a file; only there WAV has its lengths. */
+/** `whole`: the answer is a file; only there WAV is a format. */
 export type FormatPlace = "whole" | "stream" | "socket";
 
-const PCM_RATES_HZ = [8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000];
-
-const FORMATS: ReadonlyMap<string, OutputFormat> = new Map(
-  [
-    ...PCM_RATES_HZ.map((sampleRateHz): OutputFormat => {
-      return { name: `pcm_${sampleRateHz}`, codec: "pcm", sampleRateHz, contentType: "audio/pcm" };
-    }),
-    ...PCM_RATES_HZ.map((sampleRateHz): OutputFormat => {
-      return { name: `wav_${sampleRateHz}`, codec: "wav", sampleRateHz, contentType: "audio/wav" };
-    }),
-    { name: "ulaw_8000", codec: "ulaw", sampleRateHz: 8_000, contentType: "audio/basic" } as const,
-    { name: "alaw_8000", codec: "alaw", sampleRateHz: 8_000, contentType: "audio/x-alaw-basic" } as const,
-  ].map((format) => [format.name, format]),
-);
+/** A format that was asked for, and the samples it is made of. */
+export interface SpokenFormat {
+  readonly format: OutputFormat;
+  /** Asked of the provider. */
+  readonly fromHz: number;
+}
 
 /** Of a request that names none. */
 export const DEFAULT_FORMAT = "mp3_44100_128";
 
-/** @throws GatewayError `protocol.not_acceptable` with the formats that there are */
-export function parseOutputFormat(name: string, place: FormatPlace): OutputFormat {
-  const format = FORMATS.get(name);
-  if (format !== undefined && (format.codec !== "wav" || place === "whole")) return format;
-  const names = [...FORMATS.values()].filter(({ codec }) => codec !== "wav" || place === "whole");
-  const message = `Output format '${name.slice(0, 40)}' is not valid. Valid formats are: ${names.map((it) => it.name).join(", ")}.`;
+/** The documentation prints the default of the sockets so. */
+const SHORT_DEFAULT = "mp3_44100";
+/** Rates that the provider's sockets speak at by themselves (docs/elevenlabs.md 4.1). */
+const PROVIDER_RATES_HZ: ReadonlySet<number> = new Set([8_000, 16_000, 22_050, 24_000, 44_100]);
+const TELEPHONE_RATE_HZ = 8_000;
+
+/**
+ * What is only samples comes from the provider at that very rate, so that nothing of it is changed on the way; the rest
+ * is encoded from samples at `ownHz`.
+ * @throws GatewayError `protocol.not_acceptable` with the formats that there are
+ */
+export function parseOutputFormat(name: string, place: FormatPlace, ownHz: number): SpokenFormat {
+  const full = name === SHORT_DEFAULT ? DEFAULT_FORMAT : name;
+  const isFor = (it: string) => place === "whole" || !it.startsWith("wav_");
+  const format = OUTPUT_FORMATS.includes(full) && isFor(full) ? findOutputFormat(full, ownHz) : undefined;
+  if (format !== undefined) return { format, fromHz: toProviderRate(format, ownHz) };
+  const names = OUTPUT_FORMATS.filter(isFor).join(", ");
+  const message = `Output format '${name.slice(0, 40)}' is not valid. Valid formats are: ${names}.`;
   throw new GatewayError("protocol.not_acceptable", message, { facts: { field: "output_format" } });
 }
+
+function toProviderRate({ codec, sampleRateHz }: OutputFormat, ownHz: number): number {
+  if (codec === "mulaw" || codec === "alaw") return TELEPHONE_RATE_HZ;
+  const isSamples = codec === "pcm" || codec === "wav";
+  return isSamples && PROVIDER_RATES_HZ.has(sampleRateHz) ? sampleRateHz : ownHz;
+}
+
+/** It needs no encoder. */
+export const isOnlySamples = ({ format, fromHz }: SpokenFormat): boolean => isPlain(format, fromHz);
+
+/** As ElevenLabs names it. */
+export const toContentType = ({ codec, contentType }: OutputFormat): string =>
+  codec === "opus" ? "audio/opus" : contentType;
