@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -54,5 +54,20 @@ export class ForeignClient {
       maxBuffer: MAX_OUTPUT_BYTES,
     });
     return JSON.parse(stdout.trim().split("\n").at(-1) ?? "null") as T;
+  }
+
+  /** Runs a program beside the client, as its users write one. @returns the files that it has written */
+  async run(code: string, files: readonly string[]): Promise<Readonly<Record<string, Buffer>>> {
+    const folder = await mkdtemp(join(this.#folder, "example-"));
+    try {
+      await writeFile(join(folder, "example.mjs"), code);
+      await run(process.execPath, ["example.mjs"], { cwd: folder, timeout: DRIVE_LIMIT_MS });
+      const contents = await Promise.all(
+        files.map(async (file) => [file, await readFile(join(folder, file))] as const),
+      );
+      return Object.fromEntries(contents);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   }
 }

@@ -31,8 +31,14 @@ export async function decodeAudio(bytes: Uint8Array, format: OutputFormat): Prom
     }
     case "opus":
       return decodeWith(new OggOpusDecoder(), (it) => it.decodeFile(bytes));
-    case "flac":
-      return decodeWith(new FLACDecoder(), (it) => it.decodeFile(bytes));
+    case "flac": {
+      const decoded = await decodeWith(new FLACDecoder(), (it) => it.decodeFile(bytes));
+      // This decoder takes 32,767 for full scale, the others 32,768.
+      return {
+        sampleRateHz: decoded.sampleRateHz,
+        samples: decoded.samples.map((it) => (it * 32_767) / 32_768),
+      };
+    }
     default:
       throw new Error(`nothing here decodes ${format.codec}`);
   }

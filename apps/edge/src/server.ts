@@ -7,12 +7,15 @@ import type { Access } from "./access/access.ts";
 import { scopedId } from "./access/caller.ts";
 import type { RequestGate } from "./budget/request-gate.ts";
 import { routeElevenLabs, socketsOfElevenLabs } from "./dialects/elevenlabs/routes.ts";
+import { routeModels } from "./dialects/models-route.ts";
 import { NativeConnection } from "./dialects/native/native.ts";
 import type { NativeConnectionOptions } from "./dialects/native/native-options.ts";
 import { parseNativeQuery } from "./dialects/native/query.ts";
 import { SocketSink } from "./dialects/native/socket-sink.ts";
 import type { SpeechRequestServices } from "./dialects/one-utterance.ts";
+import { routeOpenAi } from "./dialects/openai/routes.ts";
 import { synthesize } from "./dialects/synthesize/synthesize.ts";
+import { VoiceNames } from "./dialects/voice-names.ts";
 import { type Listener, listenOn } from "./http/listen.ts";
 import { addProbes, clientRoutes, type OpsServices, runOps } from "./http/ops-routes.ts";
 import type { PageRoutes } from "./http/page-routes.ts";
@@ -66,6 +69,11 @@ export async function listen(options: ServerOptions): Promise<Listener> {
   };
   socketsOfElevenLabs(sockets, elevenLabs);
   routeElevenLabs(routes, elevenLabs);
+  routeOpenAi(routes, {
+    ...options.speech,
+    voices: new VoiceNames(options.ops.voices, options.speech.logger),
+  });
+  routeModels(routes, elevenLabs, options.speech.settings.defaults.model);
   for (const [path, handler] of Object.entries(clientRoutes)) {
     routes.add(path, { GET: (exchange) => runOps(handler, exchange, options.ops) });
   }

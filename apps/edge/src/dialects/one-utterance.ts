@@ -46,7 +46,7 @@ export interface SpeechRequestServices {
 export async function takeSpeechRequest<Judged>(
   exchange: HttpExchange,
   services: Pick<SpeechRequestServices, "budget" | "observer" | "logger">,
-  judge: () => Judged,
+  judge: () => Judged | Promise<Judged>,
   speak: (body: Uint8Array, judged: Judged) => void,
 ): Promise<void> {
   const { budget, observer, logger } = services;
@@ -55,7 +55,7 @@ export async function takeSpeechRequest<Judged>(
     // The body first, also of a request that will be refused: what came after an answer could not be bounded.
     const body = await exchange.readBody(MAX_CLIENT_MESSAGE_BYTES, budget.requestBodies);
     await exchange.authenticated;
-    const judged = judge();
+    const judged = await judge();
     await budget.givenUp.mayBegin(exchange);
     if (!exchange.isOpen) return;
     await budget.unsettled.mayBegin();

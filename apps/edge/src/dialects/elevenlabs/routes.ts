@@ -1,5 +1,6 @@
 import { MAX_CLIENT_MESSAGE_BYTES } from "@tts-labs/protocol/limits";
 import { ClientSocket } from "../../http/client-socket.ts";
+import type { HttpExchange } from "../../http/exchange.ts";
 import type { Routes } from "../../http/routes.ts";
 import type { SocketRoute, Sockets } from "../../http/sockets.ts";
 import { type AccountServices, accountRoutes, listModels, runAccount } from "./http/account.ts";
@@ -29,12 +30,11 @@ export function routeElevenLabs(routes: Routes, { speech, account }: ElevenLabsS
   for (const [path, answer] of Object.entries(accountRoutes)) {
     routes.add(path, { GET: (exchange) => runAccount(answer, exchange, account) }, elevenLabsErrors);
   }
-  routes.add(
-    "/v1/models",
-    { GET: (exchange) => runAccount(listModels, exchange, account) },
-    elevenLabsErrors,
-  );
 }
+
+/** `GET /v1/models`, whose path is OpenAI's, too. */
+export const listElevenLabsModels = (exchange: HttpExchange, { account }: ElevenLabsServices): void =>
+  runAccount(listModels, exchange, account);
 
 /** Longer messages are told so; beyond this uWebSockets.js cuts the connection. */
 const MAX_PAYLOAD_BYTES = 4 * MAX_CLIENT_MESSAGE_BYTES;

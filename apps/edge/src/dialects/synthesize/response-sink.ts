@@ -22,6 +22,8 @@ export interface ResponseFormat {
   readonly encode?: (audio: Buffer, firstSample: number) => Uint8Array;
   /** Bytes behind the last sample. */
   readonly finish?: () => Uint8Array;
+  /** What tells of a fault in the middle, where the form has a way to; absent: the connection is cut. */
+  readonly fail?: (error: GatewayError) => Uint8Array;
 }
 
 const NOTHING: Uint8Array = new Uint8Array(0);
@@ -154,7 +156,9 @@ export class ResponseSink implements Sink, EncodedSink {
 
   fail(error: GatewayError): void {
     if (!this.#exchange.isOpen) return;
-    if (this.#hasBegun) this.#exchange.abort();
+    const told = this.#hasBegun && this.#accepts ? this.#format.fail?.(error) : undefined;
+    if (told !== undefined) this.#endWith(told);
+    else if (this.#hasBegun) this.#exchange.abort();
     else this.#exchange.answerError(error);
     this.#taken();
     this.#onDone();
@@ -176,6 +180,11 @@ export class ResponseSink implements Sink, EncodedSink {
     this.#exchange.markAnswered();
     this.#exchange.response.cork(() => this.#exchange.response.end());
     this.#onDone();
+  }
+
+  #endWith(bytes: Uint8Array): void {
+    this.#exchange.markAnswered();
+    this.#exchange.response.cork(() => this.#exchange.response.end(bytes));
   }
 
   #taken(): void {

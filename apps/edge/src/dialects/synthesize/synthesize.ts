@@ -9,6 +9,7 @@ import { z } from "zod";
 import { isPlain, type OutputFormat, parseOutputFormat } from "../../delivery/encoders/output-format.ts";
 import type { HttpExchange } from "../../http/exchange.ts";
 import { type AcceptedFormat, type AudioFormat, parseAccept } from "../accept.ts";
+import { assertJsonBody } from "../json-body.ts";
 import {
   type AnswerCalls,
   type AnswerSink,
@@ -110,26 +111,11 @@ function assertFits(
 const BODY = { what: "The body", example: `{"text":"Hello."}` };
 
 /** @throws GatewayError `protocol.not_acceptable`, `protocol.unsupported_media_type` */
-function parseHeaders({ accept, contentType, contentEncoding }: HttpExchange): AcceptedFormat {
-  const format = parseAccept(accept);
-  if (!/^(identity)?$/i.test(contentEncoding)) {
-    throw unsupported(
-      `The body must not be compressed: content-encoding is ${shown(contentEncoding)}; send it plain.`,
-    );
-  }
-  const [type = "", charset] = contentType.split(/;\s*charset\s*=\s*/i, 2);
-  if (!/^application\/json\s*(;|$)/i.test(type)) {
-    throw unsupported(`The body must be application/json, not ${shown(contentType)}.`);
-  }
-  if (charset !== undefined && !/^"?utf-?8"?\s*(;|$)/i.test(charset)) {
-    throw unsupported(`The body must be in UTF-8, as JSON is; content-type says ${shown(contentType)}.`);
-  }
+function parseHeaders(exchange: HttpExchange): AcceptedFormat {
+  const format = parseAccept(exchange.accept);
+  assertJsonBody(exchange);
   return format;
 }
-
-const MAX_SHOWN_HEADER = 100;
-const shown = (header: string): string => `"${header.slice(0, MAX_SHOWN_HEADER)}"`;
-const unsupported = (message: string) => new GatewayError("protocol.unsupported_media_type", message);
 
 function openAnswer(
   exchange: HttpExchange,
