@@ -44,6 +44,15 @@ export const speechSchema = z
   })
   .describe("The whole speech.");
 
+export const tokenSchema = z
+  .object({
+    token: z.string().describe("Shown once; spent by its first use."),
+    purpose: z.enum(["stream", "listen", "synthesize"]),
+    origin: z.string().nullable(),
+    expires_in_s: z.int(),
+  })
+  .describe("A token for a page.");
+
 export const voicesSchema = z
   .strictObject({
     voices: z.array(

@@ -40,6 +40,7 @@ export const clientExamples: ClientExamples = {
       sample: 28_800,
     },
   ],
+  authenticate: [{ type: "authenticate", token: TOKEN }],
   played: [{ type: "played", utterance_id: UTTERANCE, samples: 19_200 }],
   ping: [{ type: "ping", t: 1_763_800_000_000 }],
 };

@@ -1,4 +1,5 @@
 import { synthesizeBodySchema } from "@tts-labs/edge/dialects/synthesize/synthesize";
+import { tokenBodySchema } from "@tts-labs/edge/http/mint-token";
 import { liveQuerySchema } from "@tts-labs/edge/http/ops-routes";
 import { MAX_CLIENT_MESSAGE_BYTES } from "@tts-labs/protocol/limits";
 import type { z } from "zod";
@@ -10,6 +11,7 @@ import {
   readinessSchema,
   scalingSchema,
   speechSchema,
+  tokenSchema,
   versionSchema,
   voicesSchema,
 } from "./http-answers.ts";
@@ -19,6 +21,8 @@ import { type JsonSchema, toJsonSchema } from "./json-schema.ts";
 const schemas = {
   SynthesizeRequest: synthesizeBodySchema,
   Speech: speechSchema,
+  TokenRequest: tokenBodySchema,
+  Token: tokenSchema,
   Voices: voicesSchema,
   Live: liveSchema,
   Scaling: scalingSchema,
@@ -43,6 +47,7 @@ export function openApiDocument(): object {
     ],
     paths: {
       "/api/v1/synthesize": { post: SYNTHESIZE },
+      "/api/v1/tokens": { post: TOKENS },
       "/api/v1/voices": {
         get: get("speech", "listVoices", "The voices that may be asked for.", { 200: answer("Voices") }),
       },
@@ -90,13 +95,40 @@ export function openApiDocument(): object {
         }),
       },
     },
+    // Asked for where ACCESS is keys. An edge that is open looks at none of them.
+    security: [{}, { bearer: [] }, { xApiKey: [] }, { xiApiKey: [] }, { token: [] }],
     components: {
+      securitySchemes: {
+        bearer: { type: "http", scheme: "bearer", description: "An API key." },
+        xApiKey: { type: "apiKey", in: "header", name: "x-api-key" },
+        xiApiKey: { type: "apiKey", in: "header", name: "xi-api-key" },
+        token: { type: "apiKey", in: "query", name: "token", description: "A token for one use." },
+      },
       schemas: Object.fromEntries(
         Object.entries(schemas).map(([name, schema]) => [name, toJsonSchema(schema, "draft-2020-12")]),
       ),
     },
   };
 }
+
+const TOKENS = {
+  tags: ["speech"],
+  operationId: "mintToken",
+  summary:
+    "A token for a page: good for one use, for seconds, and shown in the query as `token`. Needs a key.",
+  requestBody: {
+    required: true,
+    content: { "application/json": { schema: { $ref: "#/components/schemas/TokenRequest" } } },
+  },
+  get responses() {
+    return {
+      201: answer("Token"),
+      401: error("No key was shown, or none that is valid."),
+      409: error("The edge is open, and takes no tokens."),
+      default: error("Anything else that went wrong."),
+    };
+  },
+};
 
 const OPS_SERVERS = [
   {

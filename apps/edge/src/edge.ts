@@ -1,4 +1,3 @@
-import type { KeyStore } from "@tts-labs/core/access/key-store";
 import type { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import type { AudioCache, CacheObserver } from "@tts-labs/core/cache/audio-cache";
 import type { Flights } from "@tts-labs/core/cache/flights";
@@ -8,6 +7,7 @@ import type { Voice } from "@tts-labs/core/session/redis-voice-list";
 import type { SessionStore } from "@tts-labs/core/session/session-store";
 import type { StreamStore } from "@tts-labs/core/stream/stream";
 import type { GatewayError } from "@tts-labs/protocol/errors";
+import type { AccessStore } from "./access/open-access.ts";
 import type { BudgetLimits } from "./budget/edge-budget.ts";
 import type { PageRoutes } from "./http/page-routes.ts";
 import type { WantedRoutes } from "./services.ts";
@@ -45,7 +45,7 @@ export interface EdgeGround {
   readonly storageTrouble: () => Promise<GatewayError | undefined>;
   readonly page: PageRoutes;
   /** Where API keys are. Absent: everybody may use the edge. */
-  readonly apiKeys?: KeyStore;
+  readonly access?: AccessStore;
   /** Absent where nothing is to be cached. */
   readonly cache?: {
     readonly flights: Flights;

@@ -1,8 +1,8 @@
 import { dirname } from "node:path";
+import { BrowserTokens } from "@tts-labs/core/access/browser-tokens";
 import { KeyStore } from "@tts-labs/core/access/key-store";
 import { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import type { CacheObserver } from "@tts-labs/core/cache/audio-cache";
-import { toProviderIdentity } from "@tts-labs/core/cache/cache-key";
 import { openRedisAudioCache } from "@tts-labs/core/cache/redis-audio-cache";
 import { RedisFlights } from "@tts-labs/core/cache/redis-flights";
 import { newNodeId } from "@tts-labs/core/ids";
@@ -41,8 +41,7 @@ import { openPageRoutes } from "./http/page-routes.ts";
 import { openMetrics } from "./metrics.ts";
 import { listen } from "./server.ts";
 import { SessionRegistry } from "./session/registry.ts";
-import { toCompleteSpeech } from "./shared-speech/complete-speech.ts";
-import { SpeechCache } from "./shared-speech/speech-cache.ts";
+import { openSpeechCache } from "./shared-speech/open-speech-cache.ts";
 import { RedisWantedRoutes } from "./wanted-routes.ts";
 
 /** With the program's package.json. */
@@ -103,7 +102,7 @@ export async function startEdge(config: EdgeConfig, logger: Logger, seams: EdgeS
       voices: () => voices.get(),
       storageTrouble: () => storage.trouble(),
       page: await openPageRoutes(),
-      apiKeys: new KeyStore(redis, keys),
+      access: { keys: new KeyStore(redis, keys), tokens: new BrowserTokens(redis, keys) },
       ...(config.cache ? { cache: { audio: openCache, flights: new RedisFlights({ redis, keys }) } } : {}),
       ...ofGround,
     });
@@ -123,7 +122,7 @@ export async function openEdge(
   nodeId: string,
   ground: EdgeGround,
 ): Promise<Edge> {
-  const access = await openAccess(config, ground.apiKeys, logger);
+  const access = await openAccess(config, ground.access, logger);
   const lifecycle = new Lifecycle(logger);
   lifecycle.add("access", access, () => access.close());
   const build = readBuildInfo("edge", FOLDER, config.commit);
@@ -156,24 +155,8 @@ export async function openEdge(
     natural: config.natural,
     ...(config.language === undefined ? {} : { language: config.language }),
   };
-  const speechCache =
-    ground.cache &&
-    audioCache &&
-    new SpeechCache({
-      cache: audioCache,
-      flights: ground.cache.flights,
-      budget,
-      observer: observer.sharing,
-      streams: ground.streams,
-      nodeId,
-      background,
-      logger,
-      provider: toProviderIdentity(config.elevenLabsUrl),
-      streamTtlMs: config.streamTtlMs,
-      maxEntryBytes: config.cacheMaxEntryBytes,
-      replayBytes: config.resumeWindowMs > 0 ? config.replayBytes : 0,
-      keeps: ground.keeps ?? toCompleteSpeech,
-    });
+  const sharing = { cache: audioCache, budget, observer: observer.sharing, nodeId, background, logger };
+  const speechCache = openSpeechCache(config, ground, sharing);
   const caching = speechCache === undefined ? {} : { speechCache };
   const admission = new Admission({
     limits: config,

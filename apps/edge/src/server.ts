@@ -17,6 +17,7 @@ import { routeOpenAi } from "./dialects/openai/routes.ts";
 import { synthesize } from "./dialects/synthesize/synthesize.ts";
 import { VoiceNames } from "./dialects/voice-names.ts";
 import { type Listener, listenOn } from "./http/listen.ts";
+import { mintToken, TOKENS_PATH } from "./http/mint-token.ts";
 import { addProbes, clientRoutes, type OpsServices, runOps } from "./http/ops-routes.ts";
 import type { PageRoutes } from "./http/page-routes.ts";
 import { Routes } from "./http/routes.ts";
@@ -25,7 +26,7 @@ import { type SocketRoute, Sockets } from "./http/sockets.ts";
 /** Messages up to this are read, so that one too long can be told so; beyond it uWS cuts the connection. */
 const MAX_PAYLOAD_BYTES = 4 * MAX_CLIENT_MESSAGE_BYTES;
 
-type NativeOptions = Omit<NativeConnectionOptions, "query" | "requestId" | "caller" | "sink">;
+type NativeOptions = Omit<NativeConnectionOptions, "query" | "requestId" | "caller" | "origin" | "sink">;
 
 export interface ServerOptions {
   readonly host: string;
@@ -37,7 +38,7 @@ export interface ServerOptions {
   readonly socketIdleTimeoutS: number;
   readonly gate: RequestGate;
   readonly access: Access;
-  readonly native: NativeOptions;
+  readonly native: Omit<NativeOptions, "access">;
   /** For every dialect that speaks over HTTP. */
   readonly speech: SpeechRequestServices;
   readonly ops: OpsServices;
@@ -52,7 +53,7 @@ export async function listen(options: ServerOptions): Promise<Listener> {
   const app = App();
   const { host: boundTo, port, allowedHosts, allowedOrigins, gate, access } = options;
   const door = new Door({ boundTo, allowedHosts, allowedOrigins });
-  const routes = new Routes(app, { door, gate, access, purpose: "client" });
+  const routes = new Routes(app, { door, gate, access, role: "client" });
   const sockets = new Sockets({
     app,
     routes,
@@ -61,7 +62,9 @@ export async function listen(options: ServerOptions): Promise<Listener> {
     observer: options.native.observer,
     connections: gate.connections,
   });
-  sockets.add(nativeRoute(options.native));
+  sockets.add(nativeRoute({ ...options.native, access }));
+  const minting = { access, bodies: options.speech.budget.requestBodies };
+  routes.addForKeys(TOKENS_PATH, { POST: (exchange) => void mintToken(exchange, minting) });
   routes.add("/api/v1/synthesize", { POST: (exchange) => void synthesize(exchange, options.speech) });
   const elevenLabs = {
     speech: { ...options.speech, intake: options.native.intake },
@@ -87,9 +90,11 @@ export async function listen(options: ServerOptions): Promise<Listener> {
 const nativeRoute = (native: NativeOptions): SocketRoute => ({
   path: "/api/v1/stream",
   maxPayloadBytes: MAX_PAYLOAD_BYTES,
-  admit: ({ query: given, requestId, caller }, offered) => {
+  authenticatesLater: true,
+  admit: ({ query: given, requestId, knownCaller: caller, origin }, offered) => {
     const query = parseNativeQuery(given);
-    const sessionId = query.session_id === undefined ? undefined : scopedId(caller, query.session_id);
+    const isNamed = query.session_id !== undefined && caller !== undefined;
+    const sessionId = isNamed ? scopedId(caller, query.session_id ?? "") : undefined;
     native.registry.admit(query.resume === "true" ? "resumed" : "new", sessionId);
     return {
       protocol: chooseSubprotocol(offered),
@@ -98,7 +103,7 @@ const nativeRoute = (native: NativeOptions): SocketRoute => ({
         try {
           return {
             client: sink,
-            handler: new NativeConnection({ ...native, query, requestId, caller, sink }),
+            handler: new NativeConnection({ ...native, query, requestId, caller, origin, sink }),
           };
         } catch (error) {
           sink.refuse(toGatewayError(error));

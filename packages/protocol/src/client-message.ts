@@ -51,6 +51,15 @@ export const clientMessageSchemas = {
       "Go on where an earlier connection was cut. First message of a connection opened with `resume=true`, within 5 s. " +
         "The position is that of the utterance being received: all earlier ones are held, nothing of later ones; none: nothing is held.",
     ),
+  authenticate: z
+    .strictObject({
+      type: z.literal("authenticate"),
+      token: z.string().min(16).max(128).describe("As given by `POST /api/v1/tokens`; it is spent by this."),
+    })
+    .describe(
+      "First message of a connection that was opened without credentials to an edge that asks for them, within 5 s. " +
+        "`connected` answers it; with `resume=true`, `resume` follows it.",
+    ),
   played: z
     .strictObject({
       type: z.literal("played"),

@@ -165,6 +165,15 @@ export interface ClientMessages {
     /** First sample that is still missing. */
     sample?: number | undefined;
   };
+  /**
+   * First message of a connection that was opened without credentials to an edge that asks for them, within 5
+   * s. `connected` answers it; with `resume=true`, `resume` follows it.
+   */
+  readonly authenticate: {
+    type: "authenticate";
+    /** As given by `POST /api/v1/tokens`; it is spent by this. */
+    token: string;
+  };
   /** How far the player has come. */
   readonly played: {
     type: "played";

@@ -12,6 +12,7 @@ describe("docs/openapi.yaml", () => {
       [
         ...new Set([
           "/api/v1/synthesize",
+          "/api/v1/tokens",
           ...Object.keys(probeRoutes),
           ...Object.keys(clientRoutes),
           ...Object.keys(opsRoutes),

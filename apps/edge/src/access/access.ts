@@ -1,4 +1,5 @@
 import { isSameHash, parseApiKey } from "@tts-labs/core/access/api-key";
+import type { BrowserTokens, TokenClaims, TokenPurpose } from "@tts-labs/core/access/browser-tokens";
 import type { KeyStore, Role } from "@tts-labs/core/access/key-store";
 import type { Logger } from "@tts-labs/core/logger";
 import { GatewayError } from "@tts-labs/protocol/errors";
@@ -9,13 +10,20 @@ import { KnownCallers } from "./known-callers.ts";
 export interface AccessRoles {
   /** Absent where access is open. */
   readonly store?: Pick<KeyStore, "find" | "policy" | "epoch">;
+  /** Absent: no tokens are taken. */
+  readonly tokens?: Pick<BrowserTokens, "mint" | "spend">;
   readonly logger: Logger;
   /** How often changes of keys are looked for. */
   readonly lookEveryMs?: number;
 }
 
-/** What is asked for: speech, or what operators may see. */
-export type Purpose = Role;
+/** What is asked for. */
+export interface Purpose {
+  /** Speech, or what operators may see. */
+  readonly role: Role;
+  /** The tokens that are good for it; absent: none is, a key has to be shown. */
+  readonly token?: TokenPurpose;
+}
 
 /** A revoked key is refused, and its sessions are closed, within this and the time that Redis takes to answer. */
 const LOOK_EVERY_MS = 500;
@@ -63,18 +71,53 @@ export class Access {
   }
 
   /** @throws GatewayError `authentication.*`, `capacity.overloaded`, `storage.*` */
-  async authenticate(credentials: Credentials, purpose: Purpose = "client"): Promise<Caller> {
+  async authenticate(credentials: Credentials, purpose: Purpose): Promise<Caller> {
     if (this.isOpen) return OPEN_CALLER;
+    const { key, token, origin } = credentials;
+    if (key === "" && token !== "") return this.#spend(token, origin, purpose);
     const caller = await this.#identify(credentials);
-    assertPurpose(caller, purpose);
-    assertOrigin(caller, credentials.origin);
+    assertRole(caller, purpose.role);
+    assertOrigin(caller, origin);
     return caller;
+  }
+
+  /**
+   * Makes a token of the caller's, good for one use. @throws GatewayError `protocol.wrong_state` where access is open,
+   * `authentication.origin_refused`, `storage.*`
+   */
+  async mint(caller: Caller, wish: Pick<TokenClaims, "purpose" | "origin">, ttlMs: number): Promise<string> {
+    const { tokens } = this.#roles;
+    const { keyId, tenant } = caller;
+    if (tokens === undefined || keyId === undefined) {
+      throw new GatewayError("protocol.wrong_state", "This edge is open: no token is needed, nor taken.");
+    }
+    assertOrigin(caller, wish.origin ?? "");
+    return tokens.mint({ tenant, keyId, ...wish }, ttlMs);
   }
 
   /** May be called twice. */
   close(): void {
     clearInterval(this.#timer);
     this.#known.clear();
+  }
+
+  /** A token is spent by being shown, also where it is not good for what is asked. */
+  async #spend(token: string, origin: string, purpose: Purpose): Promise<Caller> {
+    const { store, tokens } = this.#roles;
+    const claims = await this.#bounded(async () => tokens?.spend(token));
+    if (claims === undefined || store === undefined) throw wrongToken();
+    const record = await store.find(claims.keyId);
+    if (record === undefined) throw wrongToken();
+    if (purpose.token !== claims.purpose || purpose.role !== "client") {
+      throw new GatewayError("authentication.forbidden", `The token is good for ${claims.purpose} only.`);
+    }
+    if (claims.origin !== undefined && claims.origin !== origin.toLowerCase()) {
+      throw new GatewayError("authentication.origin_refused", "The token is another page's.");
+    }
+    const { tenant, keyId } = claims;
+    const caller: Caller = { tenant, keyId, role: "client", policy: await store.policy(tenant) };
+    assertOrigin(caller, origin);
+    return caller;
   }
 
   async #identify({ key }: Credentials): Promise<Caller> {
@@ -87,14 +130,7 @@ export class Access {
   async #lookUp(id: string, hash: string): Promise<Caller> {
     const { store } = this.#roles;
     if (store === undefined) return OPEN_CALLER;
-    if (this.#lookups >= MAX_LOOKUPS) {
-      throw new GatewayError("capacity.overloaded", "Too many keys are being looked up at once.", {
-        facts: { limit: MAX_LOOKUPS },
-        retryAfterMs: 1_000,
-      });
-    }
-    this.#lookups++;
-    try {
+    return this.#bounded(async () => {
       const generation = this.#known.generation;
       const record = await store.find(id);
       const isRight = isSameHash(record?.hash ?? NO_HASH, hash);
@@ -103,6 +139,19 @@ export class Access {
       const caller = { tenant, keyId: id, role, policy: await store.policy(tenant) };
       this.#known.put(hash, caller, generation, expiresInMs);
       return caller;
+    });
+  }
+
+  async #bounded<T>(ask: () => Promise<T>): Promise<T> {
+    if (this.#lookups >= MAX_LOOKUPS) {
+      throw new GatewayError("capacity.overloaded", "Too many credentials are being looked up at once.", {
+        facts: { limit: MAX_LOOKUPS },
+        retryAfterMs: 1_000,
+      });
+    }
+    this.#lookups++;
+    try {
+      return await ask();
     } finally {
       this.#lookups--;
     }
@@ -141,10 +190,13 @@ const MISSING =
 const wrongKey = () =>
   new GatewayError("authentication.invalid", "The API key is not valid: it is wrong, revoked or expired.");
 
-function assertPurpose({ role }: Caller, purpose: Purpose): void {
-  if (role === purpose) return;
+const wrongToken = () =>
+  new GatewayError("authentication.invalid", "The token is not valid: it is wrong, spent or expired.");
+
+function assertRole({ role }: Caller, asked: Role): void {
+  if (role === asked) return;
   const message =
-    purpose === "client"
+    asked === "client"
       ? "The key is an operator's: speech needs a client's key."
       : "The key is a client's: this needs an operator's key.";
   throw new GatewayError("authentication.forbidden", message);

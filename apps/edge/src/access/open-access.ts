@@ -1,3 +1,4 @@
+import type { BrowserTokens } from "@tts-labs/core/access/browser-tokens";
 import type { KeyStore } from "@tts-labs/core/access/key-store";
 import { isLoopback } from "@tts-labs/core/http/door";
 import type { Logger } from "@tts-labs/core/logger";
@@ -9,6 +10,12 @@ export interface AccessSettings {
   readonly opsHost: string;
   readonly access: "auto" | "open" | "keys";
   readonly opsAccess: "auto" | "open" | "keys";
+}
+
+/** Where keys and tokens are. */
+export interface AccessStore {
+  readonly keys: KeyStore;
+  readonly tokens: BrowserTokens;
 }
 
 export interface OpenedAccess {
@@ -28,7 +35,7 @@ const MAKE_A_KEY = "make one with: npm run keys -- create --tenant NAME";
  */
 export async function openAccess(
   settings: AccessSettings,
-  store: KeyStore | undefined,
+  store: AccessStore | undefined,
   logger: Logger,
 ): Promise<OpenedAccess> {
   const { host, opsHost } = settings;
@@ -37,7 +44,7 @@ export async function openAccess(
   const opsAccess =
     settings.opsAccess === "auto" ? (isLoopback(opsHost) ? "open" : access) : settings.opsAccess;
   if (store === undefined) return { clients: open(logger), operators: open(logger), close: () => {} };
-  if (access === "keys" && !(await store.hasKeys())) {
+  if (access === "keys" && !(await store.keys.hasKeys())) {
     if (settings.access === "auto") {
       throw new GatewayError(
         "config.invalid",
@@ -49,8 +56,9 @@ export async function openAccess(
   if (access === "open" && !isLocal) {
     logger.warn({ access, host }, "everybody who reaches this edge may have speech made: ACCESS is open");
   }
-  const clients = access === "open" ? open(logger) : new Access({ store, logger });
-  const operators = opsAccess === "open" ? open(logger) : new Access({ store, logger });
+  const clients =
+    access === "open" ? open(logger) : new Access({ store: store.keys, tokens: store.tokens, logger });
+  const operators = opsAccess === "open" ? open(logger) : new Access({ store: store.keys, logger });
   return {
     clients,
     operators,

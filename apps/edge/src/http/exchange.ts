@@ -116,6 +116,16 @@ export class HttpExchange {
     return this.path.slice(0, MAX_SHOWN_PATH);
   }
 
+  /** Whether a key or a token was shown, good or bad. */
+  get hasCredentials(): boolean {
+    return this.credentials.key !== "" || this.credentials.token !== "";
+  }
+
+  /** As `caller`; `undefined` while it is not known. */
+  get knownCaller(): Caller | undefined {
+    return this.#caller;
+  }
+
   /**
    * The party that asks, once it is known. @throws GatewayError `authentication.missing` before, so that a handler that does not
    * await `authenticated` refuses rather than serves

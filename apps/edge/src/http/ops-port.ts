@@ -36,7 +36,7 @@ export function listenForOps(options: OpsPortOptions): Promise<Listener> {
   const { opsHost: host, opsPort: port, allowedHosts, ops, gate, access, rate = OPS_RATE } = options;
   const app = App();
   const door = new Door({ boundTo: host, allowedHosts });
-  const routes = new Routes(app, { door, gate, access, purpose: "operator" });
+  const routes = new Routes(app, { door, gate, access, role: "operator" });
   const bucket = new TokenBucket(rate, performance.now());
   const spend = (tokens: number) => {
     const nowMs = performance.now();

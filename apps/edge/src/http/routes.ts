@@ -1,7 +1,9 @@
 import type { HttpRequest, HttpResponse, TemplatedApp } from "uWebSockets.js";
+import type { TokenPurpose } from "@tts-labs/core/access/browser-tokens";
+import type { Role } from "@tts-labs/core/access/key-store";
 import type { Door } from "@tts-labs/core/http/door";
 import { toGatewayError } from "@tts-labs/protocol/errors";
-import type { Access, Purpose } from "../access/access.ts";
+import type { Access } from "../access/access.ts";
 import type { RequestGate } from "../budget/request-gate.ts";
 import { type ErrorForm, HttpExchange } from "./exchange.ts";
 
@@ -14,7 +16,7 @@ export interface RoutesOptions {
   readonly gate: RequestGate;
   readonly access: Pick<Access, "authenticate">;
   /** What credentials must be good for on this port. */
-  readonly purpose: Purpose;
+  readonly role: Role;
 }
 
 /** Every HTTP route of one port. What is asked of all requests is asked here, before any handler runs. */
@@ -35,7 +37,12 @@ export class Routes {
    * @param errorForm of the route's dialect, also for what is refused before its handler is asked
    */
   add(path: string, methods: RouteMethods, errorForm?: ErrorForm): void {
-    this.#add(path, methods, (exchange) => this.authenticate(exchange), errorForm);
+    this.#add(path, methods, (exchange) => this.authenticate(exchange, "synthesize"), errorForm);
+  }
+
+  /** A route for which a key has to be shown: a token won't do. */
+  addForKeys(path: string, methods: RouteMethods): void {
+    this.#add(path, methods, (exchange) => this.authenticate(exchange));
   }
 
   /** A route that answers everybody: a page, a probe. No session can be opened there. */
@@ -44,8 +51,9 @@ export class Routes {
   }
 
   /** Finds out which party asks, so that `exchange.caller` is known. @throws GatewayError as `Access.authenticate` */
-  authenticate(exchange: HttpExchange): Promise<unknown> {
-    const { access, purpose } = this.#options;
+  authenticate(exchange: HttpExchange, token?: TokenPurpose): Promise<unknown> {
+    const { access, role } = this.#options;
+    const purpose = token === undefined ? { role } : { role, token };
     exchange.authenticateBy(access.authenticate(exchange.credentials, purpose));
     return exchange.authenticated;
   }

@@ -1,5 +1,6 @@
 import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t, WebSocket } from "uWebSockets.js";
 import { DISABLED } from "uWebSockets.js";
+import type { TokenPurpose } from "@tts-labs/core/access/browser-tokens";
 import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
 import type { ClientSocket, ClientSocketLimits } from "./client-socket.ts";
 import type { ErrorForm, HttpExchange } from "./exchange.ts";
@@ -48,6 +49,10 @@ export interface SocketRoute {
    * @throws GatewayError which is answered in place of the upgrade
    */
   readonly admit: (exchange: HttpExchange, offered: string) => AdmittedSocket;
+  /** The tokens that are good for it; absent: those for `stream`. */
+  readonly token?: TokenPurpose;
+  /** A client that shows no credentials is let in, without `exchange.caller`: its first message has to show them. */
+  readonly authenticatesLater?: boolean;
   /** Of what is answered in place of an upgrade; absent: our own. */
   readonly errorForm?: ErrorForm;
 }
@@ -119,7 +124,7 @@ export class Sockets {
     response: HttpResponse,
     request: HttpRequest,
     context: us_socket_context_t,
-    { admit, errorForm }: SocketRoute,
+    { admit, errorForm, token = "stream", authenticatesLater = false }: SocketRoute,
   ): Promise<void> {
     const { routes, connections, observer } = this.#options;
     const key = request.getHeader("sec-websocket-key");
@@ -129,7 +134,10 @@ export class Sockets {
     if (exchange === undefined) return;
     try {
       connections.assertRoom();
-      await routes.authenticate(exchange);
+      const isLater = authenticatesLater && !exchange.hasCredentials;
+      await routes.authenticate(exchange, token).catch((error: unknown) => {
+        if (!isLater) throw error;
+      });
       if (!exchange.isOpen) return;
       const admitted = admit(exchange, offered);
       const { requestId } = exchange;

@@ -8,6 +8,7 @@ import type { Logger } from "@tts-labs/core/logger";
 import type { StreamStore } from "@tts-labs/core/stream/stream";
 import { GatewayError } from "@tts-labs/protocol/errors";
 import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
+import { tenantOf } from "../access/caller.ts";
 import type { BackgroundWork } from "../background-work.ts";
 import { type Found, NOT_CACHED, type SpeechRequest } from "./cache-use.ts";
 import { SharedSpeech, type SharingBound } from "./shared-speech.ts";
@@ -21,6 +22,8 @@ export interface SpeechCacheOptions {
   readonly nodeId: string;
   /** The provider of these voices, see `toProviderIdentity`. */
   readonly provider: string;
+  /** Tenants hear what others have had spoken. A hit and its speed tell one what another has had spoken. */
+  readonly acrossTenants: boolean;
   readonly streamTtlMs: number;
   /** Bytes behind its listeners that stay in a stream, for a client that comes back. */
   readonly replayBytes: number;
@@ -82,10 +85,12 @@ export class SpeechCache {
 
   /** Never throws: without Redis nothing is found. */
   async find(request: SpeechRequest): Promise<Found> {
-    const { text, speech } = request;
+    const { text, speech, readerId } = request;
+    const { provider, acrossTenants } = this.#options;
     if (this.#closed) return NOT_CACHED;
+    const scope = acrossTenants ? "" : (tenantOf(readerId) ?? "");
     try {
-      return await this.#find(toCacheKey({ provider: this.#options.provider, text, speech }), request);
+      return await this.#find(toCacheKey({ provider, text, speech, scope }), request);
     } catch (err) {
       this.#options.logger.debug({ err }, "no flight boarded");
       return NOT_CACHED;

@@ -11,6 +11,8 @@ export interface AudibleRequest {
   /** Complete. */
   readonly text: string;
   readonly speech: SpeechOptions;
+  /** Those who may hear it again: a tenant's name; absent: everybody. */
+  readonly scope?: string;
 }
 
 /** What may stand in a key: no `NaN`, no nested objects, no `undefined`. */
@@ -47,11 +49,12 @@ const SPEECH: Hearing<SpeechOptions> = {
 };
 
 /**
- * SHA-256 over everything audible, in base64url. Equal keys sound the same; the asker, in which session, in which
+ * SHA-256 over everything audible and the tenant, in base64url. Equal keys sound the same; in which session, in which
  * frames and how fast it is delivered is no part of it.
  */
-export function toCacheKey({ provider, text, speech }: AudibleRequest): string {
-  const canonical = JSON.stringify([KEY_VERSION, provider, normalizeText(text), heard(SPEECH, speech)]);
+export function toCacheKey({ provider, text, speech, scope = "" }: AudibleRequest): string {
+  const audible = [KEY_VERSION, provider, normalizeText(text), heard(SPEECH, speech)];
+  const canonical = JSON.stringify(scope === "" ? audible : [...audible, scope]);
   return createHash("sha256").update(canonical).digest("base64url");
 }
 

@@ -32,6 +32,12 @@ export const cacheEnvironment = {
     default: 128 * 1024 * 1024,
     min: 1024 * 1024,
   }),
+  cacheAcrossTenants: flag("CACHE_ACROSS_TENANTS", {
+    about:
+      "Whether a tenant hears from the cache what another has had spoken. It saves synthesis where tenants say the same; a " +
+      "hit and its speed then tell one what another has said.",
+    default: false,
+  }),
   cacheTtlMs: duration("CACHE_TTL_MS", {
     about: "Age at which cached speech is made anew, however often it is asked for.",
     default: 7 * 86_400_000,

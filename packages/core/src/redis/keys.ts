@@ -60,6 +60,11 @@ export class Keys {
     return `${this.prefix}:api-key:${id}`;
   }
 
+  /** What a browser token is good for, by the token's hash. Owner: core/access. */
+  browserToken(hash: string): string {
+    return `${this.prefix}:browser-token:${hash}`;
+  }
+
   /** A tenant's limits, origins and weight. Owner: core/access. */
   tenant(name: string): string {
     return `${this.prefix}:tenant:{${name}}`;

@@ -84,6 +84,7 @@ export function openMemoryGround(
     streams,
     nodeId: "edge",
     provider: "provider",
+    acrossTenants: false,
     streamTtlMs: 60_000,
     replayBytes: 0,
     maxEntryBytes: 1_000_000,

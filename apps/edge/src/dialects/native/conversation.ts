@@ -90,6 +90,8 @@ export class NativeConversation {
       case "ping":
         send({ type: "pong", ...(message.t === undefined ? {} : { t: message.t }) });
         return;
+      case "authenticate":
+        throw new GatewayError("protocol.wrong_state", "This connection is authenticated already.");
       case "resume":
         throw new GatewayError(
           "protocol.wrong_state",

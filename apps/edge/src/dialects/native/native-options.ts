@@ -2,6 +2,7 @@ import type { Logger } from "@tts-labs/core/logger";
 import type { GatewayError } from "@tts-labs/protocol/errors";
 import type { ServerMessage } from "@tts-labs/protocol/server-message";
 import type { SpeechDefaults } from "@tts-labs/protocol/speech-options";
+import type { Access } from "../../access/access.ts";
 import type { Caller } from "../../access/caller.ts";
 import type { IntakeRoles } from "../../budget/intake.ts";
 import type { EdgeObserver } from "../../edge-observer.ts";
@@ -36,7 +37,11 @@ export interface NativeSettings {
 export interface NativeConnectionOptions {
   readonly query: NativeQuery;
   readonly requestId: string;
-  readonly caller: Caller;
+  /** `undefined`: its first message has to be `authenticate`. */
+  readonly caller: Caller | undefined;
+  /** Of the page it comes from; "": from none. */
+  readonly origin: string;
+  readonly access: Pick<Access, "authenticate">;
   readonly sink: ConnectionSink;
   readonly registry: SessionRegistry;
   readonly settings: NativeSettings;

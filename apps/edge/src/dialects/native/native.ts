@@ -2,32 +2,32 @@ import type { SessionDelivery, SessionHold } from "@tts-labs/core/session/sessio
 import type { ResumeMessage } from "@tts-labs/protocol/client-message";
 import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
 import type { ServerMessage } from "@tts-labs/protocol/server-message";
-import { publicId, scopedId } from "../../access/caller.ts";
+import { type Caller, publicId, scopedId } from "../../access/caller.ts";
 import { Intake, type Obstacle } from "../../budget/intake.ts";
 import { AdaptiveFrameSize, type FrameSize } from "../../delivery/frame-size.ts";
 import { Outbound } from "../../delivery/outbound.ts";
 import { Pacer } from "../../delivery/pacing.ts";
 import type { Session } from "../../session/session.ts";
-import type { Utterance } from "../../utterance/utterance.ts";
 import { ConfirmedSink } from "./confirmed-sink.ts";
 import { NativeConversation, readMessage } from "./conversation.ts";
+import { FIRST_MESSAGE_LIMIT_MS, letGo, noResume, noToken, toConnected } from "./greeting.ts";
 import type { ConnectionSink, NativeConnectionOptions } from "./native-options.ts";
 import { type NativeOpening, openNewSession, resumeSession } from "./opening.ts";
 import { RoundTrip } from "./round-trip.ts";
 
-/** `resume` must come so soon after a connection that was opened for it. */
-const RESUME_LIMIT_MS = 5_000;
 /** Payload of the ping that follows `connected` of a resumed session. */
 const TOKEN_MARK = "token";
 /** Close codes by which a client says that it wants no more: with a reason of its own, or without any. */
 const CLEAN_CODES: ReadonlySet<number> = new Set([1_000, 1_005]);
 
 /**
+ *   awaiting-token ──authenticate──▶ as if it had come authenticated
  *   awaiting-resume ──resume──▶ greeting ──connected──▶ open ──▶ closed
  *                    (else) ────▶   │                              ▲
  *                                   └──────── refused ─────────────┘
  */
 type Stage =
+  | { readonly kind: "awaiting-token"; readonly timer: NodeJS.Timeout }
   | { readonly kind: "awaiting-resume"; readonly timer: NodeJS.Timeout }
   | { readonly kind: "greeting" }
   | { readonly kind: "open"; readonly conversation: NativeConversation; readonly outbound: Outbound }
@@ -40,6 +40,7 @@ type Stage =
 export class NativeConnection {
   readonly #options: NativeConnectionOptions;
   #stage: Stage;
+  #caller: Caller | undefined;
   #session: Session | undefined;
   #roundTrip: RoundTrip | undefined;
   /** Set once: by the pong that shows that `connected`, and with it the new token, is with the client. */
@@ -59,12 +60,37 @@ export class NativeConnection {
       obstacle: () => this.#obstacle(),
       onOver: (error) => this.#end(error),
     });
-    if (options.query.resume === "true") {
-      const timer = setTimeout(() => this.#disconnect(noResume()), RESUME_LIMIT_MS);
+    this.#caller = options.caller;
+    this.#stage = { kind: "greeting" };
+    if (options.caller === undefined) {
+      const timer = setTimeout(() => this.#disconnect(noToken()), FIRST_MESSAGE_LIMIT_MS);
+      this.#stage = { kind: "awaiting-token", timer };
+    } else this.#start(options.caller);
+  }
+
+  #start(caller: Caller): void {
+    this.#caller = caller;
+    if (this.#options.query.resume === "true") {
+      const timer = setTimeout(() => this.#disconnect(noResume()), FIRST_MESSAGE_LIMIT_MS);
       this.#stage = { kind: "awaiting-resume", timer };
+      this.#intake.wake();
     } else {
       this.#stage = { kind: "greeting" };
-      void this.#begin(openNewSession(options, () => this.#onSuperseded()));
+      void this.#begin(openNewSession({ ...this.#options, caller }, () => this.#onSuperseded()));
+    }
+  }
+
+  /** Never rejects. */
+  async #authenticate(token: string, timer: NodeJS.Timeout): Promise<void> {
+    clearTimeout(timer);
+    this.#stage = { kind: "greeting" };
+    const { access, origin } = this.#options;
+    try {
+      const shown = { key: "", token, origin };
+      const caller = await access.authenticate(shown, { role: "client", token: "stream" });
+      if (this.#stage.kind === "greeting") this.#start(caller);
+    } catch (error) {
+      this.#disconnect(toGatewayError(error));
     }
   }
 
@@ -78,12 +104,22 @@ export class NativeConnection {
     this.#intake.controlFrame();
   }
 
+  /** @throws GatewayError `authentication.missing` before it is known */
+  private get caller(): Caller {
+    if (this.#caller === undefined) throw noToken();
+    return this.#caller;
+  }
+
   #take(bytes: Uint8Array, isBinary: boolean): void {
     const stage = this.#stage;
     if (stage.kind === "closed" || stage.kind === "greeting") return;
     const message = readMessage(bytes, isBinary);
     if (stage.kind === "open") stage.conversation.take(message);
-    else if (message instanceof GatewayError || message.type !== "resume") this.#disconnect(noResume());
+    else if (stage.kind === "awaiting-token") {
+      const isToken = !(message instanceof GatewayError) && message.type === "authenticate";
+      if (isToken) void this.#authenticate(message.token, stage.timer);
+      else this.#disconnect(noToken());
+    } else if (message instanceof GatewayError || message.type !== "resume") this.#disconnect(noResume());
     else this.#resume(message, stage.timer);
   }
 
@@ -114,7 +150,8 @@ export class NativeConnection {
   #resume(message: ResumeMessage, timer: NodeJS.Timeout): void {
     clearTimeout(timer);
     this.#stage = { kind: "greeting" };
-    void this.#begin(resumeSession(this.#options, message, () => this.#onSuperseded()));
+    const { caller } = this;
+    void this.#begin(resumeSession({ ...this.#options, caller }, message, () => this.#onSuperseded()));
   }
 
   /** Never rejects. */
@@ -144,9 +181,9 @@ export class NativeConnection {
   }
 
   #greet(opened: NativeOpening): void {
-    const { requestId, caller, sink, registry, settings } = this.#options;
-    const { sessionId, resumeToken, delivery: how, hold, restored } = opened;
-    const { sampleRateHz, model, voice } = settings.defaults;
+    const { caller } = this;
+    const { requestId, sink, registry, settings } = this.#options;
+    const { sessionId, delivery: how, hold, restored } = opened;
     const frameSize = new AdaptiveFrameSize(how.frameSamples);
     const outbound = this.#openOutbound(how, frameSize);
     const send = (message: ServerMessage) => outbound.now(() => sink.sendMessage(message));
@@ -171,26 +208,7 @@ export class NativeConnection {
       intake: this.#intake,
     });
     this.#stage = { kind: "open", conversation, outbound };
-    send({
-      type: "connected",
-      protocol: 1,
-      session_id: publicId(sessionId),
-      resume_token: resumeToken,
-      provider: settings.provider,
-      model,
-      voice,
-      time: new Date().toISOString(),
-      encoding: "pcm_s16le",
-      sample_rate: sampleRateHz,
-      frame_samples: how.frameSamples,
-      adaptive_frames: how.adaptiveFrames,
-      delivery: how.delivery,
-      overflow: how.overflow,
-      sentence_cache: how.sentenceCache,
-      request_id: requestId,
-      resumed: restored !== undefined,
-      utterances: session.utterances.map(toResumedUtterance),
-    });
+    send(toConnected(opened, session, { ...settings, requestId }));
     if (restored !== undefined) this.#confirmToken(sink, hold);
     this.#intake.wake();
     if (!how.adaptiveFrames) return;
@@ -240,10 +258,10 @@ export class NativeConnection {
   }
 
   #onSuperseded(): void {
-    const { query, caller, registry } = this.#options;
+    const { query, registry } = this.#options;
     const sessionId =
       this.#session?.sessionId ??
-      (query.session_id === undefined ? undefined : scopedId(caller, query.session_id));
+      (query.session_id === undefined ? undefined : scopedId(this.caller, query.session_id));
     if (this.#session === undefined) this.#disconnect(new GatewayError("session.superseded"));
     else if (sessionId !== undefined) registry.superseded(sessionId, this.#session);
   }
@@ -251,36 +269,18 @@ export class NativeConnection {
   #disconnect(reason: GatewayError): void {
     if (this.#stage.kind === "closed") return;
     this.#close();
-    const { sink, observer, logger, requestId, query, caller } = this.#options;
+    const { sink, observer, logger, requestId, query } = this.#options;
     const sessionId = publicId(this.#session?.sessionId ?? query.session_id ?? "");
     observer.errorTold(reason.code);
-    logger.info({ requestId, tenant: caller.tenant, sessionId, code: reason.code }, "session disconnected");
+    const tenant = this.#caller?.tenant;
+    logger.info({ requestId, tenant, sessionId, code: reason.code }, "session disconnected");
     sink.refuse(reason);
   }
 
   #close(): void {
-    if (this.#stage.kind === "awaiting-resume") clearTimeout(this.#stage.timer);
+    if ("timer" in this.#stage) clearTimeout(this.#stage.timer);
     this.#stage = { kind: "closed" };
     this.#intake.close();
     this.#roundTrip?.close();
   }
 }
-
-/** The session stays for the next connection. */
-function letGo({ hold, restored }: NativeOpening): void {
-  for (const { text } of restored?.utterances ?? []) text?.writer.close();
-  hold.letGo();
-}
-
-const noResume = (): GatewayError =>
-  new GatewayError(
-    "authentication.missing",
-    `A connection opened with resume=true says "resume" first, within ${RESUME_LIMIT_MS / 1_000} s.`,
-  );
-
-const toResumedUtterance = ({ utteranceId, tally, text }: Utterance) => ({
-  utterance_id: utteranceId,
-  utterance: tally.number,
-  text_characters: text.characters,
-  text_complete: text.isComplete,
-});
