@@ -75,8 +75,9 @@ function objectOf(schema: JsonSchema, indent: string): string {
     ([name, property]) => {
       const head = `${comment(property, inner)}${inner}${name}`;
       if (required.has(name)) return `${head}: ${typeOf(property, inner)};`;
-      if (property["properties"] === undefined) return `${head}?: ${typeOf(property, inner)} | undefined;`;
-      return `${head}?:\n${inner}  | ${objectOf(property, `${inner}    `)}\n${inner}  | undefined;`;
+      const plain = typeOf(property, inner);
+      if (!plain.startsWith("{")) return `${head}?: ${plain} | undefined;`;
+      return `${head}?:\n${inner}  | ${typeOf(property, `${inner}    `)}\n${inner}  | undefined;`;
     },
   );
   return `{\n${members.join("\n")}\n${indent}}`;

@@ -4,7 +4,7 @@ import type { WireOptions } from "./sent-text.ts";
 export interface SpeakOptions {
   readonly voice?: string;
   readonly model?: string;
-  /** ISO 639-1, such as "de". */
+  /** ISO 639-1, such as "de", or "fil". */
   readonly language?: string;
   readonly voiceSettings?: {
     /** 0 to 1 */
@@ -24,6 +24,14 @@ export interface SpeakOptions {
   /** The same seed and text sound the same, as far as the provider can. */
   readonly seed?: number;
   readonly textNormalization?: "auto" | "on" | "off";
+  /** Text is normalized by the rules of its language, which takes long; Japanese only. */
+  readonly languageTextNormalization?: boolean;
+  /** Dictionaries of the provider's account, at most 3, in the order in which they apply. */
+  readonly pronunciationDictionaries?: readonly { readonly id: string; readonly versionId?: string }[];
+  /** Tags of SSML in the text are obeyed. */
+  readonly ssml?: boolean;
+  /** false: the provider is asked to keep nothing of it, and it is neither cached nor shared. */
+  readonly logging?: boolean;
   /**
    * The first sentence of a text that comes in pieces is spoken as one, once it is complete. Otherwise its first clause
    * is spoken as soon as it is there.
@@ -53,6 +61,14 @@ export function toWireOptions(options: SpeakOptions): WireOptions {
     auto_mode: options.autoMode,
     seed: options.seed,
     text_normalization: options.textNormalization,
+    language_text_normalization: options.languageTextNormalization,
+    pronunciation_dictionaries: options.pronunciationDictionaries?.map(({ id, versionId }) =>
+      versionId === undefined
+        ? { pronunciation_dictionary_id: id }
+        : { pronunciation_dictionary_id: id, version_id: versionId },
+    ),
+    ssml: options.ssml,
+    logging: options.logging,
     natural: options.natural,
   });
 }

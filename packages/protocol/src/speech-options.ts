@@ -12,6 +12,12 @@ export const voiceSettingsSchema = z.strictObject({
   speed: z.number().min(0.7).max(1.2).optional(),
 });
 
+/** A dictionary of the provider's account, and which version of it; the newest where none is named. */
+export const dictionarySchema = z.strictObject({
+  pronunciation_dictionary_id: z.string().min(1).max(64),
+  version_id: z.string().min(1).max(64).optional(),
+});
+
 const providerId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "must be 1 to 64 letters, digits, '_' or '-'");
 
 /** Fields that open an utterance; all optional, each with a configured default. */
@@ -20,9 +26,9 @@ export const speechOptionsShape = {
   model: providerId.optional(),
   language: z
     .string()
-    .regex(/^[a-z]{2}$/, "must be an ISO 639-1 code such as 'de'")
+    .regex(/^(?:[a-z]{2}|fil)$/, "must be an ISO 639-1 code such as 'de', or 'fil'")
     .optional()
-    .describe("ISO 639-1."),
+    .describe("ISO 639-1, or `fil` for Filipino, which has no code of two letters."),
   voice_settings: voiceSettingsSchema.optional(),
   chunk_length_schedule: z
     .array(z.int().min(50).max(500))
@@ -36,6 +42,28 @@ export const speechOptionsShape = {
     .describe("Each text message is spoken by itself, at once: for whole sentences only."),
   seed: z.int().min(0).max(4_294_967_295).optional(),
   text_normalization: z.enum(["auto", "on", "off"]).optional(),
+  language_text_normalization: z
+    .boolean()
+    .optional()
+    .describe("Text is normalized by the rules of its language, which takes long; Japanese only."),
+  pronunciation_dictionaries: z
+    .array(dictionarySchema)
+    .min(1)
+    .max(3)
+    .optional()
+    .describe("Dictionaries of the provider's account, in the order in which they apply."),
+  ssml: z
+    .boolean()
+    .optional()
+    .describe(
+      "Tags of SSML in the text are obeyed. Send a tag in one message, since one that is parted is read aloud.",
+    ),
+  logging: z
+    .boolean()
+    .optional()
+    .describe(
+      "false: the provider is asked to keep nothing of it, and it is neither cached nor shared here.",
+    ),
   natural: z
     .boolean()
     .optional()
@@ -45,6 +73,7 @@ export const speechOptionsShape = {
     ),
 } as const;
 
+export type PronunciationDictionary = z.infer<typeof dictionarySchema>;
 export type VoiceSettings = z.infer<typeof voiceSettingsSchema>;
 
 /** Speech options with every default filled in: what a job carries and a route is made of. */
@@ -57,6 +86,12 @@ export interface SpeechOptions {
   readonly autoMode: boolean;
   readonly seed?: number;
   readonly textNormalization?: "auto" | "on" | "off";
+  readonly languageTextNormalization?: boolean;
+  readonly dictionaries?: readonly PronunciationDictionary[];
+  /** Tags of SSML are obeyed. Absent: they are read aloud. */
+  readonly ssml?: true;
+  /** Neither the provider nor the cache keeps anything of it. */
+  readonly logging?: false;
   /** The first sentence is spoken as one, however long it takes to come. Absent: its first clause goes ahead. */
   readonly natural?: true;
   /** PCM rate asked of the provider and promised to the client. */
@@ -100,6 +135,14 @@ export function toSpeechOptions(requested: RequestedOptions, defaults: SpeechDef
     ...(requested.text_normalization === undefined
       ? {}
       : { textNormalization: requested.text_normalization }),
+    ...(requested.language_text_normalization === undefined
+      ? {}
+      : { languageTextNormalization: requested.language_text_normalization }),
+    ...(requested.pronunciation_dictionaries === undefined
+      ? {}
+      : { dictionaries: requested.pronunciation_dictionaries }),
+    ...(requested.ssml === true ? { ssml: true } : {}),
+    ...(requested.logging === false ? { logging: false } : {}),
     ...((requested.natural ?? defaults.natural) ? { natural: true } : {}),
   };
 }

@@ -82,7 +82,7 @@ export interface ClientMessages {
     end?: boolean | undefined;
     voice?: string | undefined;
     model?: string | undefined;
-    /** ISO 639-1. */
+    /** ISO 639-1, or `fil` for Filipino, which has no code of two letters. */
     language?: string | undefined;
     voice_settings?:
       | {
@@ -99,6 +99,21 @@ export interface ClientMessages {
     auto_mode?: boolean | undefined;
     seed?: number | undefined;
     text_normalization?: "auto" | "on" | "off" | undefined;
+    /** Text is normalized by the rules of its language, which takes long; Japanese only. */
+    language_text_normalization?: boolean | undefined;
+    /** Dictionaries of the provider's account, in the order in which they apply. */
+    pronunciation_dictionaries?:
+      | {
+          pronunciation_dictionary_id: string;
+          version_id?: string | undefined;
+        }[]
+      | undefined;
+    /**
+     * Tags of SSML in the text are obeyed. Send a tag in one message, since one that is parted is read aloud.
+     */
+    ssml?: boolean | undefined;
+    /** false: the provider is asked to keep nothing of it, and it is neither cached nor shared here. */
+    logging?: boolean | undefined;
     /**
      * true: the first sentence of a text that comes in pieces is spoken as one, once it is complete; false:
      * its first clause is spoken as soon as it is there. Makes no difference where the text is complete at
@@ -124,7 +139,7 @@ export interface ClientMessages {
     type: "prewarm";
     voice?: string | undefined;
     model?: string | undefined;
-    /** ISO 639-1. */
+    /** ISO 639-1, or `fil` for Filipino, which has no code of two letters. */
     language?: string | undefined;
     voice_settings?:
       | {
@@ -141,6 +156,21 @@ export interface ClientMessages {
     auto_mode?: boolean | undefined;
     seed?: number | undefined;
     text_normalization?: "auto" | "on" | "off" | undefined;
+    /** Text is normalized by the rules of its language, which takes long; Japanese only. */
+    language_text_normalization?: boolean | undefined;
+    /** Dictionaries of the provider's account, in the order in which they apply. */
+    pronunciation_dictionaries?:
+      | {
+          pronunciation_dictionary_id: string;
+          version_id?: string | undefined;
+        }[]
+      | undefined;
+    /**
+     * Tags of SSML in the text are obeyed. Send a tag in one message, since one that is parted is read aloud.
+     */
+    ssml?: boolean | undefined;
+    /** false: the provider is asked to keep nothing of it, and it is neither cached nor shared here. */
+    logging?: boolean | undefined;
     /**
      * true: the first sentence of a text that comes in pieces is spoken as one, once it is complete; false:
      * its first clause is spoken as soon as it is there. Makes no difference where the text is complete at

@@ -87,7 +87,8 @@ export class SpeechCache {
   async find(request: SpeechRequest): Promise<Found> {
     const { text, speech, readerId } = request;
     const { provider, acrossTenants } = this.#options;
-    if (this.#closed) return NOT_CACHED;
+    // What nothing is to be kept of is not shared either.
+    if (this.#closed || speech.logging === false) return NOT_CACHED;
     const scope = acrossTenants ? "" : (tenantOf(readerId) ?? "");
     try {
       return await this.#find(toCacheKey({ provider, text, speech, scope }), request);

@@ -41,6 +41,10 @@ export function routeKey(route: Route): string {
     route.autoMode,
     route.seed,
     route.textNormalization,
+    route.languageTextNormalization,
+    route.dictionaries?.map((one) => [one.pronunciation_dictionary_id, one.version_id ?? null]),
+    route.ssml,
+    route.logging,
     route.sampleRateHz,
     route.inactivityTimeoutS,
   ];
@@ -66,6 +70,12 @@ export function connectUrl(route: Route): URL {
   if (route.language !== undefined) query.set("language_code", route.language);
   if (route.seed !== undefined) query.set("seed", String(route.seed));
   if (route.textNormalization !== undefined) query.set("apply_text_normalization", route.textNormalization);
+  const { languageTextNormalization } = route;
+  if (languageTextNormalization !== undefined) {
+    query.set("apply_language_text_normalization", String(languageTextNormalization));
+  }
+  if (route.ssml === true) query.set("enable_ssml_parsing", "true");
+  if (route.logging === false) query.set("enable_logging", "false");
   return url;
 }
 
@@ -79,5 +89,6 @@ export function openingMessage(route: Route): string {
     ...(route.chunkLengthSchedule === undefined || route.autoMode
       ? {}
       : { generation_config: { chunk_length_schedule: route.chunkLengthSchedule } }),
+    ...(route.dictionaries === undefined ? {} : { pronunciation_dictionary_locators: route.dictionaries }),
   });
 }

@@ -43,6 +43,12 @@ const SPEECH: Hearing<SpeechOptions> = {
   autoMode: (it) => it.autoMode,
   seed: (it) => it.seed ?? null,
   textNormalization: (it) => it.textNormalization ?? null,
+  languageTextNormalization: (it) => it.languageTextNormalization ?? null,
+  dictionaries: (it) =>
+    it.dictionaries?.map((one) => [one.pronunciation_dictionary_id, one.version_id ?? null]) ?? null,
+  ssml: (it) => it.ssml ?? null,
+  // It makes no sound; such speech is never looked up.
+  logging: () => null,
   // Text is looked up only when it is complete at once, and then its first sentence is spoken as one in any case.
   natural: () => null,
   sampleRateHz: (it) => it.sampleRateHz,

@@ -31,7 +31,7 @@ const settings = fc
   .map((it) => compact<VoiceSettings>(it));
 
 /** All that are heard in a text that is complete at once. */
-type Audible = Omit<SpeechOptions, "natural">;
+type Audible = Omit<SpeechOptions, "natural" | "logging">;
 
 const OPTIONS: { [K in keyof Required<Audible>]: fc.Arbitrary<NonNullable<SpeechOptions[K]>> } = {
   voice: fc.stringMatching(/^[A-Za-z0-9_-]{1,12}$/),
@@ -42,6 +42,15 @@ const OPTIONS: { [K in keyof Required<Audible>]: fc.Arbitrary<NonNullable<Speech
   autoMode: fc.boolean(),
   seed: fc.nat(),
   textNormalization: fc.constantFrom("auto", "on", "off"),
+  languageTextNormalization: fc.boolean(),
+  dictionaries: fc.array(
+    fc.record({
+      pronunciation_dictionary_id: fc.stringMatching(/^[a-z]{1,4}$/),
+      version_id: fc.stringMatching(/^[a-z]{1,4}$/),
+    }),
+    { minLength: 1, maxLength: 3 },
+  ),
+  ssml: fc.constant(true),
   sampleRateHz: fc.constantFrom(8_000, 16_000, 22_050, 24_000, 44_100),
 };
 const speech = fc
@@ -55,6 +64,9 @@ const speech = fc
     chunkLengthSchedule: maybe(OPTIONS.chunkLengthSchedule),
     seed: maybe(OPTIONS.seed),
     textNormalization: maybe(OPTIONS.textNormalization),
+    languageTextNormalization: maybe(OPTIONS.languageTextNormalization),
+    dictionaries: maybe(OPTIONS.dictionaries),
+    ssml: maybe(OPTIONS.ssml),
   })
   .map((it) => compact<SpeechOptions>(it));
 const request: fc.Arbitrary<AudibleRequest> = fc.record({

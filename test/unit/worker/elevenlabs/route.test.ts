@@ -19,12 +19,16 @@ const FULL: Route = {
   autoMode: false,
   seed: 7,
   textNormalization: "off",
+  languageTextNormalization: true,
+  dictionaries: [{ pronunciation_dictionary_id: "dict", version_id: "v1" }],
+  ssml: true,
+  logging: false,
   sampleRateHz: 24_000,
   inactivityTimeoutS: 180,
 };
 
 /** Every field changed once. */
-const CHANGES: Record<Exclude<keyof Route, "natural">, Partial<Route>> = {
+const CHANGES: Record<Exclude<keyof Route, "natural" | "ssml" | "logging">, Partial<Route>> = {
   url: { url: "https://api.us.elevenlabs.io" },
   keyId: { keyId: toKeyId("sk_other") },
   voice: { voice: "other" },
@@ -35,6 +39,8 @@ const CHANGES: Record<Exclude<keyof Route, "natural">, Partial<Route>> = {
   autoMode: { autoMode: true },
   seed: { seed: 8 },
   textNormalization: { textNormalization: "on" },
+  languageTextNormalization: { languageTextNormalization: false },
+  dictionaries: { dictionaries: [{ pronunciation_dictionary_id: "dict", version_id: "v2" }] },
   sampleRateHz: { sampleRateHz: 16_000 },
   inactivityTimeoutS: { inactivityTimeoutS: 20 },
 };
@@ -58,6 +64,9 @@ describe("a route's key", () => {
   it("tells optional fields that are absent from any value", () => {
     const { language: _language, seed: _seed, ...rest } = FULL;
     expect(routeKey(rest)).not.toBe(routeKey(FULL));
+    const { ssml: _ssml, ...readAloud } = FULL;
+    const { logging: _logging, ...logged } = FULL;
+    expect(new Set([FULL, readAloud, logged].map(routeKey)).size).toBe(3);
     expect(routeKey({ ...rest, seed: 0 })).not.toBe(routeKey(rest));
   });
 
@@ -82,6 +91,9 @@ describe("the address of a route", () => {
       language_code: "de",
       seed: "7",
       apply_text_normalization: "off",
+      apply_language_text_normalization: "true",
+      enable_ssml_parsing: "true",
+      enable_logging: "false",
     });
     expect(connectUrl({ ...FULL, autoMode: true }).searchParams.get("auto_mode")).toBe("true");
   });
@@ -101,6 +113,7 @@ describe("the opening message", () => {
       text: " ",
       voice_settings: FULL.voiceSettings,
       generation_config: { chunk_length_schedule: [50, 90] },
+      pronunciation_dictionary_locators: [{ pronunciation_dictionary_id: "dict", version_id: "v1" }],
     });
   });
 

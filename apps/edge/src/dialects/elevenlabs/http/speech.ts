@@ -34,6 +34,13 @@ import { TimedLines, TimedWhole } from "./timed-answer.ts";
 /** The query of the speech routes. Names it does not know are ignored. */
 export const elevenLabsQuerySchema = z.object({
   output_format: z.string().max(64).default(DEFAULT_FORMAT).describe("Codec, sample rate and bit rate."),
+  enable_logging: z
+    .string()
+    .max(16)
+    .optional()
+    .describe(
+      "false: the provider is asked to keep nothing of it, and it is neither cached nor shared here.",
+    ),
 });
 
 /** The four forms of the route, by what follows the voice in the path. */
@@ -63,13 +70,14 @@ export const speakAsElevenLabs = (
       const query = checked(elevenLabsQuerySchema, parseQuery(exchange.query), "query");
       const place = form === "" ? "whole" : "stream";
       return {
+        isLogged: query.enable_logging !== "false",
         voice: parseVoiceId(exchange.path.split("/")[VOICE_SEGMENT] ?? ""),
         spoken: parseOutputFormat(query.output_format, place, services.settings.defaults.sampleRateHz),
       };
     },
-    (bytes, { voice, spoken }) => {
+    (bytes, { voice, spoken, isLogged }) => {
       const body = parseSpeechBody(bytes);
-      const requested = toRequestedOptions(voice, body);
+      const requested = { ...toRequestedOptions(voice, body), ...(isLogged ? {} : { logging: false }) };
       const { fromHz: sampleRateHz } = spoken;
       const request = { exchange, form, spoken, body };
       if (isGathered(request)) assertFits(request, services);

@@ -58,11 +58,12 @@ export class SpeechContext {
     this.#options = options;
     const { contextId, query, alignmentBase, opening, socket, services } = options;
     const { registry, settings, observer, encoders } = services;
-    const { voice_settings, chunk_length_schedule } = opening.options;
+    const { voice_settings, chunk_length_schedule, pronunciation_dictionaries } = opening.options;
     this.#requested = {
       ...query.requested,
       ...(voice_settings === undefined ? {} : { voice_settings }),
       ...(chunk_length_schedule === undefined ? {} : { chunk_length_schedule }),
+      ...(pronunciation_dictionaries === undefined ? {} : { pronunciation_dictionaries }),
     };
     const { format, fromHz } = query.spoken;
     this.#encoding = new EncodingSink({

@@ -3,7 +3,13 @@ import { parseJsonObject } from "@tts-labs/protocol/json-object";
 import { MAX_CLIENT_MESSAGE_BYTES, MAX_UTTERANCE_CHARACTERS } from "@tts-labs/protocol/limits";
 import { type RequestedOptions, speechOptionsShape } from "@tts-labs/protocol/speech-options";
 import { z } from "zod";
-import { checked, elevenLabsVoiceSettingsSchema, toVoiceSettings } from "../wire/speech-body.ts";
+import {
+  checked,
+  elevenLabsVoiceSettingsSchema,
+  locatorsSchema,
+  toDictionaries,
+  toVoiceSettings,
+} from "../wire/speech-body.ts";
 
 const config = z.object({
   chunk_length_schedule: speechOptionsShape.chunk_length_schedule.unwrap().nullish(),
@@ -20,6 +26,7 @@ export const socketMessageSchema = z.object({
   voice_settings: elevenLabsVoiceSettingsSchema.nullish(),
   generation_config: config.nullish(),
   generator_config: config.nullish(),
+  pronunciation_dictionary_locators: locatorsSchema,
   xi_api_key: z.string().max(512).nullish(),
   "xi-api-key": z.string().max(512).nullish(),
   authorization: z.string().max(512).nullish(),
@@ -38,7 +45,7 @@ export interface SocketMessage {
 }
 
 /** Fields that only the first message of a context may set, and later ones may repeat. */
-const FIRST_ONLY = ["voice_settings", "generation_config"] as const;
+const FIRST_ONLY = ["voice_settings", "generation_config", "pronunciation_dictionary_locators"] as const;
 
 const MESSAGE = { what: "The message", example: `{"text":"Hello. "}` };
 
@@ -52,8 +59,12 @@ export function parseSocketMessage(bytes: Uint8Array, isBinary: boolean): Socket
     );
   }
   const body = checked(socketMessageSchema, parseJsonObject(bytes, MESSAGE), "message");
-  const { generation_config = body.generator_config, voice_settings } = body;
-  const first = { voice_settings, generation_config };
+  const {
+    generation_config = body.generator_config,
+    voice_settings,
+    pronunciation_dictionary_locators,
+  } = body;
+  const first = { voice_settings, generation_config, pronunciation_dictionary_locators };
   const written = new Map<string, string>();
   for (const field of FIRST_ONLY) {
     const value = first[field];
@@ -69,6 +80,7 @@ export function parseSocketMessage(bytes: Uint8Array, isBinary: boolean): Socket
     written,
     options: {
       voice_settings: toVoiceSettings(voice_settings),
+      pronunciation_dictionaries: toDictionaries(pronunciation_dictionary_locators)?.slice(),
       chunk_length_schedule: generation_config?.chunk_length_schedule ?? undefined,
     },
   };

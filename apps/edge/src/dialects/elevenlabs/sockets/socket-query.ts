@@ -28,6 +28,15 @@ export const socketQuerySchema = z.object({
   auto_mode: flag.describe("true: each message is spoken by itself, at once."),
   seed: z.coerce.number().pipe(speechOptionsShape.seed.unwrap()).optional(),
   apply_text_normalization: speechOptionsShape.text_normalization,
+  apply_language_text_normalization: flag,
+  enable_ssml_parsing: flag.describe("true: tags of SSML in the text are obeyed."),
+  enable_logging: z
+    .string()
+    .max(16)
+    .optional()
+    .describe(
+      "false: the provider is asked to keep nothing of it, and it is neither cached nor shared here.",
+    ),
   alignment_base: z
     .enum(["context", "segment"])
     .optional()
@@ -55,7 +64,13 @@ export function parseSocketQuery(path: string, given: string, ownHz: number): So
   const voice = parseVoiceId(path.split("/")[VOICE_SEGMENT] ?? "");
   const { auto_mode: autoMode, alignment_base: alignmentBase, ...body } = query;
   const inactivityS = Math.min(MAX_INACTIVITY_S, Math.max(1, query.inactivity_timeout));
-  const requested = { ...toRequestedOptions(voice, body), auto_mode: autoMode };
+  const requested: RequestedOptions = {
+    ...toRequestedOptions(voice, body),
+    auto_mode: autoMode,
+    language_text_normalization: body.apply_language_text_normalization || undefined,
+    ssml: body.enable_ssml_parsing || undefined,
+    logging: body.enable_logging === "false" ? false : undefined,
+  };
   const spoken = parseOutputFormat(query.output_format, "socket", ownHz);
   return { requested, spoken, autoMode, inactivityS, alignmentBase };
 }

@@ -2,6 +2,7 @@ import { GatewayError } from "@tts-labs/protocol/errors";
 import { parseJsonObject } from "@tts-labs/protocol/json-object";
 import { MAX_UTTERANCE_CHARACTERS } from "@tts-labs/protocol/limits";
 import {
+  type PronunciationDictionary,
   type RequestedOptions,
   speechOptionsShape,
   voiceSettingsSchema,
@@ -22,6 +23,26 @@ export const elevenLabsVoiceSettingsSchema = z.object({
   speed: orNull(settings.speed),
 });
 
+/** Names a dictionary of the provider's account. */
+const locatorSchema = z.object({
+  pronunciation_dictionary_id: z.string().min(1).max(64),
+  version_id: orNull(z.string().min(1).max(64)),
+});
+
+/** As clients send them; none where the list is empty. */
+export const locatorsSchema = orNull(z.array(locatorSchema).max(3));
+
+export const toDictionaries = (
+  locators: z.infer<typeof locatorsSchema>,
+): readonly PronunciationDictionary[] | undefined =>
+  locators === null || locators === undefined || locators.length === 0
+    ? undefined
+    : locators.map(({ pronunciation_dictionary_id, version_id }) =>
+        version_id === null || version_id === undefined
+          ? { pronunciation_dictionary_id }
+          : { pronunciation_dictionary_id, version_id },
+      );
+
 /** The body of `POST /v1/text-to-speech/{voice_id}` and its three other forms. Fields that are not known are ignored. */
 export const elevenLabsBodySchema = z.object({
   text: z.string().max(MAX_UTTERANCE_CHARACTERS).describe("What to say, complete."),
@@ -30,6 +51,8 @@ export const elevenLabsBodySchema = z.object({
   voice_settings: orNull(elevenLabsVoiceSettingsSchema),
   seed: orNull(speechOptionsShape.seed),
   apply_text_normalization: orNull(speechOptionsShape.text_normalization),
+  apply_language_text_normalization: orNull(z.boolean()),
+  pronunciation_dictionary_locators: locatorsSchema,
 });
 
 export type ElevenLabsBody = z.infer<typeof elevenLabsBodySchema>;
@@ -74,6 +97,8 @@ export function toRequestedOptions(voice: string, body: Partial<ElevenLabsBody>)
     voice_settings: toVoiceSettings(body.voice_settings),
     seed: body.seed ?? undefined,
     text_normalization: body.apply_text_normalization ?? undefined,
+    language_text_normalization: body.apply_language_text_normalization ?? undefined,
+    pronunciation_dictionaries: toDictionaries(body.pronunciation_dictionary_locators)?.slice(),
   };
 }
 
