@@ -34,6 +34,8 @@ export interface FakeWorkerOptions {
   readonly maxBytes?: number;
   /** Awaited before each chunk is appended: tests hold the worker here, or fail it with what it throws. */
   readonly beforeChunk?: (job: UtteranceJob, chunk: number) => Promise<void> | void;
+  /** The provider that it passes for, which makes its speech fit to be kept; absent: none. */
+  readonly provider?: string;
   /** How an utterance ends that was spoken to its end; completed where it says nothing. */
   readonly outcomeOf?: (job: UtteranceJob) => Outcome | undefined;
 }
@@ -90,7 +92,9 @@ export class FakeWorker {
     }
     try {
       run.state = outcome.kind;
-      const result = { outcome, samples: run.appendedSamples, characters: run.text.length };
+      const { provider } = this.#options;
+      const said = { outcome, samples: run.appendedSamples, characters: run.text.length };
+      const result = provider === undefined ? said : { ...said, provider };
       await writer.end(encodeUtteranceResult(result));
     } finally {
       if (run.state === "running") run.state = "failed";

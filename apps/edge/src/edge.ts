@@ -2,6 +2,7 @@ import type { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import type { AudioCache, CacheObserver } from "@tts-labs/core/cache/audio-cache";
 import type { Flights } from "@tts-labs/core/cache/flights";
 import type { UtteranceQueue } from "@tts-labs/core/queue/utterance-job";
+import type { IdempotencyStore } from "@tts-labs/core/session/idempotency-store";
 import type { LiveRegistry } from "@tts-labs/core/session/live-registry";
 import type { Voice } from "@tts-labs/core/session/redis-voice-list";
 import type { SessionStore } from "@tts-labs/core/session/session-store";
@@ -39,6 +40,7 @@ export interface EdgeGround {
   readonly registry: LiveRegistry;
   readonly routes: WantedRoutes;
   readonly sessions: SessionStore;
+  readonly idempotency: IdempotencyStore;
   /** As workers have put them; `undefined` where none has lately. */
   readonly voices: () => Promise<readonly Voice[] | undefined>;
   /** Why nothing can be stored, enqueued or heard just now. */

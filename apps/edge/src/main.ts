@@ -19,6 +19,7 @@ import { Keys } from "@tts-labs/core/redis/keys";
 import { RedisClock } from "@tts-labs/core/redis/shared-clock";
 import { awaitRedis } from "@tts-labs/core/redis/start-check";
 import { StorageCheck } from "@tts-labs/core/redis/storage-check";
+import { RedisIdempotencyStore } from "@tts-labs/core/session/idempotency-store";
 import { openLiveRegistry } from "@tts-labs/core/session/redis-live-registry";
 import { openSessionStore } from "@tts-labs/core/session/redis-session-store";
 import { openVoiceList } from "@tts-labs/core/session/redis-voice-list";
@@ -96,6 +97,7 @@ export async function startEdge(config: EdgeConfig, logger: Logger, seams: EdgeS
     const edge = await openEdge(config, logger, nodeId, {
       queue,
       sessions,
+      idempotency: new RedisIdempotencyStore(redis, keys),
       registry: openLiveRegistry({ redis, keys, clock }),
       streams: overStreams(streams),
       routes: new RedisWantedRoutes(redis, keys, clock),
@@ -217,10 +219,11 @@ export async function openEdge(
     await lifecycle.close();
     throw error;
   };
+  const attempts = { store: ground.idempotency, background };
   const server = await listen({
     ...config,
     native: { registry, settings, intake: edgeBudget.intake, observer, logger },
-    speech: { registry, settings, budget: edgeBudget, encoders, observer, logger },
+    speech: { registry, settings, budget: edgeBudget, encoders, attempts, observer, logger },
     gate: edgeBudget.clientGate,
     access: access.clients,
     ops,

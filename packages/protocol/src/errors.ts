@@ -86,6 +86,18 @@ export const ERROR_CATALOGUE = {
   "protocol.not_acceptable": row("protocol", false, 406, "None of the accepted formats can be produced."),
   "protocol.not_found": row("protocol", false, 404, "There is no such route."),
   "protocol.method_not_allowed": row("protocol", false, 405, "The route exists, but not with this method."),
+  "protocol.idempotency_conflict": row(
+    "protocol",
+    false,
+    409,
+    "The Idempotency-Key was used before, for another request.",
+  ),
+  "protocol.idempotency_spent": row(
+    "protocol",
+    false,
+    409,
+    "The speech of this Idempotency-Key was made before, and is not held any more.",
+  ),
   "protocol.too_many_errors": row(
     "protocol",
     false,

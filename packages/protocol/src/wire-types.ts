@@ -14,6 +14,8 @@ export type ErrorCode =
   | "protocol.not_acceptable"
   | "protocol.not_found"
   | "protocol.method_not_allowed"
+  | "protocol.idempotency_conflict"
+  | "protocol.idempotency_spent"
   | "protocol.too_many_errors"
   | "authentication.missing"
   | "authentication.invalid"

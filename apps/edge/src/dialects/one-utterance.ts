@@ -16,6 +16,7 @@ import type { EdgeObserver } from "../edge-observer.ts";
 import type { HttpExchange } from "../http/exchange.ts";
 import type { SessionRegistry } from "../session/registry.ts";
 import type { Session } from "../session/session.ts";
+import { Attempt, type AttemptRoles } from "./attempt.ts";
 
 export interface SpeechRequestSettings {
   readonly defaults: SpeechDefaults;
@@ -34,6 +35,7 @@ export interface SpeechRequestServices {
     "requestBodies" | "jsonAnswers" | "unreadResponses" | "turns" | "connections" | "unsettled" | "givenUp"
   >;
   readonly encoders: Encoders;
+  readonly attempts: AttemptRoles;
   readonly observer: EdgeObserver;
   readonly logger: Logger;
 }
@@ -45,23 +47,26 @@ export interface SpeechRequestServices {
  */
 export async function takeSpeechRequest<Judged>(
   exchange: HttpExchange,
-  services: Pick<SpeechRequestServices, "budget" | "observer" | "logger">,
+  services: Pick<SpeechRequestServices, "budget" | "observer" | "logger" | "attempts">,
   judge: () => Judged | Promise<Judged>,
-  speak: (body: Uint8Array, judged: Judged) => void,
+  speak: (body: Uint8Array, judged: Judged, attempt: Attempt | undefined) => void,
 ): Promise<void> {
   const { budget, observer, logger } = services;
+  let attempt: Attempt | undefined;
   try {
     budget.connections.assertRoom();
     // The body first, also of a request that will be refused: what came after an answer could not be bounded.
     const body = await exchange.readBody(MAX_CLIENT_MESSAGE_BYTES, budget.requestBodies);
     await exchange.authenticated;
     const judged = await judge();
+    attempt = await Attempt.begin(exchange, body, services.attempts);
     await budget.givenUp.mayBegin(exchange);
     if (!exchange.isOpen) return;
     await budget.unsettled.mayBegin();
     if (!exchange.isOpen) return;
-    await budget.turns.run(() => speak(body, judged));
+    await budget.turns.run(() => speak(body, judged, attempt));
   } catch (thrown) {
+    attempt?.failed();
     const error = toGatewayError(thrown);
     if (error.family === "cancelled") return;
     observer.errorTold(error.code);
@@ -131,6 +136,8 @@ export function encodedAnswer(
 
 export interface OneUtterance {
   readonly dialect: Dialect;
+  /** As `takeSpeechRequest` has given it. */
+  readonly attempt: Attempt | undefined;
   readonly text: string;
   readonly requested: RequestedOptions;
   /** Absent: the edge's own. */
@@ -158,17 +165,21 @@ export function speakOnce(
 
 function openSession(
   exchange: HttpExchange,
-  { dialect, sampleRateHz, openSink }: OneUtterance,
+  { dialect, attempt, sampleRateHz, openSink }: OneUtterance,
   { registry, settings, observer }: SpeechRequestServices,
 ): Session {
+  const onDone = () => {
+    attempt?.failed();
+    queueMicrotask(() => session.close(new GatewayError("cancelled.client_gone")));
+  };
   const sink = openSink({
     onWritable: () => outbound.resume(),
-    onDone: () => queueMicrotask(() => session.close(new GatewayError("cancelled.client_gone"))),
+    onDone,
     cacheUse: () => session.utterances[0]?.cacheUse ?? "off",
     knownSamples: () => session.utterances[0]?.knownSamples,
   });
   const outbound: Outbound = new Outbound({
-    sink,
+    sink: attempt?.isPending === true ? spokenToItsEnd(exchange, sink, attempt, onDone) : sink,
     observer,
     maxFrames: settings.outboundFrames,
     overflow: "wait",
@@ -185,8 +196,39 @@ function openSession(
     sentenceCache: false,
     frameSize: { samples: settings.frameSamples },
     ...(sampleRateHz === undefined ? {} : { sampleRateHz }),
-    disconnect: (reason) => sink.fail(reason),
+    ...(attempt?.repeatOf === undefined ? {} : { repeatOf: attempt.repeatOf }),
+    disconnect: (reason) => {
+      attempt?.failed();
+      sink.fail(reason);
+    },
   });
-  exchange.onGone(() => session.close(new GatewayError("cancelled.client_gone")));
+  exchange.onGone(() => {
+    if (attempt?.isPending === true) outbound.resume();
+    else session.close(new GatewayError("cancelled.client_gone"));
+  });
   return session;
 }
+
+/** What is made for a client that has gone is thrown away, and made all the same: a repeat hears it from the cache. */
+const spokenToItsEnd = (
+  exchange: HttpExchange,
+  sink: AnswerSink,
+  attempt: Attempt,
+  onDone: () => void,
+): Sink => ({
+  get writable() {
+    return !exchange.isOpen || sink.writable;
+  },
+  batch: (send) => {
+    if (exchange.isOpen) sink.batch(send);
+    else send();
+  },
+  sendFrame: (frame, of) => {
+    if (exchange.isOpen) sink.sendFrame(frame, of);
+  },
+  tell: (event, of) => {
+    if (event.kind === "ended") attempt.ended(event.end);
+    if (exchange.isOpen) sink.tell(event, of);
+    else if (event.kind === "ended") onDone();
+  },
+});

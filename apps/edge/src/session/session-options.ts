@@ -26,6 +26,8 @@ export interface SessionOptions {
   readonly tellDraining?: (reconnectInMs: number) => void;
   /** Its utterances are made sentence by sentence. */
   readonly sentenceCache: boolean;
+  /** The same was asked for before, and must not be made again. */
+  readonly repeatOf?: "running" | "done";
   /** Present when it outlives its connection. */
   readonly hold?: SessionHold;
   /** What an earlier connection has left. */

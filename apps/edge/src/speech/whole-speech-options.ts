@@ -16,6 +16,8 @@ export interface WholeSpeechOptions {
    * @param text where no stream will hold it
    */
   readonly onFound: (text?: string) => void;
+  /** The same was asked for before: it is heard from the cache, or where it is being made, or not at all. */
+  readonly repeatOf?: "running" | "done";
   readonly hold?: TextOptions["hold"];
   /** It was begun over an earlier connection. */
   readonly restored?: RestoredSpeech;

@@ -3,13 +3,13 @@ import type { UtteranceJob } from "@tts-labs/core/queue/utterance-job";
 import type { CacheUse } from "@tts-labs/core/session/utterance-end";
 import { GatewayError } from "@tts-labs/protocol/errors";
 import { FoundSpeech } from "../shared-speech/found-speech.ts";
+import { findOrRepeat } from "../shared-speech/repeat.ts";
 import { TextPause } from "../shared-speech/text-pause.ts";
 import { DueText } from "./due-text.ts";
 import { type SecondWitness, witnessOf } from "./reader/second-witness.ts";
 import { type Watched, WatchedReader } from "./reader/watched-reader.ts";
 import type { SpeechMaking, SpeechReading } from "./speech-making.ts";
-import type { UtteranceText } from "./utterance-text.ts";
-import { openText } from "./utterance-text.ts";
+import { openText, type UtteranceText } from "./utterance-text.ts";
 import type { RestoredSpeech, WholeSpeechOptions } from "./whole-speech-options.ts";
 import { isOver, nextWholeSpeechState, type WholeSpeechState } from "./whole-speech-state.ts";
 import { WorkerRequest } from "./worker-request.ts";
@@ -175,12 +175,13 @@ export class WholeSpeech implements SpeechMaking {
 
   /** Hears it where it is being said or was said before; else has it spoken. */
   async #findOrSpeak(): Promise<void> {
-    const { onFound } = this.#options;
+    const { onFound, repeatOf } = this.#options;
     if (this.#found.isCaching) await this.#textPause.wait(() => this.#text.given);
     // The end of a text that came in one message is taken behind its words: both go in one write.
     else await Promise.resolve();
     const { whole } = this.#text;
-    const way = whole === undefined ? "speak" : await this.#found.find(whole);
+    const find = (text: string) => findOrRepeat(text, repeatOf, this.#found, () => isOver(this.#state));
+    const way = whole === undefined ? "speak" : await find(whole);
     if (isOver(this.#state)) return this.#found.abandon();
     if (way === "speak" && !this.#isNear) return this.#speakOnceNear(whole);
     // Storing comes before bookkeeping: this is on the latency path.
@@ -198,8 +199,8 @@ export class WholeSpeech implements SpeechMaking {
     await this.#near.promise;
     if (isOver(this.#state)) return;
     const way = whole === undefined ? "speak" : await this.#found.find(whole);
-    if (isOver(this.#state)) await this.#found.abandon();
-    else if (way === "speak") await this.#worker.askOnceDue();
+    if (isOver(this.#state)) return this.#found.abandon();
+    if (way === "speak") await this.#worker.askOnceDue();
   }
 
   /** What has audio of its own needs nothing; else the text is looked up again. */
@@ -211,8 +212,7 @@ export class WholeSpeech implements SpeechMaking {
     const way = await this.#found.find(textWithoutAudio, from.sample > 0);
     if (!isOver(this.#state) && way === "listen") return;
     // What it was heard from is gone: anew it could sound different, so only what was not begun is spoken.
-    const isUnheard = from.sample === 0 && !hasEnded;
-    if (!isOver(this.#state) && isUnheard) {
+    if (!isOver(this.#state) && from.sample === 0 && !hasEnded) {
       return this.#text.isClaimed ? this.#worker.ask() : this.#storeInTime();
     }
     await this.#found.abandon();

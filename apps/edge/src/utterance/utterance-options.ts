@@ -21,6 +21,8 @@ export interface UtteranceOptions {
   readonly settings: SessionSettings;
   /** Present when the session outlives its connection: told of the utterance, and of its end. */
   readonly hold?: SessionHold;
+  /** The same was asked for before, and must not be made again. */
+  readonly repeatOf?: "running" | "done";
   /** It is made sentence by sentence. */
   readonly sentenceCache: boolean;
   /** It was begun over an earlier connection. */

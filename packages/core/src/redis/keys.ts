@@ -55,6 +55,11 @@ export class Keys {
     return `${this.prefix}:held-session:{${sessionId}}`;
   }
 
+  /** A request that may be sent again, by a hash of its name. Owner: core/session. */
+  idempotency(name: string): string {
+    return `${this.prefix}:idempotency:${name}`;
+  }
+
   /** What is known of one API key. Owner: core/access. */
   apiKey(id: string): string {
     return `${this.prefix}:api-key:${id}`;

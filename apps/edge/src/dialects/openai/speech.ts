@@ -31,11 +31,11 @@ export const speakAsOpenAi = (exchange: HttpExchange, services: OpenAiServices):
       assertJsonBody(exchange);
       await services.voices.ready();
     },
-    (bytes) => {
+    (bytes, _, attempt) => {
       const request = parseOpenAiBody(bytes, services.voices, services.settings.defaults);
       const { text, requested } = request;
       const openSink = (calls: AnswerCalls) => openAnswer(exchange, request, services, calls);
-      speakOnce(exchange, { dialect: "openai", text, requested, openSink }, services);
+      speakOnce(exchange, { dialect: "openai", attempt, text, requested, openSink }, services);
     },
   );
 

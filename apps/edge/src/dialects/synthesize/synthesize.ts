@@ -63,7 +63,7 @@ export const synthesize = (exchange: HttpExchange, services: SpeechRequestServic
     exchange,
     services,
     () => parseHeaders(exchange),
-    (bytes, accepted) => {
+    (bytes, accepted, attempt) => {
       const body = parseJsonObject(bytes, BODY);
       const { text, whole, format, ...requested } = validate(synthesizeBodySchema, body, "the body");
       const answer = chooseAnswer(format ?? accepted, whole === true, services.settings);
@@ -71,7 +71,7 @@ export const synthesize = (exchange: HttpExchange, services: SpeechRequestServic
         assertFits(text, requested, answer.format, services.settings);
       }
       const openSink = (calls: AnswerCalls) => openAnswer(exchange, answer, services, calls);
-      speakOnce(exchange, { dialect: "synthesize", text, requested, openSink }, services);
+      speakOnce(exchange, { dialect: "synthesize", attempt, text, requested, openSink }, services);
     },
   );
 

@@ -75,7 +75,7 @@ export const speakAsElevenLabs = (
         spoken: parseOutputFormat(query.output_format, place, services.settings.defaults.sampleRateHz),
       };
     },
-    (bytes, { voice, spoken, isLogged }) => {
+    (bytes, { voice, spoken, isLogged }, attempt) => {
       const body = parseSpeechBody(bytes);
       const requested = { ...toRequestedOptions(voice, body), ...(isLogged ? {} : { logging: false }) };
       const { fromHz: sampleRateHz } = spoken;
@@ -84,7 +84,7 @@ export const speakAsElevenLabs = (
       const openSink = (calls: AnswerCalls) => openAnswer(request, services, calls);
       speakOnce(
         exchange,
-        { dialect: "elevenlabs", text: body.text, requested, sampleRateHz, openSink },
+        { dialect: "elevenlabs", attempt, text: body.text, requested, sampleRateHz, openSink },
         services,
       );
     },

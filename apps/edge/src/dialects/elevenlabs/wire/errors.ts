@@ -31,6 +31,7 @@ const TOO_MANY = named(
 const MALFORMED = named(400, "invalid_request", "malformed_json/malformed_json/invalid_message");
 const INVALID = named(400, "validation_error", "invalid_parameters/invalid_parameters/invalid_input");
 const TIMED_OUT = named(408, "request_timeout", "input_timeout_exceeded");
+const CONFLICT = named(409, "conflict", "conflict");
 const NOT_ALLOWED = named(403, "authorization_error", "forbidden");
 
 /** What is not here went wrong on our side. */
@@ -42,6 +43,8 @@ const NAMES: Readonly<Partial<Record<ErrorCode, NamedError>>> = {
   "protocol.too_many_errors": MALFORMED,
   "protocol.invalid_message": INVALID,
   "protocol.wrong_state": INVALID,
+  "protocol.idempotency_conflict": CONFLICT,
+  "protocol.idempotency_spent": CONFLICT,
   "protocol.message_too_large": named(400, "invalid_request", "request_too_large"),
   "protocol.unsupported_media_type": named(400, "invalid_request", "invalid_content_type"),
   "protocol.not_acceptable": named(403, "validation_error", "invalid_output_format", "output_format"),
