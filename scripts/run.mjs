@@ -24,6 +24,7 @@ const COMMANDS = {
   bench: { redis: "always" },
   cache: {},
   chaos: { redis: "always" },
+  pack: {},
   keys: {},
 };
 

@@ -24,6 +24,7 @@ export interface Workspace {
   readonly folder: string;
   readonly name: string;
   readonly dependencies: ReadonlySet<string>;
+  readonly exports: Readonly<Record<string, string>>;
 }
 
 export interface Sources {
@@ -37,7 +38,8 @@ export interface Sources {
  */
 const STATEMENT = /^(?:import|export)\s(?:[^"'`;=]*?\sfrom\s*)?"([^"]+)"/gm;
 const CALL = /^(?!\s*(?:\/\/|\/?\*)).*?\bimport\(\s*"([^"]+)"/gm;
-const SKIPPED = new Set(["node_modules", "dist", "coverage"]);
+/** Examples are programs of others, which have the packages installed. */
+const SKIPPED = new Set(["node_modules", "dist", "coverage", "examples"]);
 
 /** Reads all sources under `apps/*` and `packages/*`. */
 export function readSources(root: string): Sources {
@@ -56,9 +58,11 @@ function readWorkspaces(root: string, group: string): Workspace[] {
       const manifest = JSON.parse(readFileSync(join(root, group, name, "package.json"), "utf8")) as {
         readonly name: string;
         readonly dependencies?: Readonly<Record<string, string>>;
+        readonly exports?: Readonly<Record<string, string>>;
       };
       const dependencies = new Set(Object.keys(manifest.dependencies ?? {}));
-      return { folder: `${group}/${name}`, name: manifest.name, dependencies };
+      const { exports = {} } = manifest;
+      return { folder: `${group}/${name}`, name: manifest.name, dependencies, exports };
     });
 }
 
@@ -99,8 +103,9 @@ function resolveTarget(
   const name = first.startsWith("@") ? `${first}/${second}` : first;
   const workspace = workspaces.find((it) => it.name === name);
   if (workspace === undefined) return { kind: "package", name };
-  // Each workspace exports "./*" as "./src/*.ts".
-  return toFile(root, `${workspace.folder}/src/${specifier.slice(name.length + 1)}.ts`);
+  // Each workspace exports "./*" as "./src/*.ts"; those that are published name their entries before it.
+  const entry = workspace.exports[`.${specifier.slice(name.length)}`];
+  return toFile(root, posix.join(workspace.folder, entry ?? `src/${specifier.slice(name.length + 1)}.ts`));
 }
 
 const toFile = (root: string, path: string): Import["target"] => ({

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import { MAX_UTTERANCES_PER_SESSION } from "@tts-labs/protocol/limits";
 import type { ServerMessage } from "@tts-labs/protocol/wire-types";
 import type { Connected, ConnectionTimes } from "./connection.ts";

@@ -1,11 +1,11 @@
-import { SentenceCutter } from "@tts-labs/protocol/text/sentence-cutter";
-import { type SpeechText, textPieces } from "./text-pieces.ts";
+import { SureEnd } from "./sure-end.ts";
+import { cutPieces, type SpeechText, textPieces } from "./text-pieces.ts";
 
-/**
- * Characters after which a part ends with its sentence. So far below an utterance's limit that one more piece of text
- * and one more sentence always fit.
- */
+/** Characters after which a part ends with its sentence. */
 const FULL_AFTER_CHARACTERS = 30_000;
+/** So many more are searched for a sure end; with two slices more they stay below an utterance's 40,000. */
+const MAX_SEARCHED_CHARACTERS = 6_000;
+const SLICE_CHARACTERS = 1_000;
 
 /** Cuts a text of any length at sentence ends into parts that each fit into one utterance, as the text comes. */
 export class TextParts {
@@ -30,33 +30,34 @@ export class TextParts {
 
   /** The next part, piece by piece; what comes is passed on at once until the part is full. */
   async *part(): AsyncGenerator<string, void, undefined> {
-    const cutter = new SentenceCutter();
+    const end = new SureEnd();
     let given = 0;
-    let ended = 0;
-    const push = (text: string) => {
-      for (const sentence of cutter.push(text)) ended += sentence.length;
-    };
     for (let piece: string | undefined = this.#takeRest(); piece !== undefined; piece = await this.#next()) {
-      if (given < this.#fullAfter) {
-        push(piece);
-        given += piece.length;
-        if (piece !== "") yield piece;
-        continue;
-      }
-      let tail = "";
-      for (const character of piece) {
-        push(character);
-        // Its first character shows that the sentence before it is complete.
-        if (ended >= given + tail.length) {
-          this.#rest = piece.slice(tail.length);
-          if (tail !== "") yield tail;
+      let left = piece;
+      const fits = given + piece.length <= this.#fullAfter;
+      for (const slice of fits ? [piece] : cutPieces(piece, SLICE_CHARACTERS)) {
+        const cut = this.#cutOf(slice, given, end);
+        if (cut !== undefined) {
+          this.#rest = left.slice(cut);
+          if (cut > 0) yield left.slice(0, cut);
           return;
         }
-        tail += character;
+        given += slice.length;
+        left = left.slice(slice.length);
+        if (slice !== "") yield slice;
       }
-      given += tail.length;
-      yield tail;
     }
+  }
+
+  /** Where `slice` begins the next part; undefined where it belongs to this one, of which `given` is there. */
+  #cutOf(slice: string, given: number, end: SureEnd): number | undefined {
+    if (given < this.#fullAfter) {
+      end.pass(slice);
+      return undefined;
+    }
+    const sure = end.find(slice);
+    if (sure !== undefined || given < this.#fullAfter + MAX_SEARCHED_CHARACTERS) return sure;
+    return slice.search(/\s/) + 1;
   }
 
   /** The source of the text is told that no more is wanted. Never throws. */

@@ -26,10 +26,13 @@ export async function* textPieces(text: SpeechText): AsyncGenerator<string, void
 }
 
 /** Pieces that fit a message each, no character divided. */
-export function* cutPieces(text: string): Generator<string, void, undefined> {
+export function* cutPieces(
+  text: string,
+  maxCharacters = MAX_PIECE_CHARACTERS,
+): Generator<string, void, undefined> {
   let start = 0;
   while (start < text.length) {
-    let end = Math.min(start + MAX_PIECE_CHARACTERS, text.length);
+    let end = Math.min(start + maxCharacters, text.length);
     if (end < text.length && endsInHighSurrogate(text.slice(start, end))) end--;
     yield text.slice(start, end);
     start = end;

@@ -5,8 +5,11 @@ import { PROCESSOR_NAME } from "./processor-name.ts";
 import type { LineLimits } from "./voice-line.ts";
 
 export interface PlayerOptions {
-  /** Address at which the bundled `player/worklet.ts` is served. */
-  readonly workletUrl: string | URL;
+  /**
+   * Where the worklet is served: the file `@tts-labs/client/worklet.js`. By default it is looked for beside the player,
+   * where bundlers that know `new URL(…, import.meta.url)` put it, and a page without a bundler has it.
+   */
+  readonly workletUrl?: string | URL;
   /** The session's sample rate; the audio is never resampled on the way. */
   readonly sampleRateHz?: number;
   /**
@@ -34,7 +37,7 @@ export class Player {
   #current: Playback | undefined;
 
   /** @throws SpeechError `client.player_failed`; `client.connect_failed` where the worklet can't be fetched */
-  static async open(options: PlayerOptions): Promise<Player> {
+  static async open(options: PlayerOptions = {}): Promise<Player> {
     const { sampleRateHz = 24_000, maxBufferedMs = 600_000, startMs = 40 } = options;
     const samples = (ms: number) => Math.round((ms * sampleRateHz) / 1000);
     let context: AudioContext | undefined;
@@ -42,7 +45,7 @@ export class Player {
       context = new AudioContext({ sampleRate: sampleRateHz, latencyHint: "interactive" });
       // This is not awaited: it resolves only when the browser allows sound.
       context.resume().catch(() => {});
-      await context.audioWorklet.addModule(String(options.workletUrl));
+      await context.audioWorklet.addModule(String(options.workletUrl ?? ownWorklet()));
       return new Player(context, {
         startSamples: samples(startMs),
         maxSamples: samples(maxBufferedMs),
@@ -50,6 +53,7 @@ export class Player {
       });
     } catch (cause) {
       await context?.close().catch(() => {});
+      if (cause instanceof SpeechError) throw cause;
       // A worklet that could not be fetched says nothing about what the browser can do.
       const isUnreachable = cause instanceof DOMException && cause.name === "AbortError";
       throw isUnreachable
@@ -86,5 +90,16 @@ export class Player {
     this.#current?.abandon();
     this.#node.disconnect();
     if (this.context.state !== "closed") await this.context.close();
+  }
+}
+
+/** Bundlers look for this very expression. In CommonJS there is no such address. */
+function ownWorklet(): URL {
+  try {
+    return new URL("./worklet.js", import.meta.url);
+  } catch (cause) {
+    const message =
+      "Where is the worklet? Serve @tts-labs/client/worklet.js, and give its address as workletUrl.";
+    throw new SpeechError("client.player_failed", message, { cause });
   }
 }
