@@ -1,3 +1,4 @@
+import type { TenantLimit } from "@tts-labs/core/access/tenant";
 import type { Dialect } from "@tts-labs/core/session/live-registry";
 import type { CacheUse } from "@tts-labs/core/session/utterance-end";
 import type { ErrorCode } from "@tts-labs/protocol/errors";
@@ -54,6 +55,8 @@ export interface EdgeObserver extends OutboundObserver, AdmissionObserver, Budge
   sentencesHeldBack(count: number): void;
   /** An utterance that no worker made was given to the workers again. */
   jobEnqueuedAgain(): void;
+  /** A tenant asked for more than one of its limits lets through. */
+  tenantRefused(limit: TenantLimit): void;
   /** An error was told to a client. */
   errorTold(code: ErrorCode): void;
 }

@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import { BrowserTokens } from "@tts-labs/core/access/browser-tokens";
 import { KeyStore } from "@tts-labs/core/access/key-store";
+import { TenantUsage } from "@tts-labs/core/access/tenant-usage";
 import { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import type { CacheObserver } from "@tts-labs/core/cache/audio-cache";
 import { openRedisAudioCache } from "@tts-labs/core/cache/redis-audio-cache";
@@ -26,7 +27,7 @@ import { openVoiceList } from "@tts-labs/core/session/redis-voice-list";
 import { openRedisStreams } from "@tts-labs/core/stream/redis-stream";
 import type { StreamStore } from "@tts-labs/core/stream/stream";
 import type { SpeechDefaults } from "@tts-labs/protocol/speech-options";
-import { openAccess } from "./access/open-access.ts";
+import { openAccess, openLimiter } from "./access/open-access.ts";
 import { Admission } from "./admission.ts";
 import { BackgroundWork } from "./background-work.ts";
 import { DEFAULT_LIMITS, EdgeBudget } from "./budget/edge-budget.ts";
@@ -104,7 +105,11 @@ export async function startEdge(config: EdgeConfig, logger: Logger, seams: EdgeS
       voices: () => voices.get(),
       storageTrouble: () => storage.trouble(),
       page: await openPageRoutes(),
-      access: { keys: new KeyStore(redis, keys), tokens: new BrowserTokens(redis, keys) },
+      access: {
+        keys: new KeyStore(redis, keys),
+        tokens: new BrowserTokens(redis, keys),
+        usage: new TenantUsage(redis, keys),
+      },
       ...(config.cache ? { cache: { audio: openCache, flights: new RedisFlights({ redis, keys }) } } : {}),
       ...ofGround,
     });
@@ -172,11 +177,14 @@ export async function openEdge(
     },
   });
   lifecycle.add("admission", admission, () => admission.close());
+  const limiter = openLimiter(access.clients, ground.access, observer, logger);
+  lifecycle.add("tenants' limits", limiter, () => limiter.close());
   const registry = new SessionRegistry({
     services: {
       nodeId,
       ...ground,
       ...caching,
+      limiter,
       observer,
       background,
       unsettled: edgeBudget.unsettled,
@@ -223,7 +231,7 @@ export async function openEdge(
   const server = await listen({
     ...config,
     native: { registry, settings, intake: edgeBudget.intake, observer, logger },
-    speech: { registry, settings, budget: edgeBudget, encoders, attempts, observer, logger },
+    speech: { registry, limiter, settings, budget: edgeBudget, encoders, attempts, observer, logger },
     gate: edgeBudget.clientGate,
     access: access.clients,
     ops,

@@ -1,3 +1,4 @@
+import type { TenantLimit } from "@tts-labs/core/access/tenant";
 import type { CacheObserver, CacheSize, StoreRefusal } from "@tts-labs/core/cache/audio-cache";
 import type { BuildInfo } from "@tts-labs/core/process/build-info";
 import { allOf, counter, gauge, histogram, openMeters } from "@tts-labs/core/process/metrics";
@@ -142,6 +143,20 @@ export const edgeMetrics = {
     "Bounds on what is asked of the edge that were reached, by what became of the one who did.",
     { budget, action: allOf<BudgetAction>({ paused: true, refused: true, closed: true }) },
   ),
+  tenantRefused: counter(
+    "tts_edge_tenant_limit_refused_total",
+    "What tenants asked for beyond their limits, by the limit.",
+    {
+      limit: allOf<TenantLimit>({
+        connections: true,
+        utterances: true,
+        charactersPerMinute: true,
+        textCharacters: true,
+        prewarmsPerMinute: true,
+        voicesPerMinute: true,
+      }),
+    },
+  ),
   budgetUsed: gauge(
     "tts_edge_budget_used",
     "What all connections together use of the edge's budgets, each in its own unit.",
@@ -232,6 +247,7 @@ export function openMetrics({ queueDepth, cacheSize, budgetsUsed }: Sampled, bui
       if (why !== undefined) meters.admission.set({ reason: why }, 1);
     },
     admissionRefused: (why) => meters.refused.inc({ reason: why }),
+    tenantRefused: (limit) => meters.tenantRefused.inc({ limit }),
     budgetReached: (name, action) => meters.budgetReached.inc({ budget: name, action }),
     framesDropped: (frames) => meters.framesDropped.inc(frames),
     slowClientTold: () => meters.slowClients.inc(),

@@ -38,7 +38,7 @@ export interface ServerOptions {
   readonly socketIdleTimeoutS: number;
   readonly gate: RequestGate;
   readonly access: Access;
-  readonly native: Omit<NativeOptions, "access">;
+  readonly native: Omit<NativeOptions, "access" | "limiter">;
   /** For every dialect that speaks over HTTP. */
   readonly speech: SpeechRequestServices;
   readonly ops: OpsServices;
@@ -61,8 +61,9 @@ export async function listen(options: ServerOptions): Promise<Listener> {
     idleTimeoutS: options.socketIdleTimeoutS,
     observer: options.native.observer,
     connections: gate.connections,
+    limiter: options.speech.limiter,
   });
-  sockets.add(nativeRoute({ ...options.native, access }));
+  sockets.add(nativeRoute({ ...options.native, access, limiter: options.speech.limiter }));
   const minting = { access, bodies: options.speech.budget.requestBodies };
   routes.addForKeys(TOKENS_PATH, { POST: (exchange) => void mintToken(exchange, minting) });
   routes.add("/api/v1/synthesize", { POST: (exchange) => void synthesize(exchange, options.speech) });
@@ -86,11 +87,14 @@ export async function listen(options: ServerOptions): Promise<Listener> {
   return listenOn(app, { host: boundTo, port, variable: "PORT" });
 }
 
+const RESUMES = /(?:^|&)resume=true(?:&|$)/;
+
 /** `WS /api/v1/stream`. */
 const nativeRoute = (native: NativeOptions): SocketRoute => ({
   path: "/api/v1/stream",
   maxPayloadBytes: MAX_PAYLOAD_BYTES,
   authenticatesLater: true,
+  takesPlace: ({ query }) => RESUMES.test(query),
   admit: ({ query: given, requestId, knownCaller: caller, origin }, offered) => {
     const query = parseNativeQuery(given);
     const isNamed = query.session_id !== undefined && caller !== undefined;

@@ -4,6 +4,7 @@ import type { LiveRegistry } from "@tts-labs/core/session/live-registry";
 import type { SessionStore } from "@tts-labs/core/session/session-store";
 import type { StreamStore } from "@tts-labs/core/stream/stream";
 import type { SpeechDefaults, SpeechOptions } from "@tts-labs/protocol/speech-options";
+import type { TenantLimiter } from "./access/tenant-limiter.ts";
 import type { BackgroundWork } from "./background-work.ts";
 import type { UnsettledUtterances } from "./budget/unsettled-utterances.ts";
 import type { EdgeObserver } from "./edge-observer.ts";
@@ -28,6 +29,8 @@ export interface SessionServices {
   readonly speechCache?: SpeechCache;
   /** True: a worker is asked before there is anything to speak, as tests do to show what that costs. */
   readonly asksAtOnce?: boolean;
+  /** Holds tenants to their limits. */
+  readonly limiter: TenantLimiter;
   readonly observer: EdgeObserver;
   readonly background: BackgroundWork;
   readonly unsettled: UnsettledUtterances;

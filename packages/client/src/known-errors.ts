@@ -34,6 +34,11 @@ export const KNOWN_ERRORS: { readonly [code in ErrorCode]?: KnownError } = {
     4430,
   ),
   "capacity.rate_limited": row("One client asked for more per second than one client may.", true, 4431),
+  "capacity.tenant_limit": row(
+    "The tenant has reached one of its limits, over all of its keys and all edges.",
+    true,
+    4433,
+  ),
   "capacity.too_many_connections": row("This edge holds as many connections as it may hold.", true, 4432),
   "capacity.slow_client": row("The client took its audio too slowly for too long.", true, 4002),
   "session.superseded": row("A newer connection took over this session.", false, 4510),

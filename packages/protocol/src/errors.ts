@@ -163,6 +163,13 @@ export const ERROR_CATALOGUE = {
     "One client asked for more per second than one client may.",
     4431,
   ),
+  "capacity.tenant_limit": row(
+    "capacity",
+    true,
+    429,
+    "The tenant has reached one of its limits, over all of its keys and all edges.",
+    4433,
+  ),
   "capacity.too_many_connections": row(
     "capacity",
     true,

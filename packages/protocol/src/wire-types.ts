@@ -28,6 +28,7 @@ export type ErrorCode =
   | "capacity.too_many_sessions"
   | "capacity.overloaded"
   | "capacity.rate_limited"
+  | "capacity.tenant_limit"
   | "capacity.too_many_connections"
   | "capacity.slow_client"
   | "capacity.slot_timeout"

@@ -1,9 +1,11 @@
 import type { BrowserTokens } from "@tts-labs/core/access/browser-tokens";
 import type { KeyStore } from "@tts-labs/core/access/key-store";
+import type { TenantUsage } from "@tts-labs/core/access/tenant-usage";
 import { isLoopback } from "@tts-labs/core/http/door";
 import type { Logger } from "@tts-labs/core/logger";
 import { GatewayError } from "@tts-labs/protocol/errors";
 import { Access } from "./access.ts";
+import { TenantLimiter, type TenantLimiterRoles } from "./tenant-limiter.ts";
 
 export interface AccessSettings {
   readonly host: string;
@@ -16,6 +18,7 @@ export interface AccessSettings {
 export interface AccessStore {
   readonly keys: KeyStore;
   readonly tokens: BrowserTokens;
+  readonly usage: TenantUsage;
 }
 
 export interface OpenedAccess {
@@ -67,6 +70,17 @@ export async function openAccess(
       operators.close();
     },
   };
+}
+
+/** What holds tenants to their limits, where the edge knows tenants. */
+export function openLimiter(
+  clients: Access,
+  store: AccessStore | undefined,
+  observer: TenantLimiterRoles["observer"],
+  logger: Logger,
+): TenantLimiter {
+  const roles = { observer, logger };
+  return new TenantLimiter(clients.isOpen || store === undefined ? roles : { ...roles, usage: store.usage });
 }
 
 const open = (logger: Logger) => new Access({ logger });

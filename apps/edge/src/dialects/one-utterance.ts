@@ -1,4 +1,4 @@
-import { newSessionId } from "@tts-labs/core/ids";
+import { newRequestId, newSessionId } from "@tts-labs/core/ids";
 import type { Logger } from "@tts-labs/core/logger";
 import type { Dialect } from "@tts-labs/core/session/live-registry";
 import type { CacheUse } from "@tts-labs/core/session/utterance-end";
@@ -6,6 +6,7 @@ import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
 import { MAX_CLIENT_MESSAGE_BYTES } from "@tts-labs/protocol/limits";
 import type { RequestedOptions, SpeechDefaults } from "@tts-labs/protocol/speech-options";
 import { scopedId } from "../access/caller.ts";
+import type { TenantLimiter } from "../access/tenant-limiter.ts";
 import type { EdgeBudget } from "../budget/edge-budget.ts";
 import type { Encoders } from "../delivery/encoders/encoder-threads.ts";
 import { type EncodedSink, EncodingSink } from "../delivery/encoders/encoding-sink.ts";
@@ -29,6 +30,7 @@ export interface SpeechRequestSettings {
 
 export interface SpeechRequestServices {
   readonly registry: SessionRegistry;
+  readonly limiter: TenantLimiter;
   readonly settings: SpeechRequestSettings;
   readonly budget: Pick<
     EdgeBudget,
@@ -47,17 +49,18 @@ export interface SpeechRequestServices {
  */
 export async function takeSpeechRequest<Judged>(
   exchange: HttpExchange,
-  services: Pick<SpeechRequestServices, "budget" | "observer" | "logger" | "attempts">,
+  services: Pick<SpeechRequestServices, "budget" | "limiter" | "observer" | "logger" | "attempts">,
   judge: () => Judged | Promise<Judged>,
   speak: (body: Uint8Array, judged: Judged, attempt: Attempt | undefined) => void,
 ): Promise<void> {
-  const { budget, observer, logger } = services;
+  const { budget, limiter, observer, logger } = services;
   let attempt: Attempt | undefined;
   try {
     budget.connections.assertRoom();
     // The body first, also of a request that will be refused: what came after an answer could not be bounded.
     const body = await exchange.readBody(MAX_CLIENT_MESSAGE_BYTES, budget.requestBodies);
-    await exchange.authenticated;
+    const caller = await exchange.authenticated;
+    exchange.onOver(await limiter.connect(caller, newRequestId()));
     const judged = await judge();
     attempt = await Attempt.begin(exchange, body, services.attempts);
     await budget.givenUp.mayBegin(exchange);

@@ -74,6 +74,7 @@ export class HttpExchange {
   #authentication: Promise<Caller> = UNASKED;
   #caller: Caller | undefined;
   readonly #onGone: (() => void)[] = [];
+  readonly #onOver: (() => void)[] = [];
   #state: "open" | "answered" | "gone" = "open";
   #isLast = false;
   /** Nothing more is read of this request: what follows it on the connection would never be seen. */
@@ -106,7 +107,7 @@ export class HttpExchange {
     this.isPreflight = this.method === "OPTIONS" && request.getHeader("access-control-request-method") !== "";
     this.#headers = { ...SECURITY_HEADERS, ...door.answerHeaders(this.origin) };
     response.onAborted(() => {
-      if (this.#state === "open") this.#state = "gone";
+      if (this.#state === "open") this.#end("gone");
       for (const act of this.#onGone.splice(0)) act();
     });
   }
@@ -159,6 +160,12 @@ export class HttpExchange {
     else this.#onGone.push(act);
   }
 
+  /** The answer is complete, or will never be: called once, at once where that is so already. */
+  onOver(act: () => void): void {
+    if (this.#state === "open") this.#onOver.push(act);
+    else act();
+  }
+
   /** The answer will close the connection. */
   closeAfterAnswer(): void {
     this.#isLast = true;
@@ -166,12 +173,12 @@ export class HttpExchange {
 
   /** The answer is complete: from now on nothing may touch it. */
   markAnswered(): void {
-    if (this.#state === "open") this.#state = "answered";
+    if (this.#state === "open") this.#end("answered");
   }
 
   answer(status: number, headers: Readonly<Record<string, string>>, body: string | Uint8Array = ""): void {
     if (this.#state !== "open") return;
-    this.#state = "answered";
+    this.#end("answered");
     this.response.cork(() => {
       this.writeHead(status, headers);
       // When a length is set, uWS takes an answer without a body for one that is not complete, and leaves it open.
@@ -195,7 +202,7 @@ export class HttpExchange {
   /** Cuts the connection: an answer that has begun and can't be completed must not look complete. */
   abort(): void {
     if (this.#state !== "open") return;
-    this.#state = "answered";
+    this.#end("answered");
     // This waits: the response may be corked, and must not die inside its own cork.
     queueMicrotask(() => this.response.close());
   }
@@ -223,6 +230,11 @@ export class HttpExchange {
     }
     this.response.writeHeader("x-request-id", this.requestId);
     if (this.#isPaused) this.response.writeHeader("connection", "close");
+  }
+
+  #end(state: "answered" | "gone"): void {
+    this.#state = state;
+    for (const act of this.#onOver.splice(0)) act();
   }
 
   /** Until uWS closes the connection for its silence. Closing it at once could cost the client the answer. */

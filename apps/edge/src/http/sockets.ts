@@ -1,7 +1,9 @@
 import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t, WebSocket } from "uWebSockets.js";
 import { DISABLED } from "uWebSockets.js";
 import type { TokenPurpose } from "@tts-labs/core/access/browser-tokens";
+import { newRequestId } from "@tts-labs/core/ids";
 import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
+import type { TenantLimiter } from "../access/tenant-limiter.ts";
 import type { ClientSocket, ClientSocketLimits } from "./client-socket.ts";
 import type { ErrorForm, HttpExchange } from "./exchange.ts";
 import type { Routes } from "./routes.ts";
@@ -37,6 +39,8 @@ export interface OpenedSocket {
 
 export interface SocketData {
   readonly admitted: AdmittedSocket;
+  /** It counts against its tenant's limit until then. */
+  readonly release: () => void;
   opened?: OpenedSocket;
 }
 
@@ -53,6 +57,8 @@ export interface SocketRoute {
   readonly token?: TokenPurpose;
   /** A client that shows no credentials is let in, without `exchange.caller`: its first message has to show them. */
   readonly authenticatesLater?: boolean;
+  /** A client that takes the place of a connection of its own, which may still count, may be one beyond the limit. */
+  readonly takesPlace?: (exchange: HttpExchange) => boolean;
   /** Of what is answered in place of an upgrade; absent: our own. */
   readonly errorForm?: ErrorForm;
 }
@@ -68,6 +74,7 @@ export interface SocketsOptions {
     errorTold(code: GatewayError["code"]): void;
   };
   readonly connections: { assertRoom(): void; closed(): void };
+  readonly limiter: Pick<TenantLimiter, "connect">;
 }
 
 /** Every WebSocket route of one port: what is the same for all dialects is done here. */
@@ -105,9 +112,11 @@ export class Sockets {
         socket.getUserData().opened?.handler?.onPong(Buffer.from(message).toString()),
       drain: (socket) => socket.getUserData().opened?.handler?.onDrain(),
       close: (socket, code) => {
-        const { opened } = socket.getUserData();
+        const { opened, release } = socket.getUserData();
         opened?.client.onClosed();
         opened?.handler?.onClosed(code);
+        // A session that waits to be resumed counts by now, so that its place is free at no time.
+        release();
         observer.connectionClosed();
         connections.closed();
       },
@@ -124,29 +133,37 @@ export class Sockets {
     response: HttpResponse,
     request: HttpRequest,
     context: us_socket_context_t,
-    { admit, errorForm, token = "stream", authenticatesLater = false }: SocketRoute,
+    { admit, errorForm, takesPlace, token = "stream", authenticatesLater = false }: SocketRoute,
   ): Promise<void> {
-    const { routes, connections, observer } = this.#options;
+    const { routes, connections, limiter, observer } = this.#options;
     const key = request.getHeader("sec-websocket-key");
     const offered = request.getHeader("sec-websocket-protocol");
     const extensions = request.getHeader("sec-websocket-extensions");
     const exchange = routes.enter(response, request, errorForm);
     if (exchange === undefined) return;
+    let release = () => {};
     try {
       connections.assertRoom();
       const isLater = authenticatesLater && !exchange.hasCredentials;
       await routes.authenticate(exchange, token).catch((error: unknown) => {
         if (!isLater) throw error;
       });
-      if (!exchange.isOpen) return;
+      const { knownCaller: caller } = exchange;
+      const spare = takesPlace?.(exchange) === true ? 1 : 0;
+      if (caller !== undefined) release = await limiter.connect(caller, newRequestId(), spare);
+      if (!exchange.isOpen) {
+        release();
+        return;
+      }
       const admitted = admit(exchange, offered);
       const { requestId } = exchange;
       response.cork(() => {
         response.writeStatus("101 Switching Protocols").writeHeader("x-request-id", requestId);
-        response.upgrade<SocketData>({ admitted }, key, admitted.protocol, extensions, context);
+        response.upgrade<SocketData>({ admitted, release }, key, admitted.protocol, extensions, context);
       });
       exchange.markAnswered();
     } catch (thrown) {
+      release();
       const error = toGatewayError(thrown);
       observer.errorTold(error.code);
       exchange.answerError(error);

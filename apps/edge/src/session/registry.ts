@@ -221,11 +221,13 @@ export class SessionRegistry {
 
   #keep(left: Detached): void {
     const { services, settings, maxSessions } = this.#options;
+    const release = services.limiter.detach(left.caller, left.record.sessionId);
     const detached: DetachedSession = new DetachedSession({
       ...left,
       services,
       settings,
       onGone: () => {
+        release();
         if (this.#detached.get(detached.sessionId) === detached) this.#detached.delete(detached.sessionId);
       },
     });

@@ -149,8 +149,8 @@ export class Session {
     this.#line.played(utteranceId, samples);
   }
 
-  /** @throws GatewayError `capacity.overloaded` */
-  prewarm(requested: RequestedOptions): void {
+  /** @throws GatewayError `capacity.overloaded`, `capacity.tenant_limit`, `storage.*` */
+  async prewarm(requested: RequestedOptions): Promise<void> {
     const { services, settings } = this.#options;
     if (this.#closed) return;
     if (this.#prewarms >= MAX_PREWARMS_IN_FLIGHT) {
@@ -159,10 +159,14 @@ export class Session {
       });
     }
     this.#prewarms++;
-    const added = services.routes.add(toSpeechOptions(requested, settings.defaults)).finally(() => {
+    try {
+      await services.limiter.prewarm(this.caller);
+      const added = services.routes.add(toSpeechOptions(requested, settings.defaults));
+      services.background.add("route wanted", added);
+      await added.catch(() => undefined);
+    } finally {
       this.#prewarms--;
-    });
-    services.background.add("route wanted", added);
+    }
   }
 
   /** Keeps the session and its utterances in the live view. */
@@ -201,8 +205,8 @@ export class Session {
       this.close(new GatewayError("cancelled.client_gone", reason.message));
       return;
     }
-    const { keyId } = this.caller;
-    this.#leave(reason, { record: this.#toRecord("detached"), keyId, hold, ...this.#line.left });
+    const { caller } = this;
+    this.#leave(reason, { record: this.#toRecord("detached"), caller, hold, ...this.#line.left });
   }
 
   /** Lets everything go: unfinished utterances are cancelled, nothing more is sent. May be called twice. */

@@ -1,6 +1,7 @@
 import type { SessionRecord, UtteranceRecord } from "@tts-labs/core/session/live-registry";
 import type { SessionHold } from "@tts-labs/core/session/session-store";
 import type { GatewayError } from "@tts-labs/protocol/errors";
+import type { Caller } from "../access/caller.ts";
 import type { SessionServices, SessionSettings } from "../services.ts";
 import { takeOverText } from "../speech/stored-text.ts";
 import { UtteranceText } from "../speech/utterance-text.ts";
@@ -8,8 +9,8 @@ import { UtteranceText } from "../speech/utterance-text.ts";
 /** What a session whose connection was lost leaves behind. */
 export interface Detached {
   readonly record: SessionRecord;
-  /** Of its last connection's caller. */
-  readonly keyId: string | undefined;
+  /** Of its last connection. */
+  readonly caller: Caller;
   readonly utterances: readonly UtteranceRecord[];
   /** What workers may be making for them. */
   readonly streamIds: readonly string[];
@@ -46,7 +47,7 @@ export class DetachedSession {
   }
 
   get keyId(): string | undefined {
-    return this.#options.keyId;
+    return this.#options.caller.keyId;
   }
 
   /** Which of the session's connections it was. */

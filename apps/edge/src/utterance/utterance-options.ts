@@ -1,6 +1,7 @@
 import type { SessionHold } from "@tts-labs/core/session/session-store";
 import type { GatewayError } from "@tts-labs/protocol/errors";
 import type { RequestedOptions, SpeechOptions } from "@tts-labs/protocol/speech-options";
+import type { Caller } from "../access/caller.ts";
 import type { FrameSize } from "../delivery/frame-size.ts";
 import type { Outbound } from "../delivery/outbound.ts";
 import type { SessionServices, SessionSettings } from "../services.ts";
@@ -11,6 +12,7 @@ export interface UtteranceOptions {
   /** In the session, from 1. */
   readonly number: number;
   readonly sessionId: string;
+  readonly caller: Caller;
   readonly requestId: string;
   /** As the client named them, and with every default filled in. */
   readonly requested: RequestedOptions;

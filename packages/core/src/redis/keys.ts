@@ -65,6 +65,11 @@ export class Keys {
     return `${this.prefix}:api-key:${id}`;
   }
 
+  /** What a tenant has taken of one of its limits; all of a tenant's in one slot. Owner: core/access. */
+  tenantUsage(name: string, part: string): string {
+    return `${this.prefix}:tenant-usage:{${name}}:${part}`;
+  }
+
   /** What a browser token is good for, by the token's hash. Owner: core/access. */
   browserToken(hash: string): string {
     return `${this.prefix}:browser-token:${hash}`;

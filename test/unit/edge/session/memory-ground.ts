@@ -6,6 +6,7 @@ import type { LiveRegistry } from "@tts-labs/core/session/live-registry";
 import type { SessionStore } from "@tts-labs/core/session/session-store";
 import { openMemoryStreams } from "@tts-labs/core/stream/memory-stream";
 import { OPEN_CALLER } from "@tts-labs/edge/access/caller";
+import { TenantLimiter } from "@tts-labs/edge/access/tenant-limiter";
 import { BackgroundWork } from "@tts-labs/edge/background-work";
 import { UnsettledUtterances } from "@tts-labs/edge/budget/unsettled-utterances";
 import type { Frame } from "@tts-labs/edge/delivery/frame";
@@ -102,6 +103,7 @@ export function openMemoryGround(
     routes: { add: async () => {} },
     sessions: {} as SessionStore,
     ...(caches ? { speechCache } : {}),
+    limiter: new TenantLimiter({ observer, logger: silentLogger }),
     observer,
     background,
     unsettled: new UnsettledUtterances(limits, observer),

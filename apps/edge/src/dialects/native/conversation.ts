@@ -84,7 +84,7 @@ export class NativeConversation {
       case "prewarm": {
         const { type: _, ...requested } = message;
         intake.assertPrewarm();
-        session.prewarm(requested);
+        void session.prewarm(requested).catch((error: unknown) => this.#tell(toGatewayError(error)));
         return;
       }
       case "ping":

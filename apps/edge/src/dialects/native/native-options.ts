@@ -4,6 +4,7 @@ import type { ServerMessage } from "@tts-labs/protocol/server-message";
 import type { SpeechDefaults } from "@tts-labs/protocol/speech-options";
 import type { Access } from "../../access/access.ts";
 import type { Caller } from "../../access/caller.ts";
+import type { TenantLimiter } from "../../access/tenant-limiter.ts";
 import type { IntakeRoles } from "../../budget/intake.ts";
 import type { EdgeObserver } from "../../edge-observer.ts";
 import type { SessionRegistry } from "../../session/registry.ts";
@@ -42,6 +43,7 @@ export interface NativeConnectionOptions {
   /** Of the page it comes from; "": from none. */
   readonly origin: string;
   readonly access: Pick<Access, "authenticate">;
+  readonly limiter: Pick<TenantLimiter, "connect">;
   readonly sink: ConnectionSink;
   readonly registry: SessionRegistry;
   readonly settings: NativeSettings;

@@ -1,3 +1,4 @@
+import { newRequestId } from "@tts-labs/core/ids";
 import type { SessionDelivery, SessionHold } from "@tts-labs/core/session/session-store";
 import type { ResumeMessage } from "@tts-labs/protocol/client-message";
 import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
@@ -41,6 +42,8 @@ export class NativeConnection {
   readonly #options: NativeConnectionOptions;
   #stage: Stage;
   #caller: Caller | undefined;
+  /** Of a connection that was authenticated by its first message. */
+  #release: () => void = () => {};
   #session: Session | undefined;
   #roundTrip: RoundTrip | undefined;
   /** Set once: by the pong that shows that `connected`, and with it the new token, is with the client. */
@@ -84,11 +87,13 @@ export class NativeConnection {
   async #authenticate(token: string, timer: NodeJS.Timeout): Promise<void> {
     clearTimeout(timer);
     this.#stage = { kind: "greeting" };
-    const { access, origin } = this.#options;
+    const { access, limiter, origin, query } = this.#options;
     try {
       const shown = { key: "", token, origin };
       const caller = await access.authenticate(shown, { role: "client", token: "stream" });
+      this.#release = await limiter.connect(caller, newRequestId(), query.resume === "true" ? 1 : 0);
       if (this.#stage.kind === "greeting") this.#start(caller);
+      else this.#release();
     } catch (error) {
       this.#disconnect(toGatewayError(error));
     }
@@ -280,6 +285,7 @@ export class NativeConnection {
   #close(): void {
     if ("timer" in this.#stage) clearTimeout(this.#stage.timer);
     this.#stage = { kind: "closed" };
+    this.#release();
     this.#intake.close();
     this.#roundTrip?.close();
   }
