@@ -15,13 +15,23 @@ export class JsonSocketClient {
     socket.on("error", () => {});
   }
 
-  static open(url: string, path: string, headers: Record<string, string> = {}): Promise<JsonSocketClient> {
-    const socket = new WebSocket(url.replace(/^http/, "ws") + path, { headers });
+  static open(
+    url: string,
+    path: string,
+    headers: Record<string, string> = {},
+    protocols: readonly string[] = [],
+  ): Promise<JsonSocketClient> {
+    const socket = new WebSocket(url.replace(/^http/, "ws") + path, [...protocols], { headers });
     const client = new JsonSocketClient(socket);
     return new Promise((resolve, reject) => {
       socket.once("open", () => resolve(client));
       socket.once("error", reject);
     });
+  }
+
+  /** The subprotocol that was answered. */
+  get protocol(): string {
+    return this.#socket.protocol;
   }
 
   /** Strings and bytes go as they are. */

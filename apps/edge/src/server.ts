@@ -15,6 +15,7 @@ import { SocketSink } from "./dialects/native/socket-sink.ts";
 import type { SpeechRequestServices } from "./dialects/one-utterance.ts";
 import { routeOpenAi } from "./dialects/openai/routes.ts";
 import { synthesize } from "./dialects/synthesize/synthesize.ts";
+import { routeVercel } from "./dialects/vercel/routes.ts";
 import { VoiceNames } from "./dialects/voice-names.ts";
 import { type Listener, listenOn } from "./http/listen.ts";
 import { mintToken, TOKENS_PATH } from "./http/mint-token.ts";
@@ -73,10 +74,9 @@ export async function listen(options: ServerOptions): Promise<Listener> {
   };
   socketsOfElevenLabs(sockets, elevenLabs);
   routeElevenLabs(routes, elevenLabs);
-  routeOpenAi(routes, {
-    ...options.speech,
-    voices: new VoiceNames(options.ops.voices, options.speech.logger),
-  });
+  const voices = new VoiceNames(options.ops.voices, options.speech.logger);
+  routeOpenAi(routes, { ...options.speech, voices });
+  routeVercel(routes, sockets, { ...elevenLabs.speech, voices, access });
   routeModels(routes, elevenLabs, options.speech.settings.defaults.model);
   for (const [path, handler] of Object.entries(clientRoutes)) {
     routes.add(path, { GET: (exchange) => runOps(handler, exchange, options.ops) });

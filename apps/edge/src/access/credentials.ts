@@ -1,8 +1,10 @@
+import { parseApiKey } from "@tts-labs/core/access/api-key";
+
 /** What a request shows of itself. */
 export interface Credentials {
-  /** An API key, of the headers `authorization` (Bearer), `xi-api-key` and `x-api-key` the first that has one; "": none. */
+  /** An API key, of the headers `authorization` (Bearer), `xi-api-key`, `x-api-key` and the subprotocols the first that has one. */
   readonly key: string;
-  /** A browser token, in the query's `token`; "": none. */
+  /** A browser token, in the query's `token` or among the subprotocols; "": none. */
   readonly token: string;
   /** Of the page it comes from; "": from none. */
   readonly origin: string;
@@ -12,11 +14,19 @@ export interface Credentials {
 export type HeaderReader = (name: string) => string;
 
 const BEARER = /^bearer +(\S+) *$/i;
+/** Browsers can't set headers on a WebSocket: Vercel's AI SDK shows its key, or a token, among the subprotocols. */
+const IN_SUBPROTOCOL = /(?:^|,) *ai-gateway-auth\.([^\s,]+)/;
 const TOKEN = /(?:^|&)token=([A-Za-z0-9_-]{1,128})(?:&|$)/;
 
 /** Keys are taken from headers only: addresses are logged and remembered by everything that they pass. */
 export function toCredentials(header: HeaderReader, query: string, origin: string): Credentials {
   const [, bearer = ""] = BEARER.exec(header("authorization")) ?? [];
   const [, token = ""] = TOKEN.exec(query) ?? [];
-  return { key: bearer || header("xi-api-key") || header("x-api-key"), token, origin };
+  const [, offered = ""] = IN_SUBPROTOCOL.exec(header("sec-websocket-protocol")) ?? [];
+  const isKey = parseApiKey(offered) !== undefined;
+  return {
+    key: bearer || header("xi-api-key") || header("x-api-key") || (isKey ? offered : ""),
+    token: token || (isKey ? "" : offered),
+    origin,
+  };
 }

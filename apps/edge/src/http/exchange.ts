@@ -62,6 +62,8 @@ export class HttpExchange {
   readonly xiApiKey: string;
   /** Names a synthesis that may be sent again, and must not be made again; "": none. */
   readonly idempotencyKey: string;
+  /** The model, where a client of Vercel's names it; "": none. */
+  readonly aiModelId: string;
   readonly host: string;
   readonly origin: string;
   /** For `Access`, and for no log. */
@@ -101,6 +103,7 @@ export class HttpExchange {
     this.ifNoneMatch = request.getHeader("if-none-match");
     this.xiApiKey = request.getHeader("xi-api-key");
     this.idempotencyKey = request.getHeader("idempotency-key");
+    this.aiModelId = request.getHeader("ai-model-id");
     this.host = request.getHeader("host");
     this.origin = request.getHeader("origin");
     this.credentials = toCredentials((name) => request.getHeader(name), this.query, this.origin);

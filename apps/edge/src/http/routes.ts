@@ -41,8 +41,8 @@ export class Routes {
   }
 
   /** A route for which a key has to be shown: a token won't do. */
-  addForKeys(path: string, methods: RouteMethods): void {
-    this.#add(path, methods, (exchange) => this.authenticate(exchange));
+  addForKeys(path: string, methods: RouteMethods, errorForm?: ErrorForm): void {
+    this.#add(path, methods, (exchange) => this.authenticate(exchange), errorForm);
   }
 
   /** A route that answers everybody: a page, a probe. No session can be opened there. */

@@ -6,7 +6,7 @@ import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
 import type { TenantLimiter } from "../access/tenant-limiter.ts";
 import type { ClientSocket, ClientSocketLimits } from "./client-socket.ts";
 import type { ErrorForm, HttpExchange } from "./exchange.ts";
-import type { Routes } from "./routes.ts";
+import type { RequestHandler, Routes } from "./routes.ts";
 
 /** Above our own high-water mark, for the messages and the frame that may still follow when it is reached. */
 const BACKPRESSURE_MARGIN_BYTES = 1024 * 1024;
@@ -61,6 +61,10 @@ export interface SocketRoute {
   readonly takesPlace?: (exchange: HttpExchange) => boolean;
   /** Of what is answered in place of an upgrade; absent: our own. */
   readonly errorForm?: ErrorForm;
+  /** For clients that learn nothing from an upgrade that is refused: it is let in, told why, and closed. */
+  readonly refuseInBand?: (error: GatewayError) => AdmittedSocket;
+  /** What the same path answers to a request. */
+  readonly post?: RequestHandler;
 }
 
 export interface SocketsOptions {
@@ -125,7 +129,8 @@ export class Sockets {
       const message = `${exchange.shownPath} is a WebSocket: connect to it as one.`;
       exchange.answerError(new GatewayError("protocol.invalid_message", message));
     };
-    routes.add(route.path, { GET: refuse }, route.errorForm);
+    const post = route.post === undefined ? {} : { POST: route.post };
+    routes.add(route.path, { GET: refuse, ...post }, route.errorForm);
   }
 
   /** What is needed of the request is read in this one tick, after which uWS forgets it. Never rejects. */
@@ -133,7 +138,7 @@ export class Sockets {
     response: HttpResponse,
     request: HttpRequest,
     context: us_socket_context_t,
-    { admit, errorForm, takesPlace, token = "stream", authenticatesLater = false }: SocketRoute,
+    { admit, errorForm, refuseInBand, takesPlace, token = "stream", authenticatesLater = false }: SocketRoute,
   ): Promise<void> {
     const { routes, connections, limiter, observer } = this.#options;
     const key = request.getHeader("sec-websocket-key");
@@ -142,6 +147,13 @@ export class Sockets {
     const exchange = routes.enter(response, request, errorForm);
     if (exchange === undefined) return;
     let release = () => {};
+    const letIn = (admitted: AdmittedSocket) => {
+      response.cork(() => {
+        response.writeStatus("101 Switching Protocols").writeHeader("x-request-id", exchange.requestId);
+        response.upgrade<SocketData>({ admitted, release }, key, admitted.protocol, extensions, context);
+      });
+      exchange.markAnswered();
+    };
     try {
       connections.assertRoom();
       const isLater = authenticatesLater && !exchange.hasCredentials;
@@ -155,18 +167,16 @@ export class Sockets {
         release();
         return;
       }
-      const admitted = admit(exchange, offered);
-      const { requestId } = exchange;
-      response.cork(() => {
-        response.writeStatus("101 Switching Protocols").writeHeader("x-request-id", requestId);
-        response.upgrade<SocketData>({ admitted, release }, key, admitted.protocol, extensions, context);
-      });
-      exchange.markAnswered();
+      letIn(admit(exchange, offered));
     } catch (thrown) {
       release();
+      release = () => {};
       const error = toGatewayError(thrown);
       observer.errorTold(error.code);
-      exchange.answerError(error);
+      // Beyond the bound on connections none is let in for the sake of a word.
+      const isFull = error.code === "capacity.too_many_connections";
+      if (refuseInBand === undefined || isFull || !exchange.isOpen) exchange.answerError(error);
+      else letIn(refuseInBand(error));
     }
   }
 }
