@@ -20,7 +20,12 @@ export interface PartOptions {
  * edge and worker at rest, 125 MB under load (docs/bench.md, "memory"), for which nothing is faster.
  */
 const NODE_FLAGS = ["--disable-warning=ExperimentalWarning", "--max-semi-space-size=2"];
-const SMALL_HEAP: NodeJS.ProcessEnv = { MALLOC_ARENA_MAX: "1" };
+const SMALL_HEAP: NodeJS.ProcessEnv = {
+  MALLOC_ARENA_MAX: "1",
+  // By itself glibc raises both to twice the largest block that was ever freed, and gives less and less back.
+  MALLOC_MMAP_THRESHOLD_: "65536",
+  MALLOC_TRIM_THRESHOLD_: "131072",
+};
 
 const READY_WITHIN_MS = 30_000;
 const READY_POLL_MS = 50;

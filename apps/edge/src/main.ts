@@ -10,6 +10,7 @@ import { newNodeId } from "@tts-labs/core/ids";
 import type { Logger } from "@tts-labs/core/logger";
 import { readBuildInfo } from "@tts-labs/core/process/build-info";
 import { giveHeapRoom } from "@tts-labs/core/process/heap";
+import { collectWhenIdle } from "@tts-labs/core/process/idle-collector";
 import { Lifecycle, shutDownOnSignal } from "@tts-labs/core/process/lifecycle";
 import { openLogger } from "@tts-labs/core/process/logger";
 import { logUncaught, tellParent, tellStartFailure } from "@tts-labs/core/process/program";
@@ -288,6 +289,7 @@ if (process.argv[1] === import.meta.filename) {
     });
     logger.info({ node: edge.nodeId, url: edge.url, opsUrl: edge.opsUrl }, "edge listening");
     tellParent({ kind: "listening", url: edge.url, opsUrl: edge.opsUrl });
+    collectWhenIdle();
   } catch (error) {
     tellStartFailure(logger, "edge", error);
   }

@@ -5,6 +5,7 @@ import { toProviderIdentity } from "@tts-labs/core/cache/cache-key";
 import { newNodeId } from "@tts-labs/core/ids";
 import type { Logger } from "@tts-labs/core/logger";
 import { readBuildInfo } from "@tts-labs/core/process/build-info";
+import { collectWhenIdle } from "@tts-labs/core/process/idle-collector";
 import { Lifecycle, shutDownOnSignal } from "@tts-labs/core/process/lifecycle";
 import { openLogger } from "@tts-labs/core/process/logger";
 import { logUncaught, tellParent, tellStartFailure } from "@tts-labs/core/process/program";
@@ -265,6 +266,7 @@ if (process.argv[1] === import.meta.filename) {
       await worker.close(hurry);
     });
     tellParent({ kind: "listening", url: worker.opsUrl });
+    collectWhenIdle();
   } catch (error) {
     tellStartFailure(logger, "worker", error);
   }

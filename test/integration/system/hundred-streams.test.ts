@@ -1,6 +1,9 @@
 import { join } from "node:path";
 import { renderSpeech } from "@tts-labs/simulator/voice/render";
+import { Redis } from "ioredis";
 import { expect, inject, it, onTestFinished } from "vitest";
+import { differentText } from "../../../bench/load/different-texts.ts";
+import { startPrivateRedis } from "../../../scripts/private-redis.ts";
 import { type Fleet, startFleet } from "../../../scripts/supervisor/fleet.ts";
 import type { FleetMember } from "../../../scripts/supervisor/fleet-member.ts";
 import { NativeClient } from "../../../testkit/clients/native-client.ts";
@@ -56,6 +59,50 @@ it(`${STREAMS} streams at once are complete byte for byte, ${ROUNDS} times over,
   expect(report.violationCount).toBe(0);
   expect(await keysWithoutTtl(redisUrl, keyPrefix)).toEqual([]);
 });
+
+/** Full within the first round: each text makes some 380 KB. */
+const CACHE_MAX_BYTES = 4 * 1024 * 1024;
+
+it("streams of different texts with the cache on, round after round: neither edge, worker nor Redis grows, and no audio of a closed session is left after a second", async () => {
+  const own = await startPrivateRedis();
+  onTestFinished(() => own.stop());
+  const redis = new Redis(own.url);
+  onTestFinished(() => redis.disconnect());
+  const common = { REDIS_KEY_PREFIX: "different", TTS_VOICE: VOICE, NODE_OPTIONS: COLLECTING_ON_SIGNAL };
+  const cached = { CACHE: "true", CACHE_MAX_BYTES: String(CACHE_MAX_BYTES) };
+  const fleet = await startFleet({
+    redisUrl: own.url,
+    env: { edge: { ...common, ...cached }, worker: common },
+  });
+  onTestFinished(() => fleet.close());
+  const usedByRedis = async () => Number(/^used_memory:(\d+)/m.exec(await redis.info("memory"))?.[1]);
+  const speakRounds = async (from: number, to: number) => {
+    for (let round = from; round < to; round++) {
+      const texts = Array.from({ length: STREAMS }, (_, index) => differentText(round * STREAMS + index));
+      await completeAtOnce(fleet, texts);
+      await expect.poll(() => redis.keys("different:stream:*"), { timeout: 1_000, interval: 50 }).toEqual([]);
+    }
+  };
+  await speakRounds(0, ROUNDS);
+  const warm = { ...(await memory(fleet)), redis: await usedByRedis() };
+  await speakRounds(ROUNDS, 2 * ROUNDS);
+  const end = { ...(await memory(fleet)), redis: await usedByRedis() };
+  for (const program of ["edge", "worker"] as const) {
+    expect(end[program].usedBytes).toBeLessThan(warm[program].usedBytes * 1.05);
+  }
+  expect(end.redis).toBeLessThan(warm.redis * 1.05);
+  expect(end.redis).toBeLessThan(2 * CACHE_MAX_BYTES + 8 * 1024 * 1024);
+});
+
+async function completeAtOnce(fleet: Fleet, texts: readonly string[]): Promise<void> {
+  const url = fleet.edges[0]?.url ?? "";
+  const clients = await Promise.all(texts.map(() => NativeClient.connect(url, {}, { limitMs: 60_000 })));
+  const ends = await Promise.all(clients.map(async (client, i) => (await client.speak(texts[i] ?? "")).end));
+  expect(ends.map((end) => (end.type === "error" ? end.code : end.type))).toEqual(
+    texts.map(() => "stream_complete"),
+  );
+  await Promise.all(clients.map((client) => client.close()));
+}
 
 async function speakAtOnce(fleet: Fleet, expected: Buffer): Promise<void> {
   const url = fleet.edges[0]?.url ?? "";
