@@ -69,7 +69,7 @@ export async function listen(options: ServerOptions): Promise<Listener> {
   routes.addForKeys(TOKENS_PATH, { POST: (exchange) => void mintToken(exchange, minting) });
   routes.add("/api/v1/synthesize", { POST: (exchange) => void synthesize(exchange, options.speech) });
   const elevenLabs = {
-    speech: { ...options.speech, intake: options.native.intake },
+    speech: { ...options.speech, intake: options.native.intake, access },
     account: options.ops,
   };
   socketsOfElevenLabs(sockets, elevenLabs);

@@ -4,7 +4,7 @@ import { parseApiKey } from "@tts-labs/core/access/api-key";
 export interface Credentials {
   /** An API key, of the headers `authorization` (Bearer), `xi-api-key`, `x-api-key` and the subprotocols the first that has one. */
   readonly key: string;
-  /** A browser token, in the query's `token` or among the subprotocols; "": none. */
+  /** A browser token, in the query's `token` (ElevenLabs: `single_use_token`) or among the subprotocols; "": none. */
   readonly token: string;
   /** Of the page it comes from; "": from none. */
   readonly origin: string;
@@ -16,7 +16,7 @@ export type HeaderReader = (name: string) => string;
 const BEARER = /^bearer +(\S+) *$/i;
 /** Browsers can't set headers on a WebSocket: Vercel's AI SDK shows its key, or a token, among the subprotocols. */
 const IN_SUBPROTOCOL = /(?:^|,) *ai-gateway-auth\.([^\s,]+)/;
-const TOKEN = /(?:^|&)token=([A-Za-z0-9_-]{1,128})(?:&|$)/;
+const TOKEN = /(?:^|&)(?:single_use_)?token=([A-Za-z0-9_-]{1,128})(?:&|$)/;
 
 /** Keys are taken from headers only: addresses are logged and remembered by everything that they pass. */
 export function toCredentials(header: HeaderReader, query: string, origin: string): Credentials {

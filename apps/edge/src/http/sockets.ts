@@ -62,7 +62,7 @@ export interface SocketRoute {
   /** Of what is answered in place of an upgrade; absent: our own. */
   readonly errorForm?: ErrorForm;
   /** For clients that learn nothing from an upgrade that is refused: it is let in, told why, and closed. */
-  readonly refuseInBand?: (error: GatewayError) => AdmittedSocket;
+  readonly refuseInBand?: (error: GatewayError, exchange: HttpExchange) => AdmittedSocket;
   /** What the same path answers to a request. */
   readonly post?: RequestHandler;
 }
@@ -176,7 +176,7 @@ export class Sockets {
       // Beyond the bound on connections none is let in for the sake of a word.
       const isFull = error.code === "capacity.too_many_connections";
       if (refuseInBand === undefined || isFull || !exchange.isOpen) exchange.answerError(error);
-      else letIn(refuseInBand(error));
+      else letIn(refuseInBand(error, exchange));
     }
   }
 }

@@ -1,9 +1,11 @@
+import type { GatewayError } from "@tts-labs/protocol/errors";
 import { MAX_CLIENT_MESSAGE_BYTES } from "@tts-labs/protocol/limits";
 import { ClientSocket } from "../../http/client-socket.ts";
 import type { HttpExchange } from "../../http/exchange.ts";
 import type { Routes } from "../../http/routes.ts";
-import type { SocketRoute, Sockets } from "../../http/sockets.ts";
+import type { AdmittedSocket, SocketRoute, Sockets } from "../../http/sockets.ts";
 import { type AccountServices, accountRoutes, listModels, runAccount } from "./http/account.ts";
+import { makeSingleUseToken } from "./http/single-use-token.ts";
 import { type SpeechForm, speakAsElevenLabs } from "./http/speech.ts";
 import { type ConnectionOptions, ElevenLabsConnection, type SocketServices } from "./sockets/connection.ts";
 import { MultiStreamInput } from "./sockets/multi-stream-input.ts";
@@ -27,6 +29,8 @@ export function routeElevenLabs(routes: Routes, { speech, account }: ElevenLabsS
       elevenLabsErrors,
     );
   }
+  const makeToken = (exchange: HttpExchange) => void makeSingleUseToken(exchange, speech);
+  routes.addForKeys("/v1/single-use-token/:type", { POST: makeToken }, elevenLabsErrors);
   for (const [path, answer] of Object.entries(accountRoutes)) {
     routes.add(path, { GET: (exchange) => runAccount(answer, exchange, account) }, elevenLabsErrors);
   }
@@ -53,14 +57,24 @@ const toSocketRoute = (
   path: `/v1/text-to-speech/:voice/${name}`,
   maxPayloadBytes: MAX_PAYLOAD_BYTES,
   errorForm: elevenLabsErrors,
-  admit: ({ path, query, requestId, caller }) => ({
-    protocol: "",
-    open: (socket, limits) => {
-      const client = new ClientSocket(socket, limits);
-      return {
-        client,
-        handler: new ElevenLabsConnection({ client, path, query, requestId, caller, services, open }),
-      };
-    },
-  }),
+  authenticatesLater: true,
+  admit: (exchange) => letIn(exchange, undefined, services, open),
+  refuseInBand: (refusal, exchange) => letIn(exchange, refusal, services, open),
+});
+
+const letIn = (
+  { path, query, requestId, knownCaller, origin }: HttpExchange,
+  refusal: GatewayError | undefined,
+  services: SocketServices,
+  open: ConnectionOptions["open"],
+): AdmittedSocket => ({
+  protocol: "",
+  open: (socket, limits) => {
+    const client = new ClientSocket(socket, limits);
+    const asking = { caller: knownCaller, refusal, origin };
+    return {
+      client,
+      handler: new ElevenLabsConnection({ client, path, query, requestId, asking, services, open }),
+    };
+  },
 });

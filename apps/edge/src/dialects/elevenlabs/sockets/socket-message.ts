@@ -36,6 +36,8 @@ export interface SocketMessage {
   readonly text: string | undefined;
   readonly flush: boolean;
   readonly tryTrigger: boolean;
+  /** An API key, in the first message of a client that has shown none; "": none. */
+  readonly key: string;
   readonly contextId: string | undefined;
   readonly closeContext: boolean;
   readonly closeSocket: boolean;
@@ -74,6 +76,7 @@ export function parseSocketMessage(bytes: Uint8Array, isBinary: boolean): Socket
     text: body.text ?? undefined,
     flush: body.flush === true,
     tryTrigger: body.try_trigger_generation === true,
+    key: body.xi_api_key ?? body["xi-api-key"] ?? (body.authorization ?? "").replace(/^bearer /i, ""),
     contextId: body.context_id ?? undefined,
     closeContext: body.close_context === true,
     closeSocket: body.close_socket === true,
