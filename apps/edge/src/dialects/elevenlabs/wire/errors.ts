@@ -1,4 +1,4 @@
-import type { ErrorCode, GatewayError } from "@tts-labs/protocol/errors";
+import type { ErrorCode, ErrorFamily, GatewayError } from "@tts-labs/protocol/errors";
 import { type ErrorAnswer, type ErrorForm, retryAfter } from "../../../http/exchange.ts";
 
 /** An error as ElevenLabs names it (docs/elevenlabs.md 3.3 and 10): clients of theirs decide by these names. */
@@ -34,7 +34,13 @@ const TIMED_OUT = named(408, "request_timeout", "input_timeout_exceeded");
 const CONFLICT = named(409, "conflict", "conflict");
 const NOT_ALLOWED = named(403, "authorization_error", "forbidden");
 
-/** What is not here went wrong on our side. */
+/** Where the code has no name of its own; other families went wrong on our side. */
+const FAMILIES: Readonly<Partial<Record<ErrorFamily, NamedError>>> = {
+  authentication: NOT_ALLOWED,
+  capacity: TOO_MANY,
+  storage: UNAVAILABLE,
+};
+
 const NAMES: Readonly<Partial<Record<ErrorCode, NamedError>>> = {
   "protocol.invalid_json": MALFORMED,
   "protocol.invalid_utf8": MALFORMED,
@@ -60,17 +66,17 @@ const NAMES: Readonly<Partial<Record<ErrorCode, NamedError>>> = {
     "authentication_error",
     "unauthorized/invalid_api_key/invalid_api_key",
   ),
-  "authentication.origin_refused": NOT_ALLOWED,
-  "authentication.host_refused": NOT_ALLOWED,
+  "authentication.revoked": named(
+    401,
+    "authentication_error",
+    "unauthorized/invalid_api_key/invalid_api_key",
+  ),
   "capacity.text_too_long": named(
     400,
     "validation_error",
     "text_too_long/max_character_limit_exceeded",
     "text",
   ),
-  "capacity.too_many_utterances": TOO_MANY,
-  "capacity.too_many_sessions": TOO_MANY,
-  "capacity.slot_timeout": TOO_MANY,
   "capacity.rate_limited": named(429, "rate_limit_error", "rate_limit_exceeded"),
   "capacity.overloaded": BUSY,
   "capacity.too_many_connections": BUSY,
@@ -91,12 +97,6 @@ const NAMES: Readonly<Partial<Record<ErrorCode, NamedError>>> = {
   "provider.invalid_key": UNAVAILABLE,
   "provider.circuit_open": UNAVAILABLE,
   "worker.unavailable": UNAVAILABLE,
-  "storage.unavailable": UNAVAILABLE,
-  "storage.timeout": UNAVAILABLE,
-  "storage.full": UNAVAILABLE,
-  "storage.read_only": UNAVAILABLE,
-  "storage.disk_failed": UNAVAILABLE,
-  "storage.loading": UNAVAILABLE,
   draining: UNAVAILABLE,
 };
 
@@ -107,7 +107,7 @@ const EMPTY_TEXT = named(400, "validation_error", "empty_text/input_text_empty",
 function nameOf(error: GatewayError): NamedError {
   if (error.facts["emptyText"] === true) return EMPTY_TEXT;
   if (error.facts["contexts"] === true) return TOO_MANY_CONTEXTS;
-  return NAMES[error.code] ?? WENT_WRONG;
+  return NAMES[error.code] ?? FAMILIES[error.family] ?? WENT_WRONG;
 }
 
 /** The body and status of an HTTP answer: a list where a field of the body is wrong, else one object. */
