@@ -26,7 +26,17 @@ export const serverMessageSchemas = {
       model: z.string(),
       voice: z.string(),
       time: z.iso.datetime().describe("The server's clock."),
-      encoding: z.literal("pcm_s16le").describe("Of all audio: signed 16-bit samples, little-endian, mono."),
+      encoding: z
+        .enum(["pcm_s16le", "mulaw", "alaw"])
+        .describe(
+          "Of all audio, mono: signed 16-bit samples, little-endian, or one byte per sample by G.711.",
+        ),
+      deflate: z
+        .boolean()
+        .optional()
+        .describe(
+          "true: frames that get smaller by it are deflated, as a flag of each says. Absent: none is.",
+        ),
       sample_rate: count.describe("Hz."),
       frame_samples: count.describe(
         "Samples of one audio frame; the last one of an utterance may be shorter.",

@@ -243,8 +243,10 @@ export interface ServerMessages {
     voice: string;
     /** The server's clock. */
     time: string;
-    /** Of all audio: signed 16-bit samples, little-endian, mono. */
-    encoding: "pcm_s16le";
+    /** Of all audio, mono: signed 16-bit samples, little-endian, or one byte per sample by G.711. */
+    encoding: "pcm_s16le" | "mulaw" | "alaw";
+    /** true: frames that get smaller by it are deflated, as a flag of each says. Absent: none is. */
+    deflate?: boolean | undefined;
     /** Hz. */
     sample_rate: number;
     /** Samples of one audio frame; the last one of an utterance may be shorter. */

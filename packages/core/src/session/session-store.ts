@@ -51,6 +51,12 @@ export interface SessionDelivery {
   readonly adaptiveFrames: boolean;
   /** Its utterances are made sentence by sentence. */
   readonly sentenceCache: boolean;
+  /** Absent: the edge's own. */
+  readonly sampleRateHz?: number;
+  /** Absent: the samples as they are. */
+  readonly encoding?: "mulaw" | "alaw";
+  /** Frames that get smaller by it are deflated; absent: none. */
+  readonly deflates?: boolean;
 }
 
 export interface StoredSession {

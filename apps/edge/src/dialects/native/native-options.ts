@@ -9,11 +9,14 @@ import type { IntakeRoles } from "../../budget/intake.ts";
 import type { EdgeObserver } from "../../edge-observer.ts";
 import type { SessionRegistry } from "../../session/registry.ts";
 import type { AskingSink } from "./confirmed-sink.ts";
+import type { FrameEncoding } from "./frame-encoding.ts";
 import type { NativeQuery } from "./query.ts";
 
 /** A sink that is a connection of its own. */
 export interface ConnectionSink extends AskingSink {
   sendMessage(message: ServerMessage): void;
+  /** How frames carry their samples from now on. */
+  encodeFrames(encoding: FrameEncoding): void;
   /** Asks the client for a pong with the same payload. */
   ping(payload: string): void;
   /** Tells why, past all that waits, and closes with the code that belongs to the error. May be called twice. */

@@ -191,6 +191,7 @@ export class NativeConnection {
     const { sessionId, delivery: how, hold, restored } = opened;
     const frameSize = new AdaptiveFrameSize(how.frameSamples);
     const outbound = this.#openOutbound(how, frameSize);
+    sink.encodeFrames({ encoding: how.encoding ?? "pcm_s16le", deflates: how.deflates === true });
     const send = (message: ServerMessage) => outbound.now(() => sink.sendMessage(message));
     const session: Session = registry.open({
       sessionId,
@@ -201,6 +202,7 @@ export class NativeConnection {
       outbound,
       sentenceCache: how.sentenceCache,
       hold,
+      ...(how.sampleRateHz === undefined ? {} : { sampleRateHz: how.sampleRateHz }),
       ...(restored === undefined ? {} : { restored }),
       disconnect: (reason) => this.#disconnect(reason),
       tellDraining: (reconnectInMs) => send({ type: "draining", reconnect_in_ms: reconnectInMs }),
@@ -233,9 +235,9 @@ export class NativeConnection {
     sink.ask(TOKEN_MARK);
   }
 
-  #openOutbound({ delivery, overflow }: SessionDelivery, frameSize: FrameSize): Outbound {
+  #openOutbound(how: SessionDelivery, frameSize: FrameSize): Outbound {
     const { settings, observer } = this.#options;
-    const { sampleRateHz } = settings.defaults;
+    const { delivery, overflow, sampleRateHz = settings.defaults.sampleRateHz } = how;
     return new Outbound({
       sink: this.#confirmed,
       observer,

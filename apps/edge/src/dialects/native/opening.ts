@@ -5,7 +5,7 @@ import { GatewayError } from "@tts-labs/protocol/errors";
 import { type Caller, scopedId } from "../../access/caller.ts";
 import type { SessionRegistry } from "../../session/registry.ts";
 import type { RestoredSession } from "../../speech/resume.ts";
-import type { NativeQuery } from "./query.ts";
+import { audioWishes, type NativeQuery } from "./query.ts";
 
 /** A session that is ours, and not yet open. */
 export interface NativeOpening {
@@ -44,6 +44,7 @@ export async function openNewSession(
     frameSamples: query.frame_samples ?? settings.frameSamples,
     adaptiveFrames: query.adaptive === undefined ? isAdaptiveByDefault : query.adaptive === "true",
     sentenceCache: settings.cache && query.sentence_cache === "true",
+    ...audioWishes(query),
   };
   const opened = { sessionId, resumeToken, createdAtMs: Date.now(), settings: delivery };
   const hold = await registry.hold(opened, onSuperseded);
