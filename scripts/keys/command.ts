@@ -5,13 +5,16 @@ import {
   type KeysContext,
   keyName,
   limit,
+  month,
   origins,
   type PolicyOptions,
   type RotateOptions,
   tenant,
   time,
+  type UsageOptions,
   weight,
 } from "./options.ts";
+import { showUsage } from "./usage.ts";
 
 const REDIS = `Keys are in the Redis of REDIS_URL and REDIS_KEY_PREFIX, as for the edge; without them, in that of the
 "npm start" which runs in this folder. An edge asks for keys when ACCESS=keys, or when it listens beyond loopback.`;
@@ -84,6 +87,15 @@ export async function parseKeysCommand(argv: readonly string[], context: KeysCon
   ).action(async (name: string, options: PolicyOptions) => {
     exitCode = await showTenant(name, options, context);
   });
+  program
+    .command("usage")
+    .description("what tenants have used in a month: asked is synthesized, cached and refused together")
+    .option("-t, --tenant <name>", "only this tenant", tenant)
+    .option("-m, --month <yyyy-mm>", "in UTC; else the present one", month)
+    .option("--json", "print one JSON object")
+    .action(async (options: UsageOptions) => {
+      exitCode = await showUsage(options, context);
+    });
   try {
     await program.parseAsync([...argv], { from: "user" });
     return exitCode;

@@ -1,14 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { KEY_ANYWHERE } from "@tts-labs/core/access/api-key";
 import { type KeyRecord, KeyStore } from "@tts-labs/core/access/key-store";
 import { LIMIT_NAMES, type TenantPolicy } from "@tts-labs/core/access/tenant";
-import { silentLogger } from "@tts-labs/core/logger";
-import { parseEnvironment } from "@tts-labs/core/process/environment";
-import { sharedEnvironment } from "@tts-labs/core/process/shared-environment";
-import { closeRedis, openRedis } from "@tts-labs/core/redis/client";
-import { Keys } from "@tts-labs/core/redis/keys";
-import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
-import { STARTED_REDIS_FILE } from "../cache/started-redis.ts";
+import { GatewayError } from "@tts-labs/protocol/errors";
+import { atRedis } from "./at-redis.ts";
 import {
   type CreateOptions,
   changedLimits,
@@ -150,27 +144,5 @@ function keyTable(all: readonly KeyRecord[]): string {
     .join("\n");
 }
 
-async function atStore(
-  { env, complain }: KeysContext,
-  work: (store: KeyStore) => Promise<void>,
-): Promise<number> {
-  try {
-    const found = env["REDIS_URL"] ? {} : { REDIS_URL: await startedRedis() };
-    const { redisUrl, keyPrefix } = parseEnvironment(sharedEnvironment, { ...env, ...found });
-    const redis = openRedis({ url: redisUrl, purpose: "commands", logger: silentLogger });
-    try {
-      await work(new KeyStore(redis, new Keys(keyPrefix)));
-    } finally {
-      await closeRedis(redis);
-    }
-    return 0;
-  } catch (thrown) {
-    const error = toGatewayError(thrown);
-    const hint = error.family === "storage" ? " Is Redis there? Name it with REDIS_URL." : "";
-    complain(`${error.message}${hint}`);
-    return 1;
-  }
-}
-
-const startedRedis = async (): Promise<string | undefined> =>
-  (await readFile(STARTED_REDIS_FILE, "utf8").catch(() => "")).trim() || undefined;
+const atStore = (context: KeysContext, work: (store: KeyStore) => Promise<void>): Promise<number> =>
+  atRedis(context, (redis, keys) => work(new KeyStore(redis, keys)));

@@ -28,6 +28,12 @@ export interface RotateOptions {
   readonly json?: boolean;
 }
 
+export interface UsageOptions {
+  readonly tenant?: string;
+  readonly month?: string;
+  readonly json?: boolean;
+}
+
 const MAX_NAME = 100;
 const UNITS_MS: Readonly<Record<string, number>> = {
   s: 1_000,
@@ -46,6 +52,11 @@ export function tenant(text: string): string {
 export function keyName(text: string): string {
   if (text.length <= MAX_NAME && /^[^\p{C}]*$/u.test(text)) return text;
   throw new InvalidArgumentError(`It must be at most ${MAX_NAME} printable characters.`);
+}
+
+export function month(text: string): string {
+  if (/^\d{4}-(0[1-9]|1[0-2])$/.test(text)) return text;
+  throw new InvalidArgumentError("It must be a year and a month, such as 2026-11.");
 }
 
 /** Milliseconds. */

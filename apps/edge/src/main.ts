@@ -1,7 +1,4 @@
 import { dirname } from "node:path";
-import { BrowserTokens } from "@tts-labs/core/access/browser-tokens";
-import { KeyStore } from "@tts-labs/core/access/key-store";
-import { TenantUsage } from "@tts-labs/core/access/tenant-usage";
 import { ByteBudget } from "@tts-labs/core/async/byte-budget";
 import type { CacheObserver } from "@tts-labs/core/cache/audio-cache";
 import { openRedisAudioCache } from "@tts-labs/core/cache/redis-audio-cache";
@@ -28,7 +25,7 @@ import { openVoiceList } from "@tts-labs/core/session/redis-voice-list";
 import { openRedisStreams } from "@tts-labs/core/stream/redis-stream";
 import type { StreamStore } from "@tts-labs/core/stream/stream";
 import type { SpeechDefaults } from "@tts-labs/protocol/speech-options";
-import { openAccess, openLimiter } from "./access/open-access.ts";
+import { openAccess, openAccessStore, openLimiter, sweepLedger } from "./access/open-access.ts";
 import { Admission } from "./admission.ts";
 import { BackgroundWork } from "./background-work.ts";
 import { DEFAULT_LIMITS, EdgeBudget } from "./budget/edge-budget.ts";
@@ -106,11 +103,7 @@ export async function startEdge(config: EdgeConfig, logger: Logger, seams: EdgeS
       voices: () => voices.get(),
       storageTrouble: () => storage.trouble(),
       page: await openPageRoutes(),
-      access: {
-        keys: new KeyStore(redis, keys),
-        tokens: new BrowserTokens(redis, keys),
-        usage: new TenantUsage(redis, keys),
-      },
+      access: openAccessStore(redis, keys),
       ...(config.cache ? { cache: { audio: openCache, flights: new RedisFlights({ redis, keys }) } } : {}),
       ...ofGround,
     });
@@ -178,6 +171,8 @@ export async function openEdge(
     },
   });
   lifecycle.add("admission", admission, () => admission.close());
+  const ledger = access.clients.isOpen ? undefined : ground.access?.ledger;
+  if (ledger !== undefined) lifecycle.add("ledger", sweepLedger(ledger, logger), (it) => it.close());
   const limiter = openLimiter(access.clients, ground.access, observer, logger);
   lifecycle.add("tenants' limits", limiter, () => limiter.close());
   const registry = new SessionRegistry({
@@ -186,6 +181,7 @@ export async function openEdge(
       ...ground,
       ...caching,
       limiter,
+      ...(ledger === undefined ? {} : { ledger }),
       observer,
       background,
       unsettled: edgeBudget.unsettled,

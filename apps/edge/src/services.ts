@@ -1,3 +1,4 @@
+import type { UsageLedger } from "@tts-labs/core/access/usage-ledger";
 import type { Logger } from "@tts-labs/core/logger";
 import type { UtteranceQueue } from "@tts-labs/core/queue/utterance-job";
 import type { LiveRegistry } from "@tts-labs/core/session/live-registry";
@@ -31,6 +32,8 @@ export interface SessionServices {
   readonly asksAtOnce?: boolean;
   /** Holds tenants to their limits. */
   readonly limiter: TenantLimiter;
+  /** Absent where there are no tenants. */
+  readonly ledger?: Pick<UsageLedger, "note" | "close">;
   readonly observer: EdgeObserver;
   readonly background: BackgroundWork;
   readonly unsettled: UnsettledUtterances;

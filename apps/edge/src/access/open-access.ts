@@ -1,8 +1,11 @@
-import type { BrowserTokens } from "@tts-labs/core/access/browser-tokens";
-import type { KeyStore } from "@tts-labs/core/access/key-store";
-import type { TenantUsage } from "@tts-labs/core/access/tenant-usage";
+import { BrowserTokens } from "@tts-labs/core/access/browser-tokens";
+import { KeyStore } from "@tts-labs/core/access/key-store";
+import { TenantUsage } from "@tts-labs/core/access/tenant-usage";
+import { UsageLedger } from "@tts-labs/core/access/usage-ledger";
 import { isLoopback } from "@tts-labs/core/http/door";
 import type { Logger } from "@tts-labs/core/logger";
+import type { RedisConnection } from "@tts-labs/core/redis/client";
+import type { Keys } from "@tts-labs/core/redis/keys";
 import { GatewayError } from "@tts-labs/protocol/errors";
 import { Access } from "./access.ts";
 import { TenantLimiter, type TenantLimiterRoles } from "./tenant-limiter.ts";
@@ -19,7 +22,15 @@ export interface AccessStore {
   readonly keys: KeyStore;
   readonly tokens: BrowserTokens;
   readonly usage: TenantUsage;
+  readonly ledger: UsageLedger;
 }
+
+export const openAccessStore = (redis: RedisConnection, keys: Keys): AccessStore => ({
+  keys: new KeyStore(redis, keys),
+  tokens: new BrowserTokens(redis, keys),
+  usage: new TenantUsage(redis, keys),
+  ledger: new UsageLedger(redis, keys),
+});
 
 export interface OpenedAccess {
   readonly clients: Access;
@@ -81,6 +92,22 @@ export function openLimiter(
 ): TenantLimiter {
   const roles = { observer, logger };
   return new TenantLimiter(clients.isOpen || store === undefined ? roles : { ...roles, usage: store.usage });
+}
+
+/** An edge looks for accounts that died with another at this interval. */
+const SWEEP_EVERY_MS = 60_000;
+
+/** Closes the accounts of utterances whose edge has died, of all tenants, until it is closed. */
+export function sweepLedger(ledger: UsageLedger, logger: Logger): { close(): void } {
+  const sweep = async () => {
+    for (const tenant of await ledger.tenants()) await ledger.settleLost(tenant);
+  };
+  const timer = setInterval(
+    () => void sweep().catch((err: unknown) => logger.debug({ err }, "the ledger could not be swept")),
+    SWEEP_EVERY_MS * (1 + Math.random() / 4),
+  );
+  timer.unref();
+  return { close: () => clearInterval(timer) };
 }
 
 const open = (logger: Logger) => new Access({ logger });

@@ -4,6 +4,7 @@ import type { CancelledSpeech } from "@tts-labs/core/session/utterance-end";
 import { GatewayError, toCloseCode } from "@tts-labs/protocol/errors";
 import { type RequestedOptions, toSpeechOptions } from "@tts-labs/protocol/speech-options";
 import type { Caller } from "../access/caller.ts";
+import { accountRefused } from "../access/utterance-account.ts";
 import type { Detached } from "../utterance/detached.ts";
 import { UtteranceLine } from "../utterance/line.ts";
 import type { Utterance } from "../utterance/utterance.ts";
@@ -230,16 +231,25 @@ export class Session {
   #speak(given: string, asked: RequestedOptions, isEnd: boolean): Utterance | undefined {
     const { text, requested } = this.#characters.push(given, asked, isEnd);
     const open = this.#openUtterance();
-    if (text === "" || open === "refused") return undefined;
-    if (open === "none") {
-      this.#openText = "refused";
-      const opened = this.#line.open(text, requested);
-      this.#openText = opened;
-      return opened;
+    if (text === "") return undefined;
+    if (open === "refused") {
+      accountRefused(this.#options.services, this.caller, text);
+      return undefined;
     }
-    this.#assertSameOptions(open, requested);
-    open.input.speak(text);
-    return undefined;
+    try {
+      if (open === "none") {
+        this.#openText = "refused";
+        const opened = this.#line.open(text, requested);
+        this.#openText = opened;
+        return opened;
+      }
+      this.#assertSameOptions(open, requested);
+      open.input.speak(text);
+      return undefined;
+    } catch (error) {
+      accountRefused(this.#options.services, this.caller, text);
+      throw error;
+    }
   }
 
   /** Lets go of everything without ending it: others go on with it, or it waits for its client. */

@@ -1,7 +1,7 @@
 import { type GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
 import type { Caller } from "../access/caller.ts";
 import type { Release, TenantLimiter } from "../access/tenant-limiter.ts";
-import type { SpeechMaking } from "./speech-making.ts";
+import { cachedCharactersOf, type SpeechMaking } from "./speech-making.ts";
 
 export interface LimitedMakingOptions {
   readonly making: SpeechMaking;
@@ -54,6 +54,10 @@ export class LimitedMaking implements SpeechMaking {
 
   get readingUse(): SpeechMaking["cacheUse"] {
     return this.#making.readingUse ?? this.#making.cacheUse;
+  }
+
+  get cachedCharacters(): number {
+    return cachedCharactersOf(this.#making);
   }
 
   get knownSamples(): number | undefined {

@@ -15,6 +15,8 @@ export interface SpeechMaking {
   readonly characters: number;
   /** The client may give more. */
   readonly isTextOpen: boolean;
+  /** Characters of what was found in the cache, where that is not all or nothing. */
+  readonly cachedCharacters?: number;
   /** What the cache had to do with it; `off` until it was asked. */
   readonly cacheUse: CacheUse;
   /** The same of the sentence that is being read; absent where it is made as a whole. */
@@ -56,6 +58,10 @@ export interface SpeechMaking {
    */
   release(keepMs?: number): Promise<void>;
 }
+
+/** Characters of its text that were found in the cache, or are heard from another utterance that says the same. */
+export const cachedCharactersOf = ({ cachedCharacters, cacheUse, characters }: SpeechMaking): number =>
+  cachedCharacters ?? (cacheUse === "hit" || cacheUse === "joined" ? characters : 0);
 
 export type SentenceCounts = Readonly<Record<CacheUse, number>>;
 

@@ -4,10 +4,12 @@ import type { CancelledSpeech, UtteranceEnd } from "@tts-labs/core/session/utter
 import type { UtteranceResult } from "@tts-labs/core/session/utterance-result";
 import { samplesToMs } from "@tts-labs/protocol/audio/pcm";
 import type { GatewayError } from "@tts-labs/protocol/errors";
+import type { Caller } from "../access/caller.ts";
+import { UtteranceAccount } from "../access/utterance-account.ts";
 import type { DeliveryTally } from "../delivery/tally.ts";
 import type { SpeechOrigin, UtteranceSummary } from "../edge-observer.ts";
 import type { SessionServices } from "../services.ts";
-import type { SpeechMaking } from "../speech/speech-making.ts";
+import { cachedCharactersOf, type SpeechMaking } from "../speech/speech-making.ts";
 import { type FirstAudio, toFirstAudio } from "./first-audio.ts";
 import { toHeard } from "./heard.ts";
 import type { HeardText } from "./heard-text.ts";
@@ -21,7 +23,8 @@ export interface UtteranceReportOptions {
   readonly making: SpeechMaking;
   /** Samples that the client had heard over an earlier connection. */
   readonly samplesBefore: number;
-  readonly services: Pick<SessionServices, "observer" | "logger">;
+  readonly caller: Caller;
+  readonly services: Pick<SessionServices, "observer" | "logger" | "ledger" | "background">;
 }
 
 const ORIGINS = { hit: "cached", joined: "joined", miss: "synthesized", off: "synthesized" } as const;
@@ -30,6 +33,8 @@ const ORIGINS = { hit: "cached", joined: "joined", miss: "synthesized", off: "sy
 export class UtteranceReport {
   readonly #options: UtteranceReportOptions;
   readonly #openedAtMs = performance.now();
+  /** Absent where there are no tenants. */
+  readonly #account: UtteranceAccount | undefined;
   #turnAtMs: number | undefined;
   #workerLatency: LatencyParts | undefined;
   #source: SpeechOrigin | undefined;
@@ -37,6 +42,39 @@ export class UtteranceReport {
 
   constructor(options: UtteranceReportOptions) {
     this.#options = options;
+    const { utteranceId, caller, services } = options;
+    const { ledger, background } = services;
+    if (ledger === undefined || caller.tenant === "") return;
+    this.#account = new UtteranceAccount({
+      ledger,
+      caller,
+      utteranceId,
+      background,
+      createdAtMs: Date.now(),
+    });
+  }
+
+  /** What takes the client's text, noted in the tenant's ledger as it comes. */
+  accounted(input: Pick<SpeechMaking, "speak" | "flush" | "endText">): typeof input {
+    const { making } = this.#options;
+    const account = this.#account;
+    if (account === undefined) return input;
+    return {
+      speak: (text) => {
+        input.speak(text);
+        account.asked(making.characters, cachedCharactersOf(making));
+      },
+      flush: () => input.flush(),
+      endText: () => input.endText(),
+    };
+  }
+
+  /** The cache has answered. @returns its part in the utterance */
+  found(): SpeechMaking["cacheUse"] {
+    const { making } = this.#options;
+    const cached = cachedCharactersOf(making);
+    if (cached > 0) this.#account?.asked(making.characters, cached);
+    return making.cacheUse;
   }
 
   /** It is its turn to be read. */
@@ -104,11 +142,32 @@ export class UtteranceReport {
   ended(outcome: UtteranceSummary["outcome"], error: GatewayError | undefined): void {
     const { observer, logger } = this.#options.services;
     const summary = this.#toSummary(outcome, error);
+    this.#closeAccount(outcome);
     observer.utteranceEnded(summary);
     const { firstAudioMs } = summary;
     const verdict = firstAudioMs === null ? {} : { firstAudio: firstAudioVerdict(firstAudioMs) };
     const cause = error?.cause ? { err: error.cause } : {};
     logger.info({ ...summary, ...verdict, ...cause }, "utterance ended");
+  }
+
+  #closeAccount(outcome: UtteranceSummary["outcome"]): void {
+    const { making, tally } = this.#options;
+    this.#account?.ended({
+      asked: making.characters,
+      cached: cachedCharactersOf(making),
+      isRefused: outcome === "failed" && this.#source === undefined,
+      delivered: tally.sentSamples,
+      heard: outcome === "completed" && tally.playedSamples === undefined ? tally.sentSamples : this.#heard(),
+    });
+  }
+
+  /** Samples: as the client has reported, or as real time could have played. */
+  #heard(): number {
+    const { tally, sampleRateHz, samplesBefore } = this.#options;
+    const { playedSamples, firstSentAtMs } = tally;
+    if (playedSamples !== undefined) return playedSamples;
+    const sinceMs = firstSentAtMs === undefined ? 0 : performance.now() - firstSentAtMs;
+    return samplesBefore + (sinceMs / 1_000) * sampleRateHz;
   }
 
   #toSummary(outcome: UtteranceSummary["outcome"], error: GatewayError | undefined): UtteranceSummary {

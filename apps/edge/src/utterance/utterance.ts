@@ -62,7 +62,6 @@ export class Utterance {
       onFailed: (error) => this.fail(error),
       onPassed: (passed) => this.#note.passed(passed),
     });
-    this.input = this.#making;
     this.#report = new UtteranceReport({
       ...options,
       sampleRateHz: speech.sampleRateHz,
@@ -70,6 +69,7 @@ export class Utterance {
       making: this.#making,
       samplesBefore: restored?.from.sample ?? 0,
     });
+    this.input = this.#report.accounted(this.#making);
   }
 
   /** What the cache had to do with it; `off` until its text is complete. */
@@ -199,7 +199,7 @@ export class Utterance {
 
   /** What comes from the cache has mostly gone before anybody could look: first its frames, then the books. */
   #onFound(text: string | undefined): void {
-    if (this.cacheUse === "hit" && text !== undefined) this.#note.begunSoon(text);
+    if (this.#report.found() === "hit" && text !== undefined) this.#note.begunSoon(text);
     else {
       this.#note.begun(text);
       this.refresh();

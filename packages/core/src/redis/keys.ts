@@ -21,6 +21,8 @@ export class Keys {
   /** Ids of all API keys, and the number that rises when any of them changes. Owner: core/access. */
   readonly apiKeys: string;
   readonly accessEpoch: string;
+  /** Tenants that have used anything. Owner: core/access. */
+  readonly ledgerTenants: string;
 
   /** @throws GatewayError `config.invalid` for a prefix that would upset hash tags */
   constructor(prefix: string) {
@@ -38,6 +40,7 @@ export class Keys {
     this.routes = `${prefix}:routes`;
     this.apiKeys = `${prefix}:api-keys`;
     this.accessEpoch = `${prefix}:access-epoch`;
+    this.ledgerTenants = `${prefix}:ledger-tenants`;
   }
 
   /** One part of a stream; see stream/stream-keys.ts for the parts. Owner: core/stream. */
@@ -68,6 +71,16 @@ export class Keys {
   /** What a tenant has taken of one of its limits; all of a tenant's in one slot. Owner: core/access. */
   tenantUsage(name: string, part: string): string {
     return `${this.prefix}:tenant-usage:{${name}}:${part}`;
+  }
+
+  /** What was asked for by utterances of a tenant that have not ended. Owner: core/access. */
+  openAccounts(tenant: string): string {
+    return `${this.prefix}:ledger:{${tenant}}:open`;
+  }
+
+  /** What a tenant has used in a month. Owner: core/access. */
+  usageTotals(tenant: string, month: string): string {
+    return `${this.prefix}:ledger:{${tenant}}:${month}`;
   }
 
   /** What a browser token is good for, by the token's hash. Owner: core/access. */

@@ -43,6 +43,8 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
   readonly #sentences = new SentenceText();
   /** Sentences that are begun and not passed, by number. */
   readonly #parts = new Map<number, SentencePart>();
+  /** Of sentences read. */
+  cachedCharacters = 0;
   readonly #counts: Record<CacheUse, number> = { hit: 0, joined: 0, miss: 0, off: 0 };
   #passed: PassedParts;
   #replayBytes = 0;
@@ -193,6 +195,7 @@ export class SentenceSpeech implements SpeechMaking, SpokenParts {
   partRead(): void {
     const use = this.#read?.cacheUse ?? "off";
     this.#counts[use]++;
+    if (use === "hit" || use === "joined") this.cachedCharacters += this.#read?.characters ?? 0;
     this.#options.services.observer.sentenceRead(use);
   }
 
