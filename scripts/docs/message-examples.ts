@@ -138,6 +138,8 @@ export const serverExamples: ServerExamples = {
       text_heard: "Guten Tag, wie ",
       text_left: "geht es Ihnen?",
       estimated: false,
+      first_audio_ms: 246,
+      latency_ms: { queue: 1.4, slot: 0, connect: 0.1, provider: 241 },
     },
   ],
   error: [

@@ -230,7 +230,12 @@ export class UtteranceRun implements Utterance {
         return;
       case "cancelled":
         this.#hearing.told(message);
-        this.#settle({ ...this.#cancelled(), playedSamples: message.played_samples });
+        this.#settle({
+          ...this.#cancelled(),
+          playedSamples: message.played_samples,
+          serverFirstAudioMs: message.first_audio_ms ?? null,
+          latencyMs: message.latency_ms ?? {},
+        });
         return;
       case "error":
         this.#settle(this.#state.kind === "cancelling" ? this.#cancelled() : fromErrorMessage(message));

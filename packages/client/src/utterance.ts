@@ -62,7 +62,7 @@ export interface UtteranceTotals {
   readonly characters: number;
   /** `speak` to the first audio here; null without audio. */
   readonly firstAudioMs: number | null;
-  /** The server's own part of `firstAudioMs`, and the parts it knows by name. */
+  /** The server's own part of `firstAudioMs`, and the parts it knows by name; also of a cancelled utterance. */
   readonly serverFirstAudioMs: number | null;
   readonly latencyMs: Readonly<Record<string, number>>;
   /**

@@ -182,6 +182,14 @@ export const serverMessageSchemas = {
       estimated: z
         .boolean()
         .describe("The cut is a guess: the provider gave no times, or `played` was never reported."),
+      first_audio_ms: milliseconds
+        .nullable()
+        .optional()
+        .describe("As in `stream_complete`: null where no audio had come before the cancel."),
+      latency_ms: z
+        .record(z.string(), milliseconds)
+        .optional()
+        .describe("The parts of `first_audio_ms` that are known, by name."),
     })
     .describe("The utterance was cancelled; nothing more of it will be sent."),
   error: z

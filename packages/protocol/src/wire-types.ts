@@ -398,6 +398,10 @@ export interface ServerMessages {
     text_left: string;
     /** The cut is a guess: the provider gave no times, or `played` was never reported. */
     estimated: boolean;
+    /** As in `stream_complete`: null where no audio had come before the cancel. */
+    first_audio_ms?: number | null | undefined;
+    /** The parts of `first_audio_ms` that are known, by name. */
+    latency_ms?: Record<string, number> | undefined;
   };
   /**
    * A typed error; with `utterance_id` it ended that utterance, without it concerns the message or the

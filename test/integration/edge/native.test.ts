@@ -262,6 +262,8 @@ describe("a session of the native protocol", () => {
     expect(spoken.end).toMatchObject({ type: "cancelled", played_samples: 700 });
     if (spoken.end.type !== "cancelled") throw new Error("not cancelled");
     expect(spoken.pcm.length / 2).toBe(spoken.end.sent_samples);
+    expect(spoken.end.first_audio_ms).toBeGreaterThan(0);
+    expect(Object.keys(spoken.end.latency_ms ?? {}).length).toBeGreaterThan(0);
     expect((await client.utterance(2)).end.type).toBe("cancelled");
     gate.open();
     await expect.poll(() => alone.worker.runOf(first.utterance_id).state).toBe("cancelled");

@@ -68,6 +68,25 @@ describe("cancel", () => {
   });
 });
 
+describe("the time to first audio", () => {
+  it("is told of a cancelled utterance too, the client's and the server's part of it", async () => {
+    const { client } = await openBoth({
+      onMessage: (message, connection) => {
+        if (message.type === "cancel") {
+          const latency_ms = { queue: 1, provider: 20 };
+          connection.send({ ...cancelledAfter(24_000, 0), first_audio_ms: 21, latency_ms });
+        }
+        return hanging(message, connection);
+      },
+    });
+    const utterance = client.speak("Hallo");
+    await expect.poll(() => utterance.receivedSamples).toBe(24_000);
+    const totals = await utterance.cancel();
+    expect(totals).toMatchObject({ serverFirstAudioMs: 21, latencyMs: { queue: 1, provider: 20 } });
+    expect(totals.firstAudioMs).toBeGreaterThan(0);
+  });
+});
+
 describe("a cancel that the server answers", () => {
   async function* unfinished() {
     yield TEXT;

@@ -135,7 +135,14 @@ export class UtteranceReport {
       totalSamples: this.#result?.samples,
       nowMs: performance.now(),
     });
-    return { sentSamples: tally.sentSamples, playedSamples: tally.playedSamples ?? 0, ...heard };
+    const { totalMs, parts } = this.#firstAudio();
+    return {
+      sentSamples: tally.sentSamples,
+      playedSamples: tally.playedSamples ?? 0,
+      ...heard,
+      firstAudioMs: totalMs,
+      latencyMs: { ...parts },
+    };
   }
 
   /** Tells metrics and the log how it ended. */

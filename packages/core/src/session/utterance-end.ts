@@ -36,6 +36,9 @@ const cancelled = z.object({
   textLeft: z.string(),
   /** The cut between them is a guess. */
   estimated: z.boolean(),
+  /** As of one that was completed; edges of the release before have not stored them. */
+  firstAudioMs: count.nullable().exactOptional(),
+  latencyMs: z.record(z.string(), count).exactOptional(),
 });
 
 const failed = z.object({

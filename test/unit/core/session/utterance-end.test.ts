@@ -28,6 +28,7 @@ const CANCELLED: UtteranceEnd = {
   textLeft: " wie geht es Ihnen?",
   estimated: false,
 };
+const TIMED = { firstAudioMs: 212, latencyMs: { queue: 2, provider: 200 } };
 const FAILED: UtteranceEnd = {
   kind: "failed",
   error: new GatewayError("capacity.rate_limited", "Too many at once.", {
@@ -58,9 +59,12 @@ const stored = (message: object) =>
   JSON.stringify({ ...utterance(CANCELLED), end: { samples: 7, isTextOpen: true, message } });
 
 describe("how an utterance ended, in its session's record", () => {
-  test.each([COMPLETED, CANCELLED, FAILED])("is read as it was stored: $kind", (end) => {
-    expect(read(toUtteranceField(utterance(end))[1])).toEqual(utterance(end));
-  });
+  test.each([COMPLETED, CANCELLED, { ...CANCELLED, ...TIMED }, FAILED])(
+    "is read as it was stored: $kind",
+    (end) => {
+      expect(read(toUtteranceField(utterance(end))[1])).toEqual(utterance(end));
+    },
+  );
 
   test("is read from the message that edges of the release before have stored", () => {
     const complete = {

@@ -89,6 +89,8 @@ export const encodeCancelled = ({
   text_heard: heard.textHeard,
   text_left: heard.textLeft,
   estimated: heard.estimated,
+  ...(heard.firstAudioMs === undefined ? {} : { first_audio_ms: heard.firstAudioMs }),
+  ...(heard.latencyMs === undefined ? {} : { latency_ms: heard.latencyMs }),
 });
 
 export const encodeSlowClient = (notice: SlowClientNotice): ServerMessageOf<"slow_client"> => ({
