@@ -60,6 +60,11 @@ export class WordCutter {
   #behindSplice: TimedCharacter[] | undefined;
   #endMs = 0;
 
+  /** When what is held back begins; `undefined` where nothing is. */
+  get heldSinceMs(): number | undefined {
+    return (this.#held[0] ?? this.#behindSplice?.[0])?.startMs;
+  }
+
   /** Words completed by `alignment`, in order. */
   push(alignment: Alignment): Word[] {
     const words: Word[] = [];

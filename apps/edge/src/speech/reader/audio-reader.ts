@@ -57,6 +57,17 @@ export interface UtteranceReaderOptions {
   readonly onEntry: (entry: AudioEntry) => void;
 }
 
+interface Mark {
+  readonly seq: number;
+  /** The sample after it. */
+  readonly endSample: number;
+  /**
+   * Entries up to here are not needed by a client that has all up to `seq`: later ones hold the beginning of a word that
+   * it has not been told.
+   */
+  readonly forgettable: number;
+}
+
 /** Entries whose last sample is remembered, for reports of what was played; of older ones the newest stand in. */
 const MAX_MARKS = 256;
 
@@ -70,13 +81,15 @@ export class UtteranceReader {
   readonly #reader: StreamReader;
   readonly #words = new WordCutter();
   /** A splice that no words have been told behind yet. */
-  #replacesFromMs: number | undefined;
+  #replaces: { readonly fromMs: number; readonly seq: number } | undefined;
+  /** Entry in which the word begins that is not complete yet. */
+  #wordSeq: number | undefined;
   #nextSample = 0;
   #hasStarted = false;
   /** Samples before this are with the client. */
   #skipTo: number;
   /** Entries taken and perhaps not played yet, with the sample after each. */
-  #marks: { readonly seq: number; readonly endSample: number }[] = [];
+  #marks: Mark[] = [];
   /** Entries that a look has brought and that were not asked for yet. */
   #found: StreamEntry[] = [];
 
@@ -106,7 +119,8 @@ export class UtteranceReader {
 
   /** The client is known to have all entries up to `seq`. */
   confirmed(seq: number): void {
-    this.#reader.forget(seq);
+    const mark = this.#marks.findLast((it) => it.seq <= seq);
+    if (mark !== undefined) this.#reader.forget(mark.forgettable);
   }
 
   close(): Promise<void> {
@@ -144,9 +158,10 @@ export class UtteranceReader {
     if (splice) this.#spliceAt(entry, stored.seq);
     this.#assertNext(firstSample);
     this.#nextSample += samplesOf(entry);
-    this.#mark(stored.seq);
     onEntry(entry);
     const words = alignment === undefined ? [] : this.#words.push(alignment);
+    const replaced = this.#takeReplaced(words);
+    this.#mark(stored.seq, alignment);
     const held = Math.max(0, this.#skipTo - firstSample);
     // Of an entry before its last one the client has everything, or a splice has replaced the rest.
     if (stored.seq < (from?.seq ?? 0) || (held > 0 && this.#nextSample <= this.#skipTo)) {
@@ -157,7 +172,7 @@ export class UtteranceReader {
       kind: "chunk",
       seq: stored.seq,
       words,
-      ...this.#takeReplaced(words),
+      ...replaced,
       firstSample: firstSample + held,
       splice: splice && held === 0,
       pcm: held > 0 ? pcm.subarray(held * BYTES_PER_SAMPLE) : pcm,
@@ -183,19 +198,25 @@ export class UtteranceReader {
     const ms = sampleRateHz === undefined ? (alignment?.startMs[0] ?? 0) : samplesToMs(sample, sampleRateHz);
     this.#nextSample = sample;
     this.#words.splice(ms);
-    this.#replacesFromMs = Math.min(ms, this.#replacesFromMs ?? ms);
+    this.#replaces = { fromMs: Math.min(ms, this.#replaces?.fromMs ?? ms), seq: this.#replaces?.seq ?? seq };
     if (seq > (this.#options.from?.seq ?? 0)) this.#skipTo = Math.min(this.#skipTo, sample);
   }
 
   #takeReplaced(words: readonly Word[]): { readonly replacesFromMs?: number } {
-    const replacesFromMs = this.#replacesFromMs;
-    if (words.length === 0 || replacesFromMs === undefined) return {};
-    this.#replacesFromMs = undefined;
-    return { replacesFromMs };
+    const replaces = this.#replaces;
+    if (words.length === 0 || replaces === undefined) return {};
+    this.#replaces = undefined;
+    return { replacesFromMs: replaces.fromMs };
   }
 
-  #mark(seq: number): void {
-    this.#marks.push({ seq, endSample: this.#nextSample });
+  #mark(seq: number, alignment: Alignment | undefined): void {
+    const since = this.#words.heldSinceMs;
+    if (since === undefined) this.#wordSeq = undefined;
+    else if (this.#wordSeq === undefined || since >= (alignment?.startMs[0] ?? Number.POSITIVE_INFINITY)) {
+      this.#wordSeq = seq;
+    }
+    const needed = Math.min(this.#wordSeq ?? seq + 1, this.#replaces?.seq ?? seq + 1);
+    this.#marks.push({ seq, endSample: this.#nextSample, forgettable: needed - 1 });
     if (this.#marks.length > MAX_MARKS) this.#marks.shift();
   }
 
@@ -203,7 +224,7 @@ export class UtteranceReader {
     const played = this.#options.playedSamples();
     const count = this.#marks.findLastIndex(({ endSample }) => endSample <= played) + 1;
     const last = this.#marks.splice(0, count).at(-1);
-    if (last !== undefined) this.#reader.forget(last.seq);
+    if (last !== undefined) this.#reader.forget(last.forgettable);
   }
 
   /** Before anything was sent the position is at fault; after that the stream is. */
