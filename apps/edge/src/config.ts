@@ -7,6 +7,7 @@ import {
   flag,
   integer,
   list,
+  optionalText,
   parseEnvironment,
   text,
 } from "@tts-labs/core/process/environment";
@@ -55,6 +56,12 @@ export const edgeEnvironment = {
     default: "auto",
     of: ["auto", "open", "keys"],
   }),
+  tlsCertFile: optionalText("TLS_CERT_FILE", {
+    about:
+      "File with the edge's certificate and its chain, in PEM, read at start; with TLS_KEY_FILE the clients' port speaks " +
+      "TLS (https, wss). Without, TLS is a balancer's.",
+  }),
+  tlsKeyFile: optionalText("TLS_KEY_FILE", { about: "File with the key of that certificate, in PEM." }),
   provider: text("TTS_PROVIDER", {
     about: "Name of the provider, as clients are told.",
     default: "elevenlabs",

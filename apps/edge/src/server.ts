@@ -1,5 +1,4 @@
 import "./http/head-limit.ts";
-import { App } from "uWebSockets.js";
 import { Door } from "@tts-labs/core/http/door";
 import { toGatewayError } from "@tts-labs/protocol/errors";
 import { MAX_CLIENT_MESSAGE_BYTES, NATIVE_SUBPROTOCOL } from "@tts-labs/protocol/limits";
@@ -17,7 +16,7 @@ import { routeOpenAi } from "./dialects/openai/routes.ts";
 import { synthesize } from "./dialects/synthesize/synthesize.ts";
 import { routeVercel } from "./dialects/vercel/routes.ts";
 import { VoiceNames } from "./dialects/voice-names.ts";
-import { type Listener, listenOn } from "./http/listen.ts";
+import { type Listener, listenOn, openApp, type TlsFiles } from "./http/listen.ts";
 import { mintToken, TOKENS_PATH } from "./http/mint-token.ts";
 import { addProbes, clientRoutes, type OpsServices, runOps } from "./http/ops-routes.ts";
 import type { PageRoutes } from "./http/page-routes.ts";
@@ -29,7 +28,7 @@ const MAX_PAYLOAD_BYTES = 4 * MAX_CLIENT_MESSAGE_BYTES;
 
 type NativeOptions = Omit<NativeConnectionOptions, "query" | "requestId" | "caller" | "origin" | "sink">;
 
-export interface ServerOptions {
+export interface ServerOptions extends TlsFiles {
   readonly host: string;
   /** 0: a free one. */
   readonly port: number;
@@ -51,7 +50,7 @@ export interface ServerOptions {
  * `http/` and in the sinks. @throws GatewayError `config.invalid` when the port is taken
  */
 export async function listen(options: ServerOptions): Promise<Listener> {
-  const app = App();
+  const app = openApp(options);
   const { host: boundTo, port, allowedHosts, allowedOrigins, gate, access } = options;
   const door = new Door({ boundTo, allowedHosts, allowedOrigins });
   const routes = new Routes(app, { door, gate, access, role: "client" });
@@ -84,7 +83,8 @@ export async function listen(options: ServerOptions): Promise<Listener> {
   addProbes(routes, options.ops);
   routePage(routes, options.page);
   routes.addRest();
-  return listenOn(app, { host: boundTo, port, variable: "PORT" });
+  const scheme = options.tlsCertFile === undefined ? "http" : "https";
+  return listenOn(app, { host: boundTo, port, variable: "PORT" }, scheme);
 }
 
 const RESUMES = /(?:^|&)resume=true(?:&|$)/;

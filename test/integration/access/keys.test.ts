@@ -134,4 +134,47 @@ describe("an edge that asks for keys", () => {
     expect((await mine.speak("Mine.")).end.type).toBe("stream_complete");
     expect((await theirs.speak("Theirs.")).end.type).toBe("stream_complete");
   });
+
+  test("lets pages of listed sites ask with a key, after a preflight that needs none", async () => {
+    const site = "https://app.example.com";
+    const listing = await startKeyedEdges({ redisUrl: inject("redisUrl"), edge: { allowedOrigins: [site] } });
+    onTestFinished(() => listing.close());
+    const { headers } = await listing.makeKey("acme");
+    for (const [path, method] of [
+      ["/api/v1/synthesize", "POST"],
+      ["/api/v1/voices", "GET"],
+      ["/api/v1/tokens", "POST"],
+    ] as const) {
+      const asks = { origin: site, "access-control-request-method": method };
+      const preflight = await fetch(`${listing.edge.url}${path}`, { method: "OPTIONS", headers: asks });
+      expect(preflight.status, path).toBe(204);
+      const allowed = preflight.headers.get("access-control-allow-headers");
+      for (const name of ["authorization", "x-api-key", "xi-api-key"]) expect(allowed).toContain(name);
+      const init =
+        method === "POST" ? { body: JSON.stringify(path.endsWith("tokens") ? {} : { text: "Hi." }) } : {};
+      const answer = await fetch(`${listing.edge.url}${path}`, {
+        method,
+        headers: { ...headers, origin: site, "content-type": "application/json" },
+        ...init,
+      });
+      expect(answer.ok, path).toBe(true);
+      expect(answer.headers.get("access-control-allow-origin")).toBe(site);
+      await answer.arrayBuffer();
+    }
+    const foreign = await fetch(`${listing.edge.url}/api/v1/voices`, {
+      headers: { ...headers, origin: "https://evil.example" },
+    });
+    expect(foreign.status).toBe(403);
+  });
+
+  test("lets a tenant's keys be used by the pages that the tenant lists only", async () => {
+    const site = "https://own.example.com";
+    const listing = await startKeyedEdges({ redisUrl: inject("redisUrl"), edge: { allowedOrigins: ["*"] } });
+    onTestFinished(() => listing.close());
+    await listing.store.setPolicy("own", { limits: {}, origins: [site], weight: 1 });
+    const { headers } = await listing.makeKey("own");
+    const status = async (origin: string) =>
+      (await fetch(`${listing.edge.url}/api/v1/voices`, { headers: { ...headers, origin } })).status;
+    expect([await status(site), await status("https://other.example.com")]).toEqual([200, 403]);
+  });
 });

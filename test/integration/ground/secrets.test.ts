@@ -1,9 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { KeyStore } from "@tts-labs/core/access/key-store";
 import { silentLogger } from "@tts-labs/core/logger";
 import { closeRedis, openRedis } from "@tts-labs/core/redis/client";
+import { Keys } from "@tts-labs/core/redis/keys";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { WebSocket } from "ws";
 import { freePort, startPrivateRedis } from "../../../scripts/private-redis.ts";
 import { root } from "../../../scripts/tools.ts";
 
@@ -114,4 +117,47 @@ test("no log of edge or worker holds a secret, though Redis' password changes un
   await admin.call("CLIENT", "KILL", "TYPE", "pubsub");
   for (const { output } of programs) await vi.waitFor(() => expect(output()).toContain("WRONGPASS"), 20_000);
   for (const { output } of programs) expectNoSecret(output());
+}, 60_000);
+
+test("no log of an edge that asks for keys holds a key, a token or a session's token, in whatever way they were shown", async () => {
+  const redis = await startPrivateRedis();
+  onTestFinished(() => redis.stop());
+  const admin = openRedis({ url: redis.url, purpose: "commands", logger: silentLogger });
+  onTestFinished(() => closeRedis(admin));
+  const { key } = await new KeyStore(admin, new Keys("tts")).create({
+    tenant: "acme",
+    name: "",
+    role: "client",
+  });
+  const { opsUrl, output } = await start("edge", { REDIS_URL: redis.url, ACCESS: "keys", TTS_VOICE: "any" });
+  await vi.waitFor(async () => expect((await fetch(`${opsUrl}/readyz`)).status, output()).toBe(200), 20_000);
+  const url = /"url":"([^"]+)"/.exec(output())?.[1] ?? "";
+  const headers = { "x-api-key": key, "content-type": "application/json" };
+  const ask = (path: string, body: object, shown: Record<string, string> = headers) =>
+    fetch(`${url}${path}`, { method: "POST", headers: shown, body: JSON.stringify(body) });
+  const { token } = (await (await ask("/api/v1/tokens", {})).json()) as { token: string };
+  const unused = ((await (await ask("/api/v1/tokens", {})).json()) as { token: string }).token;
+  const wrong = `${key.slice(0, -6)}AAAAAA`;
+  const json = { "content-type": "application/json" };
+  await ask("/api/v1/synthesize", { voice: 7 }, { ...json, authorization: `Bearer ${wrong}` });
+  await ask(`/api/v1/synthesize?api_key=${key}`, { text: "Hello." }, json);
+  await ask(`/api/v1/synthesize?token=${unused}`, { text: "Hello." }, json);
+  const answered = await ask(`/api/v1/nowhere?token=${unused}&key=${key}`, {}, json);
+  expect(await answered.text()).not.toContain(key);
+  const socket = new WebSocket(`${url.replace("http", "ws")}/api/v1/stream?token=${token}&session_id=s`);
+  onTestFinished(() => socket.terminate());
+  const [told] = await once(socket, "message");
+  const { resume_token } = JSON.parse(String(told)) as { resume_token: string };
+  socket.send(JSON.stringify({ type: "authenticate", token: unused }));
+  socket.send(JSON.stringify({ type: "resume", resume_token }));
+  await once(socket, "message");
+  socket.terminate();
+  await vi.waitFor(async () => {
+    const info = (await (await fetch(`${opsUrl}/api/v1/live`)).json()) as { sessions: { items: unknown[] } };
+    expect(JSON.stringify(info)).toContain("detached");
+    expect(JSON.stringify(info)).not.toContain(resume_token);
+  }, 10_000);
+  for (const secret of [key, key.split("_")[2] ?? key, wrong, token, unused, resume_token]) {
+    expect(output()).not.toContain(secret);
+  }
 }, 60_000);

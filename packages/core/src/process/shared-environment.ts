@@ -7,7 +7,7 @@ export const SAMPLE_RATES_HZ = [8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 4
 export const sharedEnvironment = {
   redisUrl: text("REDIS_URL", {
     about:
-      "Redis: redis://host:port, or redis-cluster://h1:p1,h2:p2,h3:p3, or redis-sentinel://h1:p1,h2:p2/name, or " +
+      "Redis: redis://user:password@host:port, rediss://… over TLS, or redis-cluster://h1:p1,h2:p2,h3:p3, or redis-sentinel://h1:p1,h2:p2/name, or " +
       "unix:///path/of/redis.sock.",
     default: "redis://127.0.0.1:6379",
   }),
