@@ -229,6 +229,7 @@ export async function openEdge(
     ...config,
     native: { registry, settings, intake: edgeBudget.intake, observer, logger },
     speech: { registry, limiter, settings, budget: edgeBudget, encoders, attempts, observer, logger },
+    unreadSockets: edgeBudget.unreadSockets,
     gate: edgeBudget.clientGate,
     access: access.clients,
     ops,

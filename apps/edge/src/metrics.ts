@@ -37,6 +37,7 @@ const budget = allOf<BudgetName>({
   "request-bodies": true,
   "json-answers": true,
   "unread-responses": true,
+  "unread-sockets": true,
   encoders: true,
 });
 

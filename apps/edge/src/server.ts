@@ -16,6 +16,7 @@ import { routeOpenAi } from "./dialects/openai/routes.ts";
 import { synthesize } from "./dialects/synthesize/synthesize.ts";
 import { routeVercel } from "./dialects/vercel/routes.ts";
 import { VoiceNames } from "./dialects/voice-names.ts";
+import type { UnreadSockets } from "./http/client-socket.ts";
 import { type Listener, listenOn, openApp, type TlsFiles } from "./http/listen.ts";
 import { mintToken, TOKENS_PATH } from "./http/mint-token.ts";
 import { addProbes, clientRoutes, type OpsServices, runOps } from "./http/ops-routes.ts";
@@ -36,6 +37,7 @@ export interface ServerOptions extends TlsFiles {
   readonly allowedOrigins: readonly string[];
   readonly socketHighWaterBytes: number;
   readonly socketIdleTimeoutS: number;
+  readonly unreadSockets: UnreadSockets;
   readonly gate: RequestGate;
   readonly access: Access;
   readonly native: Omit<NativeOptions, "access" | "limiter">;
@@ -59,6 +61,7 @@ export async function listen(options: ServerOptions): Promise<Listener> {
     routes,
     highWaterBytes: options.socketHighWaterBytes,
     idleTimeoutS: options.socketIdleTimeoutS,
+    unread: options.unreadSockets,
     observer: options.native.observer,
     connections: gate.connections,
     limiter: options.speech.limiter,

@@ -44,6 +44,7 @@ export class EdgeBudget {
   readonly requestBodies: ByteBudget;
   readonly jsonAnswers: ByteBudget;
   readonly unreadResponses: ByteBudget;
+  readonly #unreadSocketBytes: ByteBudget;
   readonly #heldBytes: ByteBudget;
   readonly #observer: BudgetObserver;
 
@@ -84,6 +85,7 @@ export class EdgeBudget {
     this.requestBodies = new ByteBudget(edge.requestBodyBytes);
     this.jsonAnswers = new ByteBudget(jsonAnswerBytes);
     this.unreadResponses = new ByteBudget(edge.unreadResponseBytes);
+    this.#unreadSocketBytes = new ByteBudget(edge.unreadSocketBytes);
     this.#heldBytes = new ByteBudget(edge.heldBytes);
   }
 
@@ -91,6 +93,12 @@ export class EdgeBudget {
   get intake(): IntakeRoles {
     const { turns, limits } = this;
     return { limits: limits.connection, turns, heldBytes: this.#heldBytes, observer: this.#observer };
+  }
+
+  /** For all WebSockets. */
+  get unreadSockets(): { readonly bytes: ByteBudget; readonly paused: () => void } {
+    const paused = () => this.#observer.budgetReached("unread-sockets", "paused");
+    return { bytes: this.#unreadSocketBytes, paused };
   }
 
   /** How much of what is shared is in use now, in the budget's own unit. */
@@ -103,6 +111,7 @@ export class EdgeBudget {
       ["request-bodies", this.requestBodies.takenBytes],
       ["json-answers", this.jsonAnswers.takenBytes],
       ["unread-responses", this.unreadResponses.takenBytes],
+      ["unread-sockets", this.#unreadSocketBytes.takenBytes],
     ]);
   }
 }

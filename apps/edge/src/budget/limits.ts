@@ -16,6 +16,7 @@ export type BudgetName =
   | "request-bodies"
   | "json-answers"
   | "unread-responses"
+  | "unread-sockets"
   | "encoders";
 
 /** What one connection may cost. docs/budgets.md has the reasons for the numbers. */
@@ -54,6 +55,8 @@ export interface EdgeLimits {
   readonly requestBodyBytes: number;
   /** Audio in responses that was written and not read. */
   readonly unreadResponseBytes: number;
+  /** What was given to WebSockets and not read; beyond it only those that hold nothing are given more. */
+  readonly unreadSocketBytes: number;
   /** Time of each turn of the event loop that may be spent on what clients send. */
   readonly turnMs: number;
 }
@@ -83,5 +86,6 @@ export const EDGE_LIMITS: EdgeLimits = {
   givenUpRequests: { perSecond: 20, burst: 50 },
   requestBodyBytes: 32 * MIB,
   unreadResponseBytes: 64 * MIB,
+  unreadSocketBytes: 64 * MIB,
   turnMs: 4,
 };

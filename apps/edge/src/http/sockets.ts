@@ -4,7 +4,7 @@ import type { TokenPurpose } from "@tts-labs/core/access/browser-tokens";
 import { newRequestId } from "@tts-labs/core/ids";
 import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
 import type { TenantLimiter } from "../access/tenant-limiter.ts";
-import type { ClientSocket, ClientSocketLimits } from "./client-socket.ts";
+import type { ClientSocket, ClientSocketLimits, UnreadSockets } from "./client-socket.ts";
 import type { ErrorForm, HttpExchange } from "./exchange.ts";
 import type { RequestHandler, Routes } from "./routes.ts";
 
@@ -32,7 +32,7 @@ export interface AdmittedSocket {
 }
 
 export interface OpenedSocket {
-  readonly client: Pick<ClientSocket<SocketData>, "onClosed">;
+  readonly client: Pick<ClientSocket<SocketData>, "onClosed" | "onDrain">;
   /** Absent where the dialect has refused it already. */
   readonly handler?: SocketHandler;
 }
@@ -72,6 +72,7 @@ export interface SocketsOptions {
   readonly routes: Routes;
   readonly highWaterBytes: number;
   readonly idleTimeoutS: number;
+  readonly unread: UnreadSockets;
   readonly observer: {
     connectionOpened(): void;
     connectionClosed(): void;
@@ -90,9 +91,10 @@ export class Sockets {
   }
 
   add(route: SocketRoute): void {
-    const { app, routes, highWaterBytes, idleTimeoutS, observer, connections } = this.#options;
+    const { app, routes, highWaterBytes, idleTimeoutS, observer, connections, unread } = this.#options;
     const limits: ClientSocketLimits = {
       highWaterBytes,
+      unread,
       closeFrameBytes: highWaterBytes + BACKPRESSURE_MARGIN_BYTES / 2,
     };
     app.ws<SocketData>(route.path, {
@@ -114,7 +116,11 @@ export class Sockets {
       ping: (socket) => socket.getUserData().opened?.handler?.onPing(),
       pong: (socket, message) =>
         socket.getUserData().opened?.handler?.onPong(Buffer.from(message).toString()),
-      drain: (socket) => socket.getUserData().opened?.handler?.onDrain(),
+      drain: (socket) => {
+        const { opened } = socket.getUserData();
+        opened?.client.onDrain();
+        opened?.handler?.onDrain();
+      },
       close: (socket, code) => {
         const { opened, release } = socket.getUserData();
         opened?.client.onClosed();

@@ -14,6 +14,10 @@ export class ByteBudget {
     return this.#takenBytes;
   }
 
+  get hasRoom(): boolean {
+    return this.#takenBytes < this.#maxBytes;
+  }
+
   /** @returns whether they are the caller's now */
   tryTake(bytes: number): boolean {
     if (this.#takenBytes + bytes > this.#maxBytes) return false;
