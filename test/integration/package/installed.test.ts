@@ -73,6 +73,22 @@ describe("the packages, installed in a folder of their own", () => {
     expect((await node(await app.write("protocol.cjs", cjs))).stdout.toString()).toBe("1\n");
   });
 
+  it.each([
+    ["packages/client/README.md", "js", "hello.wav"],
+    ["docs/client.md", "ts", undefined],
+  ])("do what the first example of %s says", async (document, language, file) => {
+    const text = await readFile(join(root, document), "utf8");
+    const [, source = ""] = new RegExp(`\`\`\`${language}\\n([^\`]*)`).exec(text) ?? [];
+    expect(source).toContain("http://localhost:8006");
+    const path = await app.write(
+      `documented.m${language}`,
+      source.replace("http://localhost:8006", system.url),
+    );
+    const { stdout } = await node(path);
+    if (file === undefined) expect(stdout.toString()).toMatch(/^960\n(?:.*\n)+\d+\.\d+ \d+\.\d+\n$/);
+    else expect((await readFile(join(app.folder, file))).length).toBeGreaterThan(24_000);
+  });
+
   it("run the examples", async () => {
     const examples = join(app.folder, "node_modules/@tts-labs/client/examples");
     const file = join(app.folder, "example.wav");
