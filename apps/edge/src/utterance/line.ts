@@ -107,9 +107,21 @@ export class UtteranceLine {
     else throw new GatewayError("protocol.wrong_state", `This session has no utterance "${utteranceId}".`);
   }
 
-  /** Keeps them in the live view. */
+  /** Keeps them in the live view, and what has been made of those that wait for their turn. */
   refresh(): void {
     for (const utterance of this.#unfinished) utterance.refresh();
+    for (const { streamIds } of this.#unfinished.slice(1)) this.#keep(streamIds);
+  }
+
+  /** Nothing reads their audio yet, and nothing writes it once it is complete: Redis would let it go. */
+  #keep(streamIds: readonly string[]): void {
+    const { services, settings } = this.#options;
+    const kept = streamIds.flatMap((tag) =>
+      (["text", "audio"] as const).map((name) =>
+        services.streams.expire({ tag, name }, settings.streamTtlMs),
+      ),
+    );
+    if (kept.length > 0) services.background.add("speech of waiting utterances kept", Promise.all(kept));
   }
 
   /** Ends them all, and nothing of them stays in Redis. */
