@@ -6,9 +6,6 @@ import type { SpeechText } from "./text-pieces.ts";
 import { TypedEvents } from "./typed-events.ts";
 import type { CancelResult, HeardText, Utterance, UtteranceEvents, UtteranceTotals } from "./utterance.ts";
 
-/** Utterances of one series that are not finished; the text of later ones waits. */
-const MAX_UNFINISHED = 2;
-
 export interface SpeechSeriesOptions {
   readonly text: SpeechText;
   readonly sampleRateHz: number;
@@ -21,6 +18,9 @@ export interface SpeechSeriesOptions {
 /**
  * A text of any length, spoken as several utterances that sound like one: cut at sentence ends, in order, without a
  * gap, on one clock of samples. Where one of them fails, so does the series.
+ *
+ * The next one is opened when all of the one before has been received: until then it would hold a place at the provider
+ * for minutes, unheard. What waits to be played, a frame's queue at least, covers the time to its first audio.
  *
  * Its events are those of its utterances, with times from the beginning of the series; `alignment` is not among them.
  */
@@ -121,15 +121,10 @@ export class SpeechSeries implements Utterance {
     const parts = new TextParts(text, fullAfterCharacters);
     try {
       do {
-        let isRead: () => void = () => {};
-        const read = new Promise<void>((resolve) => {
-          isRead = resolve;
-        });
-        const utterance = speak(readThrough(parts.part(), () => isRead()));
+        const utterance = speak(parts.part());
         this.#begin(utterance);
-        const over = utterance.finished.then(() => {});
-        await Promise.race([read, over]);
-        if (this.#utterances.length >= MAX_UNFINISHED) await this.#utterances.at(-MAX_UNFINISHED)?.finished;
+        // By its signal, too.
+        if ((await utterance.finished).outcome === "cancelled") break;
         // Cancelled, it does not wait for a source that may hang.
       } while (await Promise.race([parts.hasMore(), this.#stopped.promise]));
       this.#whole();
@@ -188,14 +183,6 @@ export class SpeechSeries implements Utterance {
   #tellMore(): void {
     for (const resolve of this.#onMore) resolve();
     this.#onMore.clear();
-  }
-}
-
-async function* readThrough(part: AsyncIterable<string>, onRead: () => void): AsyncGenerator<string> {
-  try {
-    yield* part;
-  } finally {
-    onRead();
   }
 }
 

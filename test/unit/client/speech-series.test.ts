@@ -3,9 +3,9 @@ import type { SpeechText } from "@tts-labs/client/text-pieces";
 import { describe, expect, it } from "vitest";
 import { HEADER, STARTED } from "../../../testkit/clients/one-utterance.ts";
 import { humOf } from "../../../testkit/speech/hum.ts";
-import { codeOf, expectSame, hanging, heardOf, openBoth, textsOf } from "./client-fixture.ts";
+import { codeOf, expectSame, hanging, heardOf, openBoth, textsOf, typesOf } from "./client-fixture.ts";
 
-const SENTENCES = Array.from({ length: 9 }, (_, i) => `Das ist Satz Nummer ${i}. `);
+const SENTENCES = Array.from({ length: 9 }, (_, i) => `Das ist Satz ${i} hier. `);
 /** Two sentences fill an utterance. */
 const FULL_AFTER = 30;
 
@@ -48,6 +48,7 @@ describe("a text longer than an utterance may be", () => {
     expectSame(got, Int16Array.from(pcm));
     expect(seams).toEqual([]);
     expect(textsOf(server.received).join("")).toBe(SENTENCES.join(""));
+    expect(typesOf(server.received).filter((type) => type === "stream_end")).toHaveLength(5);
     expect(totals).toMatchObject({
       outcome: "completed",
       samples: pcm.length,
@@ -77,6 +78,22 @@ describe("a text longer than an utterance may be", () => {
     expect(wav.length).toBe(44 + samples * 2);
     const parts = [0, 2].map((i) => humOf(SENTENCES.slice(i, i + 2).join("")).pcm);
     expectSame(new Int16Array(wav.slice(44).buffer), Int16Array.from(parts.flatMap((pcm) => [...pcm])));
+  });
+
+  it("ends with the signal that cancels one of its utterances", async () => {
+    const { client, server } = await openBoth({ onMessage: hangingEach() }, { cancelTimeoutMs: 20 });
+    const stop = new AbortController();
+    const series = new SpeechSeries({
+      text: SENTENCES,
+      sampleRateHz: client.session.sample_rate,
+      speak: (part) => client.speak(part, { signal: stop.signal }),
+      fullAfterCharacters: FULL_AFTER,
+    });
+    await expect.poll(() => series.receivedSamples).toBeGreaterThan(0);
+    stop.abort();
+    expect((await series.finished).outcome).toBe("cancelled");
+    expect(typesOf(server.received)).toContain("cancel");
+    expect(textsOf(server.received).join("")).not.toContain("Satz 5");
   });
 
   it("is not called completed when it was cancelled between two utterances, and waits for no more text", async () => {
