@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { SlotLease } from "@tts-labs/core/governor/governor";
+import type { Turn } from "@tts-labs/core/governor/slots-record";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Random } from "../../../testkit/ground/random.ts";
 import { acquire, Fleet, type Member } from "./fleet.ts";
@@ -67,6 +68,66 @@ export function governorContract(url: () => string): void {
     first.release();
     await Promise.all(all.map(({ served }) => served));
     expect(order).toEqual(["wrong clock", "taken over", "just come", "from the future"]);
+  });
+
+  /** The tenants served one after the other by one slot, where all of them have come before it is free. */
+  async function servedInTurn(coming: readonly (Turn | undefined)[]): Promise<string> {
+    const [one, other] = await Promise.all([fleet.join(1), fleet.join(1)]);
+    const first = await acquire(one);
+    const order: string[] = [];
+    const all: Promise<void>[] = [];
+    for (const [i, turn] of coming.entries()) {
+      const { governor } = i % 2 === 0 ? one : other;
+      const served = governor.acquire(new AbortController().signal, 0, turn).then((slot) => {
+        order.push(turn?.tenant ?? String(i));
+        slot.release();
+      });
+      all.push(served);
+      await vi.waitFor(async () => expect(await one.queued()).toBe(i + 1));
+    }
+    first.release();
+    await Promise.all(all);
+    return order.join(" ");
+  }
+  const many = (count: number, tenant: string, weight = 1) =>
+    Array.from({ length: count }, (): Turn => ({ tenant, weight }));
+
+  test("a tenant that comes behind another's crowd takes turns with it from then on", async () => {
+    expect(await servedInTurn([...many(8, "a"), ...many(3, "b")])).toBe("a b a b a b a a a a a");
+  });
+
+  test("turns go by weight", async () => {
+    const order = await servedInTurn([...many(6, "light"), ...many(9, "heavy", 3)]);
+    const [early, heavy] = [order.split(" ").slice(0, 8), (it: string) => it === "heavy"];
+    expect(early.filter(heavy)).toHaveLength(6);
+    expect(order.split(" ").slice(8).filter(heavy)).toHaveLength(3);
+  });
+
+  test("without tenants the crowd that came first is served first (the twin)", async () => {
+    expect(await servedInTurn(new Array(6).fill(undefined))).toBe("0 1 2 3 4 5");
+  });
+
+  test("a tenant that gives up waiting leaves no turn behind, and one that was away has saved none", async () => {
+    const member = await fleet.join(1);
+    const first = await acquire(member);
+    const gone = new AbortController();
+    const waiting = member.governor.acquire(gone.signal, 0, { tenant: "gone", weight: 1 });
+    await vi.waitFor(async () => expect(await member.queued()).toBe(1));
+    gone.abort(new Error("gone"));
+    await expect(waiting).rejects.toThrow("gone");
+    await vi.waitFor(async () => expect(await member.queued()).toBe(0));
+    const left = await member.redis.zcard(fleet.keys.slots("provider", "key1:lanes"));
+    expect([left, await member.redis.hlen(fleet.keys.slots("provider", "key1:owners"))]).toEqual([0, 0]);
+    first.release();
+    for (let i = 0; i < 5; i++) {
+      const slot = await member.governor.acquire(new AbortController().signal, 0, {
+        tenant: "busy",
+        weight: 1,
+      });
+      slot.release();
+    }
+    const order = await servedInTurn([...many(3, "late"), ...many(3, "busy")]);
+    expect(order).toMatch(/^(late busy ){2}late busy$|^(busy late ){2}busy late$/);
   });
 
   test("a slot given back is somebody else's at once, woken by the bell", async () => {

@@ -1,5 +1,6 @@
 import type { Role } from "@tts-labs/core/access/key-store";
 import { DEFAULT_POLICY, type TenantPolicy } from "@tts-labs/core/access/tenant";
+import type { UtteranceJob } from "@tts-labs/core/queue/utterance-job";
 
 /**
  * The party that asks for something, as `Access` has found it out. Sessions are opened for a caller, so a dialect that
@@ -32,3 +33,7 @@ export const tenantOf = (scoped: string): string | null => {
   const end = scoped.indexOf(SCOPE_END);
   return end < 0 ? null : scoped.slice(0, end);
 };
+
+/** What a job says of its tenant, whose turn it takes when the provider's slots are few. */
+export const turnOf = ({ tenant, policy: { weight } }: Caller): Pick<UtteranceJob, "turn"> =>
+  tenant === "" ? {} : { turn: { tenant, weight } };

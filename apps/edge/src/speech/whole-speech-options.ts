@@ -1,5 +1,6 @@
 import type { GatewayError } from "@tts-labs/protocol/errors";
 import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
+import type { Caller } from "../access/caller.ts";
 import type { SessionServices, SessionSettings } from "../services.ts";
 import type { ClientPosition } from "./reader/audio-reader.ts";
 import type { RestoredText, TextOptions } from "./utterance-text.ts";
@@ -7,6 +8,7 @@ import type { RestoredText, TextOptions } from "./utterance-text.ts";
 export interface WholeSpeechOptions {
   readonly utteranceId: string;
   readonly sessionId: string;
+  readonly caller: Caller;
   readonly requestId: string;
   readonly speech: SpeechOptions;
   readonly services: SessionServices;

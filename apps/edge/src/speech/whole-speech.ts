@@ -2,6 +2,7 @@ import { settleable } from "@tts-labs/core/async/settleable";
 import type { UtteranceJob } from "@tts-labs/core/queue/utterance-job";
 import type { CacheUse } from "@tts-labs/core/session/utterance-end";
 import { GatewayError } from "@tts-labs/protocol/errors";
+import { turnOf } from "../access/caller.ts";
 import { FoundSpeech } from "../shared-speech/found-speech.ts";
 import { findOrRepeat } from "../shared-speech/repeat.ts";
 import { TextPause } from "../shared-speech/text-pause.ts";
@@ -185,7 +186,7 @@ export class WholeSpeech implements SpeechMaking {
     if (isOver(this.#state)) return this.#found.abandon();
     if (way === "speak" && !this.#isNear) return this.#speakOnceNear(whole);
     // Storing comes before bookkeeping: this is on the latency path.
-    const stored = way === "speak" ? this.#storeInTime() : undefined;
+    const stored = way === "speak" ? this.#inTime(this.#store()) : undefined;
     onFound(way === "listen" ? whole : undefined);
     await stored;
     if (way === "speak") await this.#worker.askOnceDue();
@@ -213,7 +214,7 @@ export class WholeSpeech implements SpeechMaking {
     if (!isOver(this.#state) && way === "listen") return;
     // What it was heard from is gone: anew it could sound different, so only what was not begun is spoken.
     if (!isOver(this.#state) && from.sample === 0 && !hasEnded) {
-      return this.#text.isClaimed ? this.#worker.ask() : this.#storeInTime();
+      return this.#text.isClaimed ? this.#worker.ask() : this.#inTime(this.#store());
     }
     await this.#found.abandon();
     if (!isOver(this.#state)) throw new GatewayError("session.position_gone");
@@ -225,7 +226,7 @@ export class WholeSpeech implements SpeechMaking {
     if (isOver(this.#state) || (restored?.from.sample ?? 0) > 0) return false;
     const way = await this.#found.findInstead(this.#text.given, error);
     if (way === "give-up" || isOver(this.#state)) return false;
-    if (way === "speak") await this.#storeInTime();
+    if (way === "speak") await this.#inTime(this.#store());
     return true;
   }
 
@@ -252,10 +253,6 @@ export class WholeSpeech implements SpeechMaking {
     // True while text that came after it was left is not being spoken.
     const mayRest = (readSeq: number) => this.#worker.mayRest(readSeq);
     return { witness: witnessOf(this.#toJob(), this.#options.services, mayRest) };
-  }
-
-  #storeInTime(): Promise<void> {
-    return this.#inTime(this.#store());
   }
 
   /** @throws GatewayError `storage.timeout` */
@@ -294,7 +291,7 @@ export class WholeSpeech implements SpeechMaking {
   }
 
   #toJob(): UtteranceJob {
-    const { utteranceId, sessionId, requestId, speech } = this.#options;
-    return { utteranceId, sessionId, requestId, speech, enqueuedAtMs: Date.now() };
+    const { utteranceId, sessionId, requestId, speech, caller } = this.#options;
+    return { utteranceId, sessionId, requestId, speech, ...turnOf(caller), enqueuedAtMs: Date.now() };
   }
 }

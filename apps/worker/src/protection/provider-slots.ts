@@ -1,4 +1,5 @@
 import type { SlotLease } from "@tts-labs/core/governor/governor";
+import type { Turn } from "@tts-labs/core/governor/slots-record";
 import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
 import type { ProviderHealth } from "./provider-health.ts";
 import type { Slot, Slots } from "./slots.ts";
@@ -6,7 +7,7 @@ import type { Slot, Slots } from "./slots.ts";
 /** The source of slots: the fleet's governor, or this process where the plan knows no limit. */
 export interface LeaseSource {
   /** @param ageMs of the utterance that wants it */
-  acquire(signal: AbortSignal, ageMs: number): Promise<SlotLease>;
+  acquire(signal: AbortSignal, ageMs: number, turn?: Turn): Promise<SlotLease>;
 }
 
 export interface ProviderSlotsOptions {
@@ -41,14 +42,20 @@ export class ProviderSlots implements Slots {
     this.#unsubscribe = options.health.onChange(() => this.#turnAway());
   }
 
-  async acquire(speech: SpeechOptions, signal: AbortSignal, cameAtMs = Date.now()): Promise<Slot> {
+  async acquire(
+    speech: SpeechOptions,
+    signal: AbortSignal,
+    cameAtMs = Date.now(),
+    turn?: Turn,
+  ): Promise<Slot> {
     const refusal = this.#health.refusal;
     if (refusal !== undefined) throw refusal;
     const turnedAway = new AbortController();
     this.#waiting.add(turnedAway);
     this.#expect(speech, 1);
     try {
-      return await this.#source.acquire(AbortSignal.any([signal, turnedAway.signal]), Date.now() - cameAtMs);
+      const either = AbortSignal.any([signal, turnedAway.signal]);
+      return await this.#source.acquire(either, Date.now() - cameAtMs, turn);
     } finally {
       this.#waiting.delete(turnedAway);
       this.#expect(speech, -1);
@@ -83,7 +90,7 @@ export const switchingLeases = (
   limited: LeaseSource,
   isLimited: () => boolean,
 ): LeaseSource => ({
-  acquire: (signal, ageMs) => (isLimited() ? limited : unlimited).acquire(signal, ageMs),
+  acquire: (signal, ageMs, turn) => (isLimited() ? limited : unlimited).acquire(signal, ageMs, turn),
 });
 
 /** Any number of slots, spread over the keys that may serve: the least used first. */

@@ -1,3 +1,4 @@
+import type { Turn } from "@tts-labs/core/governor/slots-record";
 import type { SpeechOptions } from "@tts-labs/protocol/speech-options";
 
 /** One of the provider's concurrent generations. An utterance holds one from its first words to its end. */
@@ -14,9 +15,10 @@ export interface Slot {
 export interface Slots {
   /**
    * @param cameAtMs when the utterance was asked for (ms since 1970); the first to come is served first
+   * @param turn of the tenant that asked for it; tenants take turns while slots are few
    * @throws GatewayError `capacity.slot_timeout`, `provider.circuit_open`, or the signal's reason
    */
-  acquire(speech: SpeechOptions, signal: AbortSignal, cameAtMs?: number): Promise<Slot>;
+  acquire(speech: SpeechOptions, signal: AbortSignal, cameAtMs?: number, turn?: Turn): Promise<Slot>;
 }
 
 /** As many as there are runs, of any key. */

@@ -1,4 +1,5 @@
 import type { ResumePoint } from "@tts-labs/core/audio/word-tracker";
+import type { Turn } from "@tts-labs/core/governor/slots-record";
 import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
 import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
 import type { Choices } from "../protection/choices.ts";
@@ -22,6 +23,8 @@ export interface AttemptsParts {
   readonly report: RunReport;
   /** When the utterance was asked for, in ms since 1970. */
   readonly cameAtMs: number;
+  /** Absent where there are no tenants. */
+  readonly turn?: Turn;
 }
 
 /**
@@ -89,10 +92,10 @@ export class RunAttempts {
 
   /** `undefined` where that is a fault of the current choice. */
   async #acquireSlot(signal: AbortSignal): Promise<Slot | undefined> {
-    const { choices, cameAtMs } = this.#parts;
+    const { choices, cameAtMs, turn } = this.#parts;
     const { slots, speech } = choices.current;
     try {
-      return await slots.acquire(speech, signal, cameAtMs);
+      return await slots.acquire(speech, signal, cameAtMs, turn);
     } catch (error) {
       signal.throwIfAborted();
       const fault = toGatewayError(error);

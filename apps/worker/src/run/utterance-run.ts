@@ -183,7 +183,7 @@ export class UtteranceRun {
 
   async #speak(feed: TextFeed, audio: AudioWriter, start: StartingPoint): Promise<void> {
     const { limits, fallbacks = [] } = this.#roles;
-    const { speech, enqueuedAtMs: cameAtMs } = this.#job;
+    const { speech, turn, enqueuedAtMs: cameAtMs } = this.#job;
     const choices = new Choices(this.#roles, fallbacks, { speech, spokenBy: start.spokenBy });
     this.#attempts = new RunAttempts({
       limits,
@@ -191,6 +191,7 @@ export class UtteranceRun {
       feed,
       audio,
       cameAtMs,
+      ...(turn === undefined ? {} : { turn }),
       status: this.#status,
       report: this.#report,
     });

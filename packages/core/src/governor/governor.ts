@@ -6,7 +6,7 @@ import type { Bell } from "../redis/bell.ts";
 import type { RedisConnection } from "../redis/client.ts";
 import type { Keys } from "../redis/keys.ts";
 import { type GovernorObserver, silentObserver } from "./observer.ts";
-import { type KeySlots, type Place, SlotsRecord, type Told } from "./slots-record.ts";
+import { type KeySlots, NO_TENANT, type Place, SlotsRecord, type Told, type Turn } from "./slots-record.ts";
 import { HeldTicket, type Ticket, WaitingTicket } from "./ticket.ts";
 
 /** The right to have the provider generate one utterance, until it is released. */
@@ -50,7 +50,8 @@ const LONGEST_AGE_MS = 60_000;
 const RETRY_AFTER_MS = { least: 1_000, most: 30_000 };
 
 /**
- * The provider's concurrency, shared by all processes: never more leases than slots, first come first served.
+ * The provider's concurrency, shared by all processes: never more leases than slots; tenants take turns by their
+ * weights, and of one tenant the first to come is served first.
  *
  * There is one call, the *exchange* (redis/lua/govern.lua): a process tells what it gives back, holds and
  * wants, and free slots go to those of the whole fleet whose utterances came first. So a process that gives a slot back
@@ -92,9 +93,10 @@ export class SlotGovernor {
   /**
    * @param ageMs for how long the utterance has waited already, elsewhere: what is taken over, or was picked up late,
    * does not begin again at the end of the queue. At most a minute is believed, as clocks may differ.
+   * @param turn of the tenant that it is for
    * @throws GatewayError `capacity.slot_timeout` with the wait to expect, `draining`; or the signal's reason
    */
-  async acquire(signal: AbortSignal, ageMs = 0): Promise<SlotLease> {
+  async acquire(signal: AbortSignal, ageMs = 0, turn: Turn = NO_TENANT): Promise<SlotLease> {
     signal.throwIfAborted();
     if (this.#closed) throw new GatewayError("draining");
     const { promise, resolve, reject } = settleable<SlotLease>();
@@ -110,7 +112,8 @@ export class SlotGovernor {
       giveUp(this.#toTimeout());
     }, this.#settings.waitMs);
     const believedMs = Math.min(Math.max(0, ageMs), LONGEST_AGE_MS);
-    const ticket = new WaitingTicket(name, believedMs, (key) => resolve(this.#hold(ticket, key)), giveUp);
+    const grant = (key: number) => resolve(this.#hold(ticket, key));
+    const ticket: WaitingTicket = new WaitingTicket({ name, ageMs: believedMs, turn, grant, refuse: giveUp });
     this.#waiting.set(name, ticket);
     signal.addEventListener("abort", onAbort, { once: true });
     this.#ask(name);

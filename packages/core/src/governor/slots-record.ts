@@ -24,9 +24,21 @@ export interface Telling {
 
 export interface Wanted {
   readonly ticket: string;
-  /** Since its utterance came: the older is served first. */
+  /** Since its utterance came: of one tenant's, the older is served first. */
   readonly ageMs: number;
+  /** Whose turn it takes. */
+  readonly turn: Turn;
 }
+
+/** Whose turn a ticket takes when slots are few. */
+export interface Turn {
+  /** "": where there are no tenants. */
+  readonly tenant: string;
+  /** Turns of this tenant for one of a tenant of weight 1. */
+  readonly weight: number;
+}
+
+export const NO_TENANT: Turn = { tenant: "", weight: 1 };
 
 export interface Place {
   readonly ticket: string;
@@ -75,7 +87,9 @@ export class SlotsRecord {
     this.#keys = keySlots;
     this.#leaseMs = options.leaseMs;
     this.#names = [
-      ...["state", "queue", "waiting"].map((part) => keys.slots(provider, `${pool}:${part}`)),
+      ...["state", "queue", "waiting", "lanes", "turns", "owners"].map((part) =>
+        keys.slots(provider, `${pool}:${part}`),
+      ),
       ...keySlots.map(({ keyId }) => keys.slots(provider, `held:${keyId}`)),
     ];
   }
@@ -88,12 +102,19 @@ export class SlotsRecord {
       ...[epoch, crypto.randomUUID(), this.#leaseMs, KEYS_TTL_MS, MAX_GRANTS],
       ...this.#keys.map(({ keyId, slots }) => (mayServe(keyId) ? slots : -1)),
       ...[dropped.length, ...dropped, held.length, ...places(held)],
-      ...[wanted.length, ...wanted.flatMap(({ ticket, ageMs }) => [ticket, Math.round(ageMs)])],
+      ...[wanted.length, ...wanted.flatMap(toWords)],
       ...[moving.length, ...places(moving)],
     ]);
     return parseTold(answer);
   }
 }
+
+const toWords = ({ ticket, ageMs, turn: { tenant, weight } }: Wanted) => [
+  ticket,
+  Math.round(ageMs),
+  weight,
+  tenant,
+];
 
 function parseTold([epoch = "", queued, lostLeases, ...words]: readonly string[]): Told {
   const granted: Place[] = [];

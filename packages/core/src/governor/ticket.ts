@@ -1,9 +1,19 @@
 import { monotonicMs } from "../async/lazy-timer.ts";
+import type { Turn } from "./slots-record.ts";
 
 export interface Ticket {
   /** Unique in the fleet; also the name under which its owner is woken. */
   readonly name: string;
   readonly sinceMs: number;
+}
+
+export interface WaitingTicketOptions {
+  readonly name: string;
+  /** For how long its utterance had waited when this was made. */
+  readonly ageMs: number;
+  readonly turn: Turn;
+  readonly grant: (key: number) => void;
+  readonly refuse: (reason: Error) => void;
 }
 
 /** One who waits for a slot. */
@@ -12,11 +22,12 @@ export class WaitingTicket implements Ticket {
   readonly sinceMs = monotonicMs();
   readonly grant: (key: number) => void;
   readonly refuse: (reason: Error) => void;
+  readonly turn: Turn;
   readonly #ageMs: number;
 
-  /** @param ageMs for how long its utterance had waited when this was made */
-  constructor(name: string, ageMs: number, grant: (key: number) => void, refuse: (reason: Error) => void) {
+  constructor({ name, ageMs, turn, grant, refuse }: WaitingTicketOptions) {
     this.name = name;
+    this.turn = turn;
     this.grant = grant;
     this.refuse = refuse;
     this.#ageMs = ageMs;

@@ -7,6 +7,8 @@ export interface UtteranceJob {
   /** Handed back to the client and found in the logs of every process on the way. */
   readonly requestId: string;
   readonly speech: SpeechOptions;
+  /** Whose turn it takes when slots are few; absent where there are no tenants. */
+  readonly turn?: { readonly tenant: string; readonly weight: number };
   /** By `Date.now()` of the process that has the job in its hands; the queue translates between them. */
   readonly enqueuedAtMs: number;
 }
