@@ -29,7 +29,10 @@ export const clientExamples: ClientExamples = {
   flush: [{ type: "flush" }],
   stream_end: [{ type: "stream_end" }],
   cancel: [{ type: "cancel" }, { type: "cancel", utterance_id: UTTERANCE }],
-  prewarm: [{ type: "prewarm", voice: "simGermanAnna000000A", language: "de" }],
+  prewarm: [
+    { type: "prewarm", voice: "simGermanAnna000000A", language: "de" },
+    { type: "prewarm", prewarm_id: "anna", voice: "simGermanAnna000000A" },
+  ],
   resume: [
     {
       type: "resume",
@@ -98,6 +101,15 @@ export const serverExamples: ServerExamples = {
     },
   ],
   words: [{ type: "words", utterance_id: UTTERANCE, words: [{ text: "Tag", start_ms: 0, end_ms: 280 }] }],
+  prewarmed: [
+    {
+      type: "prewarmed",
+      prewarm_id: "anna",
+      voice: "simGermanAnna000000A",
+      model: "eleven_flash_v2_5",
+      connect_ms: 182.4,
+    },
+  ],
   substituted: [
     {
       type: "substituted",

@@ -57,6 +57,8 @@ export interface EdgeObserver extends OutboundObserver, AdmissionObserver, Budge
   jobEnqueuedAgain(): void;
   /** A tenant asked for more than one of its limits lets through. */
   tenantRefused(limit: TenantLimit): void;
+  /** A route that a client wished warm: `warm`, or why not. */
+  prewarmed(outcome: "warm" | ErrorCode): void;
   /** An error was told to a client. */
   errorTold(code: ErrorCode): void;
 }

@@ -163,6 +163,11 @@ export const edgeMetrics = {
     "What all connections together use of the edge's budgets, each in its own unit.",
     { budget },
   ),
+  prewarms: counter(
+    "tts_edge_prewarms_total",
+    "Routes that clients wished warm, by what became of the wish: warm, or an error code.",
+    { outcome: ["warm", ...code] },
+  ),
   queueJobs: gauge("tts_queue_jobs", "Utterances that wait for a worker, and that have one.", {
     state: ["waiting", "active"],
   }),
@@ -254,6 +259,7 @@ export function openMetrics({ queueDepth, cacheSize, budgetsUsed }: Sampled, bui
     slowClientTold: () => meters.slowClients.inc(),
     queuedFrames: (delta) => meters.queuedFrames.inc(delta),
     jobEnqueuedAgain: () => meters.enqueuedAgain.inc(),
+    prewarmed: (outcome) => meters.prewarms.inc({ outcome }),
     errorTold: (told) => {
       meters.errors.inc({ code: told });
       if (told.startsWith("protocol.")) meters.protocolErrors.inc({ code: told });

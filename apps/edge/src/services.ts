@@ -13,8 +13,13 @@ import type { SpeechCache } from "./shared-speech/speech-cache.ts";
 
 /** The list of routes that will be wanted soon, for workers to find. */
 export interface WantedRoutes {
-  /** @throws GatewayError `storage.*` */
-  add(speech: SpeechOptions): Promise<void>;
+  /**
+   * Asks for it, and waits until a worker has a connection ready.
+   * @returns milliseconds that connecting took
+   * @throws GatewayError `worker.unavailable` after `limitMs`, `capacity.overloaded`, what the worker was refused with,
+   *   `storage.*`, or the signal's reason
+   */
+  warm(speech: SpeechOptions, limitMs: number, signal: AbortSignal): Promise<number>;
 }
 
 /** What sessions work with; built once, by `main.ts` or a test. */

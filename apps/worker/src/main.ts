@@ -163,7 +163,7 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
       clock,
       everyMs: WANTED_ROUTES_EVERY_MS,
       workersPerWish: config.prewarmWorkers,
-      prewarm: (speech) => provider.sockets.prewarm(defaultVoice.named(speech)),
+      warm: (speech, signal) => provider.sockets.whenWarm(defaultVoice.named(speech), signal),
     });
     lifecycle.add("wanted routes", stopRoutes, (stop) => stop());
     // An edge that knew no voice leaves the choice to the worker, so jobs are taken only once the voices are known.

@@ -2,6 +2,7 @@
 export type { Connected } from "./connection.ts";
 export type { ServerAddress } from "./endpoints.ts";
 export type { AudioChunk } from "./frame-queue.ts";
+export type { Prewarmed } from "./prewarms.ts";
 export type { Reconnecting } from "./reconnection.ts";
 export type { SpeakOptions } from "./speak-options.ts";
 export { type ClientEvents, type ConnectOptions, type SpeakRequest, SpeechClient } from "./speech-client.ts";

@@ -4,9 +4,10 @@ import type { ServerMessage } from "@tts-labs/protocol/wire-types";
 import type { Connected, ConnectionTimes } from "./connection.ts";
 import { withResolvers } from "./deferred.ts";
 import { Endpoints, type ServerAddress } from "./endpoints.ts";
+import { type Prewarmed, Prewarms } from "./prewarms.ts";
 import type { Reconnecting } from "./reconnection.ts";
 import { type ResumePosition, SessionLink } from "./session-link.ts";
-import { type SpeakOptions, toWireOptions } from "./speak-options.ts";
+import type { SpeakOptions } from "./speak-options.ts";
 import { fromErrorMessage, SpeechError } from "./speech-error.ts";
 import { SpeechSeries } from "./speech-series.ts";
 import type { SpeechText } from "./text-pieces.ts";
@@ -75,6 +76,7 @@ export class SpeechClient {
   readonly #endpoints: Endpoints;
   readonly #link: SessionLink;
   readonly #texts: TextTurns;
+  readonly #prewarms: Prewarms;
   readonly #events = new TypedEvents<ClientEvents>();
   readonly #closed = withResolvers<SpeechError>();
   /** Unfinished utterances, in the order of `speak`: at most `MAX_UTTERANCES_PER_SESSION`. */
@@ -116,6 +118,7 @@ export class SpeechClient {
       },
     );
     this.#texts = new TextTurns(this.#link);
+    this.#prewarms = new Prewarms(this.#link);
   }
 
   /** The server's newest greeting: session, model, default voice, sample rate. */
@@ -187,9 +190,13 @@ export class SpeechClient {
     return fetchVoices(this.#endpoints.current());
   }
 
-  /** Tells the server that this voice will be wanted soon. */
-  prewarm(options: SpeakOptions = {}): void {
-    this.#link.send({ type: "prewarm", ...toWireOptions(options) });
+  /**
+   * Tells the server that this voice will be wanted soon; resolves once it has a connection to the provider ready.
+   * A caller that does not wait for it need not catch anything.
+   * @throws SpeechError with the reason why there will be none, or why the client is over
+   */
+  prewarm(options: SpeakOptions = {}): Promise<Prewarmed> {
+    return this.#prewarms.ask(options, this.#over);
   }
 
   /** Milliseconds there and back; undefined when there is no connection, or it closed first. */
@@ -224,15 +231,18 @@ export class SpeechClient {
     const awayMs = performance.now() - (this.#awaySinceMs ?? performance.now());
     this.#awaySinceMs = undefined;
     this.#texts.resume(connected, [...this.#unfinished], this.#lastPosition.utterance_id);
+    this.#prewarms.repeat();
     this.#events.emit("resumed", { awayMs });
   }
 
   #accept(message: ServerMessage): void {
-    if (message.type === "utterance_started") this.#texts.acceptStarted(message);
+    if (message.type === "prewarmed") this.#prewarms.accept(message);
+    else if (message.type === "utterance_started") this.#texts.acceptStarted(message);
     else if ("utterance_id" in message && message.utterance_id !== undefined) {
       this.#find((run) => run.id === message.utterance_id)?.acceptMessage(message);
     } else if (message.type === "error") {
       const error = SpeechError.attribute(fromErrorMessage(message), this.session.request_id);
+      if (this.#prewarms.acceptError(error)) return;
       if (!this.#texts.acceptError(error)) this.#events.emit("error", error);
     }
   }
@@ -245,6 +255,7 @@ export class SpeechClient {
   #end(reason: SpeechError): void {
     this.#over = reason;
     for (const run of [...this.#unfinished]) run.fail(reason);
+    this.#prewarms.end(reason);
     this.#closed.resolve(reason);
     this.#events.emit("closed", reason);
   }

@@ -36,8 +36,14 @@ export const clientMessageSchemas = {
     .strictObject({ type: z.literal("cancel"), utterance_id: utteranceId.optional() })
     .describe("Stop speaking: the named utterance, or every unfinished one."),
   prewarm: z
-    .strictObject({ type: z.literal("prewarm"), ...speechOptionsShape })
-    .describe("Speech with these options will be wanted soon."),
+    .strictObject({
+      type: z.literal("prewarm"),
+      prewarm_id: utteranceId.optional().describe("Comes back with the answer."),
+      ...speechOptionsShape,
+    })
+    .describe(
+      "Speech with these options will be wanted soon. Answered by `prewarmed` once it will find a connection ready, or by an `error`.",
+    ),
   resume: z
     .strictObject({
       type: z.literal("resume"),
@@ -82,6 +88,7 @@ export const clientMessageSchemas = {
 export type ClientMessageType = keyof typeof clientMessageSchemas;
 export type ClientMessage = z.infer<(typeof clientMessageSchemas)[ClientMessageType]>;
 export type TextMessage = z.infer<(typeof clientMessageSchemas)["text"]>;
+export type PrewarmMessage = z.infer<(typeof clientMessageSchemas)["prewarm"]>;
 export type ResumeMessage = z.infer<(typeof clientMessageSchemas)["resume"]>;
 
 const isClientMessageType = (type: string): type is ClientMessageType =>

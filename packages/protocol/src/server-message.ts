@@ -99,6 +99,19 @@ export const serverMessageSchemas = {
     .describe(
       "Words derived from the alignment, each sent when it is complete. A word that begins before an earlier one has ended comes from a splice: it and what follows stand instead of that one and what followed it.",
     ),
+  prewarmed: z
+    .object({
+      type: z.literal("prewarmed"),
+      prewarm_id: z.string().optional().describe("As the `prewarm` named itself."),
+      voice: z.string(),
+      model: z.string(),
+      connect_ms: milliseconds.describe(
+        "How long it took to connect to the provider: what speech with these options is spared.",
+      ),
+    })
+    .describe(
+      "The answer to `prewarm`: a connection to the provider is ready. Where it can't be had, an `error` says why, with `facts.prewarm_id`.",
+    ),
   substituted: z
     .object({
       type: z.literal("substituted"),

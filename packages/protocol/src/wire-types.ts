@@ -137,9 +137,14 @@ export interface ClientMessages {
     type: "cancel";
     utterance_id?: string | undefined;
   };
-  /** Speech with these options will be wanted soon. */
+  /**
+   * Speech with these options will be wanted soon. Answered by `prewarmed` once it will find a connection
+   * ready, or by an `error`.
+   */
   readonly prewarm: {
     type: "prewarm";
+    /** Comes back with the answer. */
+    prewarm_id?: string | undefined;
     voice?: string | undefined;
     model?: string | undefined;
     /** ISO 639-1, or `fil` for Filipino, which has no code of two letters. */
@@ -302,6 +307,19 @@ export interface ServerMessages {
     }[];
     /** Behind a splice: words told before that begin here or later are no longer true. */
     replaces_from_ms?: number | undefined;
+  };
+  /**
+   * The answer to `prewarm`: a connection to the provider is ready. Where it can't be had, an `error` says
+   * why, with `facts.prewarm_id`.
+   */
+  readonly prewarmed: {
+    type: "prewarmed";
+    /** As the `prewarm` named itself. */
+    prewarm_id?: string | undefined;
+    voice: string;
+    model: string;
+    /** How long it took to connect to the provider: what speech with these options is spared. */
+    connect_ms: number;
   };
   /**
    * The rest of the utterance, or with `sentence_cache` of the sentence, is spoken by this voice and model,

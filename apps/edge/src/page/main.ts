@@ -135,7 +135,7 @@ function stop(): void {
 
 function prewarm(): void {
   const { voice } = view.request;
-  link.client?.prewarm(voice === "" ? {} : { voice });
+  void link.client?.prewarm(voice === "" ? {} : { voice });
 }
 
 function onDone(ended: Speech, end: UtteranceTotals | SpeechError): void {

@@ -9,12 +9,11 @@ import type { Detached } from "../utterance/detached.ts";
 import { UtteranceLine } from "../utterance/line.ts";
 import type { Utterance } from "../utterance/utterance.ts";
 import { PartedCharacters } from "./parted-characters.ts";
+import { type Prewarmed, Prewarms } from "./prewarms.ts";
 import type { SessionOptions } from "./session-options.ts";
 
 /** Close codes from here on: the client is not to come back (errors.ts). */
 const FIRST_FINAL_CODE = 4_500;
-/** Prewarm wishes of one session on their way to Redis; beyond it they are refused. */
-const MAX_PREWARMS_IN_FLIGHT = 8;
 
 export interface CancelledUtterance {
   readonly utterance: Utterance;
@@ -40,8 +39,8 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #line: UtteranceLine;
   readonly #characters = new PartedCharacters();
+  readonly #prewarms: Prewarms;
   #openText: OpenText = "none";
-  #prewarms = 0;
   #listed: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -51,6 +50,7 @@ export class Session {
     this.requestId = options.requestId;
     this.dialect = options.dialect;
     this.caller = options.caller;
+    this.#prewarms = new Prewarms(options);
     const { restored, ...own } = options;
     this.createdAtMs = restored?.createdAtMs ?? Date.now();
     this.#line = new UtteranceLine({
@@ -150,24 +150,13 @@ export class Session {
     this.#line.played(utteranceId, samples);
   }
 
-  /** @throws GatewayError `capacity.overloaded`, `capacity.tenant_limit`, `storage.*` */
-  async prewarm(requested: RequestedOptions): Promise<void> {
-    const { services, settings } = this.#options;
-    if (this.#closed) return;
-    if (this.#prewarms >= MAX_PREWARMS_IN_FLIGHT) {
-      throw new GatewayError("capacity.overloaded", "Too many prewarm messages at once.", {
-        facts: { limit: MAX_PREWARMS_IN_FLIGHT },
-      });
-    }
-    this.#prewarms++;
-    try {
-      await services.limiter.prewarm(this.caller);
-      const added = services.routes.add(toSpeechOptions(requested, settings.defaults));
-      services.background.add("route wanted", added);
-      await added.catch(() => undefined);
-    } finally {
-      this.#prewarms--;
-    }
+  /**
+   * Waits until speech with these options finds a connection ready.
+   * @throws GatewayError `worker.unavailable`, `capacity.*`, `provider.*`, `storage.*`; `cancelled.client_gone` once closed
+   */
+  async prewarm(requested: RequestedOptions): Promise<Prewarmed> {
+    await this.#options.services.limiter.prewarm(this.caller);
+    return await this.#prewarms.ask(requested);
   }
 
   /** Keeps the session and its utterances in the live view. */
@@ -214,6 +203,7 @@ export class Session {
   close(reason: GatewayError): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#prewarms.close();
     this.#openText = "none";
     const { outbound, services, hold, onClosed } = this.#options;
     if (hold !== undefined) services.background.add("session forgotten", hold.remove());
@@ -256,6 +246,7 @@ export class Session {
   #leave(reason: GatewayError, detached?: Detached): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#prewarms.close();
     this.#openText = "none";
     this.#line.leave(reason);
     const { outbound, hold, onClosed } = this.#options;

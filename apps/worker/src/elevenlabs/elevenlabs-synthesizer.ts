@@ -36,6 +36,12 @@ export interface ElevenLabsSynthesizer extends Synthesizer {
    * again.
    */
   expect(speech: SpeechOptions, count: number): void;
+  /**
+   * Makes it warm with each key, and waits for the first.
+   * @returns milliseconds that connecting took
+   * @throws GatewayError `provider.*`, `capacity.overloaded`, or the signal's reason
+   */
+  whenWarm(speech: SpeechOptions, signal: AbortSignal): Promise<number>;
   /** For people to choose from. @throws GatewayError `provider.*` */
   listVoices(): Promise<readonly ProviderVoice[]>;
 }
@@ -84,6 +90,15 @@ export function openElevenLabsSynthesizer(options: ElevenLabsOptions): ElevenLab
       toSynthesis(await pool.openFresh(toRouteOf(speech, keyId), signal)),
     prewarm: (speech) => {
       for (const keyId of secrets.keys()) pool.prewarm(toRouteOf(speech, keyId));
+    },
+    whenWarm: async (speech, signal) => {
+      try {
+        return await Promise.any(
+          [...secrets.keys()].map((keyId) => pool.whenWarm(toRouteOf(speech, keyId), signal)),
+        );
+      } catch (error) {
+        throw error instanceof AggregateError ? error.errors[0] : error;
+      }
     },
     expect: (speech, count) => {
       for (const keyId of secrets.keys()) pool.expect(toRouteOf(speech, keyId), count);

@@ -113,6 +113,11 @@ export class Keys {
     return `${this.prefix}:route-wish:${wishId}`;
   }
 
+  /** What became of a route that clients wished warm: a hash. Owner: the worker's pool. */
+  routeWarmth(routeId: string): string {
+    return `${this.prefix}:route-warmth:${routeId}`;
+  }
+
   /** The channel on which every process is told of circuits that changed. Owner: core/breaker. */
   get circuitChanges(): string {
     return `${this.prefix}:circuit-changes`;

@@ -100,7 +100,7 @@ export function openMemoryGround(
     streams,
     queue,
     registry: registry as LiveRegistry,
-    routes: { add: async () => {} },
+    routes: { warm: async () => 0 },
     sessions: {} as SessionStore,
     ...(caches ? { speechCache } : {}),
     limiter: new TenantLimiter({ observer, logger: silentLogger }),

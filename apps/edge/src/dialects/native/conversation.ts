@@ -1,5 +1,9 @@
 import type { Logger } from "@tts-labs/core/logger";
-import { type ClientMessage, parseClientMessage } from "@tts-labs/protocol/client-message";
+import {
+  type ClientMessage,
+  type PrewarmMessage,
+  parseClientMessage,
+} from "@tts-labs/protocol/client-message";
 import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
 import { MAX_CLIENT_MESSAGE_BYTES, MAX_PROTOCOL_ERRORS } from "@tts-labs/protocol/limits";
 import { type ServerMessage, toErrorMessage } from "@tts-labs/protocol/server-message";
@@ -82,9 +86,7 @@ export class NativeConversation {
         session.played(message.utterance_id, message.samples);
         return;
       case "prewarm": {
-        const { type: _, ...requested } = message;
-        intake.assertPrewarm();
-        void session.prewarm(requested).catch((error: unknown) => this.#tell(toGatewayError(error)));
+        void this.#prewarm(message);
         return;
       }
       case "ping":
@@ -97,6 +99,18 @@ export class NativeConversation {
           "protocol.wrong_state",
           "This connection has its session: resume on a new one, opened with resume=true.",
         );
+    }
+  }
+
+  async #prewarm({ type: _, prewarm_id, ...requested }: PrewarmMessage): Promise<void> {
+    const named = prewarm_id === undefined ? {} : { prewarm_id };
+    try {
+      this.#options.intake.assertPrewarm();
+      const { voice, model, connectMs } = await this.#options.session.prewarm(requested);
+      this.#options.send({ type: "prewarmed", ...named, voice, model, connect_ms: connectMs });
+    } catch (cause) {
+      const error = toGatewayError(cause);
+      if (error.code !== "cancelled.client_gone") this.#tell(error.withFacts(named));
     }
   }
 

@@ -106,6 +106,17 @@ export class SocketPool {
     shelf?.tend();
   }
 
+  /**
+   * Makes the route warm, and waits for it.
+   * @returns milliseconds that connecting took
+   * @throws GatewayError `capacity.overloaded` where the pool has no place for it, `provider.*`, or the signal's reason
+   */
+  whenWarm(route: Route, signal: AbortSignal): Promise<number> {
+    this.prewarm(route);
+    const shelf = this.#parts.options.warmPerRoute === 0 ? undefined : this.#shelves.get(routeKey(route));
+    return shelf === undefined ? Promise.reject(noPlace()) : shelf.whenWarm(signal);
+  }
+
   /** Number of runs that wait to use the route. Holds until it is called again. */
   expect(route: Route, count: number): void {
     if (!this.#closed) this.#shelves.get(routeKey(route))?.expect(count);
@@ -231,3 +242,9 @@ export class SocketPool {
     return count;
   }
 }
+
+const noPlace = () =>
+  new GatewayError(
+    "capacity.overloaded",
+    "This worker keeps no further route warm: its pool has no place for it.",
+  );

@@ -5,6 +5,7 @@ import type { ProviderObserver, RetiredReason } from "../observer.ts";
 import type { Route } from "../route.ts";
 import type { SingleUseSocket } from "../single-use-socket.ts";
 import { Demand } from "./demand.ts";
+import { WarmthWatch } from "./warmth-watch.ts";
 
 export interface ShelfOptions {
   /** Warm sockets, or on the way to it, while the route is in use; more where it is used much. */
@@ -54,6 +55,7 @@ export class Shelf {
   readonly #warm: SingleUseSocket[] = [];
   readonly #connecting = new Set<SingleUseSocket>();
   readonly #maxIdleMs: number;
+  readonly #watch = new WarmthWatch();
   #usedAtMs = monotonicMs();
   #uses = 0;
   #expected = 0;
@@ -109,6 +111,15 @@ export class Shelf {
     return taken;
   }
 
+  /**
+   * Waits until it has a socket that the provider has not refused.
+   * @returns milliseconds that connecting took
+   * @throws GatewayError what it was refused with, or the signal's reason
+   */
+  whenWarm(signal: AbortSignal): Promise<number> {
+    return this.#watch.wait(this.#warm, signal);
+  }
+
   /** Gives up one warm socket, the oldest, for the sake of another route. */
   evictOne(): boolean {
     const oldest = this.#warm[0];
@@ -124,6 +135,7 @@ export class Shelf {
   learn(outcome: SocketOutcome): void {
     if (outcome.kind !== "failed" || outcome.aborted) return;
     const { error, phase } = outcome;
+    if (phase !== "speaking") this.#watch.failed(error);
     if (error.retryable && phase === "speaking") return;
     const backoffMs = error.retryable ? this.#backoff.nextMs() : this.#options.permanentPauseMs;
     const waitMs = Math.max(backoffMs, error.retryAfterMs ?? 0);
@@ -156,6 +168,7 @@ export class Shelf {
   close(reason: RetiredReason): void {
     this.#closed = true;
     this.#timer.cancel();
+    this.#watch.close();
     for (const socket of [...this.#warm]) this.#retire(socket, reason);
     for (const socket of this.#connecting) socket.retire();
     this.#connecting.clear();
@@ -199,6 +212,7 @@ export class Shelf {
     if (!this.#connecting.delete(socket)) return;
     this.#demand.connected(monotonicMs() - socket.connectingSinceMs);
     this.#warm.push(socket);
+    this.#watch.opened(socket);
     this.#owner.changed();
     this.tend();
   }
