@@ -1,4 +1,6 @@
 import { extname } from "node:path";
+import { parseServerAddress } from "@tts-labs/client/server-address";
+import { SpeechError } from "@tts-labs/client/speech-error";
 import { Command, InvalidArgumentError } from "commander";
 import { formatOf } from "./output-file.ts";
 import { findInstance } from "./running-instance.ts";
@@ -68,9 +70,12 @@ function file(text: string): string {
 }
 
 function address(text: string): string {
-  if (!URL.canParse(text))
-    throw new InvalidArgumentError("It must be an address such as http://localhost:8006.");
-  return text;
+  try {
+    parseServerAddress(text);
+    return text;
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof SpeechError ? error.message : String(error));
+  }
 }
 
 const number = (least: number, most: number, whole: boolean) => (text: string) => {

@@ -70,6 +70,12 @@ describe("say", () => {
     );
   });
 
+  it("says how an address without http:// would be right", async () => {
+    const { code, err } = await say(TEXT, "--url", "localhost:8006");
+    expect(code).toBe(2);
+    expect(err).toContain("as in http://localhost:8006.");
+  });
+
   it("writes bare samples to a name that says so", async () => {
     const { url } = await edge();
     expect((await say(TEXT, "--url", url, "-o", "hello.pcm")).code).toBe(0);
