@@ -32,7 +32,7 @@ const messages = (message: object | string): Flood => ({
   kind: "frames",
   frame: frame(TEXT, typeof message === "string" ? message : JSON.stringify(message)),
 });
-const get = (path: string, method = "GET"): Flood => ({
+const get = (path: string, method = "GET"): Extract<Flood, { readonly kind: "requests" }> => ({
   kind: "requests",
   request: `${method} ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n`,
 });
@@ -43,6 +43,13 @@ const ENDLESS =
 const upgrade = (query = "") =>
   `GET /api/v1/stream${query} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: upgrade\r\nupgrade: websocket\r\n` +
   "sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+
+/** The same over connections that are given up at once. */
+const aborted = ({ request }: Extract<Flood, { readonly kind: "requests" }>): Flood => ({
+  kind: "connections",
+  said: Buffer.from(request),
+  holdMs: 0,
+});
 
 export const UPGRADE: string = upgrade();
 const TOKEN = "a-token-that-opens-nothing";
@@ -73,6 +80,10 @@ export const FLOODS: Readonly<Record<string, Flood>> = {
   "GET /fastrtc": get("/fastrtc"),
   "GET /api/v1/voices": get("/api/v1/voices"),
   "GET /api/v1/stream": get("/api/v1/stream"),
+  "HEAD /fastrtc": get("/fastrtc", "HEAD"),
+  "OPTIONS /api/v1/synthesize": get("/api/v1/synthesize", "OPTIONS"),
+  "GET /v1/voices": get("/v1/voices"),
+  "GET /v1/models": get("/v1/models"),
   "no such route": get("/nothing"),
   "POST with a bad body": { kind: "requests", request: post("{") },
   "POST to /healthz": { kind: "requests", request: post("{}", "/healthz") },
@@ -88,6 +99,13 @@ export const FLOODS: Readonly<Record<string, Flood>> = {
     said: Buffer.from(post(JSON.stringify({ text: "Hello." }))),
     holdMs: 20,
   },
+  "GET /api/v1/voices, aborted": aborted(get("/api/v1/voices")),
+  "GET /fastrtc, aborted": aborted(get("/fastrtc")),
+  "POST /v1/audio/speech, aborted": aborted({
+    kind: "requests",
+    request: post(JSON.stringify({ model: "tts-1", voice: "alloy", input: "Hello." }), "/v1/audio/speech"),
+  }),
+  "upgrades, aborted": { kind: "connections", said: Buffer.from(UPGRADE), holdMs: 0 },
   "sessions, dropped": { kind: "connections", said: Buffer.from(UPGRADE), holdMs: 20 },
   "resumes, refused": {
     kind: "connections",

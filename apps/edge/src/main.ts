@@ -227,7 +227,14 @@ export async function openEdge(
   const attempts = { store: ground.idempotency, background };
   const server = await listen({
     ...config,
-    native: { registry, settings, intake: edgeBudget.intake, observer, logger },
+    native: {
+      registry,
+      settings,
+      intake: edgeBudget.intake,
+      givenUp: edgeBudget.givenUp,
+      observer,
+      logger,
+    },
     speech: { registry, limiter, settings, budget: edgeBudget, encoders, attempts, observer, logger },
     unreadSockets: edgeBudget.unreadSockets,
     gate: edgeBudget.clientGate,

@@ -65,3 +65,29 @@ export class GivenUpRequests {
 }
 
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/** Whether the client of a connection is still there. One that leaves after it has asked for something gave nothing up. */
+export class Presence implements Abandonable {
+  #isGone = false;
+  #acts: (() => void)[] = [];
+
+  get isOpen(): boolean {
+    return !this.#isGone;
+  }
+
+  onGone(act: () => void): void {
+    if (this.#isGone) act();
+    else this.#acts.push(act);
+  }
+
+  /** It has asked for something. */
+  used(): void {
+    this.#acts = [];
+  }
+
+  /** May be called twice. */
+  left(): void {
+    this.#isGone = true;
+    for (const act of this.#acts.splice(0)) act();
+  }
+}

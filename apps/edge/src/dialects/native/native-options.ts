@@ -5,6 +5,7 @@ import type { SpeechDefaults } from "@tts-labs/protocol/speech-options";
 import type { Access } from "../../access/access.ts";
 import type { Caller } from "../../access/caller.ts";
 import type { TenantLimiter } from "../../access/tenant-limiter.ts";
+import type { GivenUpRequests } from "../../budget/given-up-requests.ts";
 import type { IntakeRoles } from "../../budget/intake.ts";
 import type { EdgeObserver } from "../../edge-observer.ts";
 import type { SessionRegistry } from "../../session/registry.ts";
@@ -51,6 +52,7 @@ export interface NativeConnectionOptions {
   readonly registry: SessionRegistry;
   readonly settings: NativeSettings;
   readonly intake: IntakeRoles;
+  readonly givenUp: Pick<GivenUpRequests, "mayBegin">;
   readonly observer: EdgeObserver;
   readonly logger: Logger;
 }

@@ -4,6 +4,7 @@ import type { ResumeMessage } from "@tts-labs/protocol/client-message";
 import { GatewayError, toGatewayError } from "@tts-labs/protocol/errors";
 import type { ServerMessage } from "@tts-labs/protocol/server-message";
 import { type Caller, publicId, scopedId } from "../../access/caller.ts";
+import { Presence } from "../../budget/given-up-requests.ts";
 import { Intake, type Obstacle } from "../../budget/intake.ts";
 import { AdaptiveFrameSize, type FrameSize } from "../../delivery/frame-size.ts";
 import { Outbound } from "../../delivery/outbound.ts";
@@ -13,7 +14,7 @@ import { ConfirmedSink } from "./confirmed-sink.ts";
 import { NativeConversation, readMessage } from "./conversation.ts";
 import { FIRST_MESSAGE_LIMIT_MS, letGo, noResume, noToken, toConnected } from "./greeting.ts";
 import type { ConnectionSink, NativeConnectionOptions } from "./native-options.ts";
-import { type NativeOpening, openNewSession, resumeSession } from "./opening.ts";
+import { type NativeOpening, openWhereItStays, resumeSession } from "./opening.ts";
 import { RoundTrip } from "./round-trip.ts";
 
 /** Payload of the ping that follows `connected` of a resumed session. */
@@ -51,6 +52,7 @@ export class NativeConnection {
   /** What the outbound ends in. */
   readonly #confirmed: ConfirmedSink;
   readonly #intake: Intake;
+  readonly #presence = new Presence();
 
   /** Begins the greeting: `connected`, or the reason why not. */
   constructor(options: NativeConnectionOptions) {
@@ -79,7 +81,8 @@ export class NativeConnection {
       this.#intake.wake();
     } else {
       this.#stage = { kind: "greeting" };
-      void this.#begin(openNewSession({ ...this.#options, caller }, () => this.#onSuperseded()));
+      const roles = { ...this.#options, caller, presence: this.#presence };
+      void this.#begin(openWhereItStays(roles, () => this.#onSuperseded()));
     }
   }
 
@@ -118,6 +121,7 @@ export class NativeConnection {
   #take(bytes: Uint8Array, isBinary: boolean): void {
     const stage = this.#stage;
     if (stage.kind === "closed" || stage.kind === "greeting") return;
+    this.#presence.used();
     const message = readMessage(bytes, isBinary);
     if (stage.kind === "open") stage.conversation.take(message);
     else if (stage.kind === "awaiting-token") {
@@ -287,6 +291,7 @@ export class NativeConnection {
   #close(): void {
     if ("timer" in this.#stage) clearTimeout(this.#stage.timer);
     this.#stage = { kind: "closed" };
+    this.#presence.left();
     this.#release();
     this.#intake.close();
     this.#roundTrip?.close();

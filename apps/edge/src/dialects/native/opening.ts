@@ -3,6 +3,7 @@ import type { SessionDelivery, SessionHold } from "@tts-labs/core/session/sessio
 import type { ResumeMessage } from "@tts-labs/protocol/client-message";
 import { GatewayError } from "@tts-labs/protocol/errors";
 import { type Caller, scopedId } from "../../access/caller.ts";
+import type { Abandonable, GivenUpRequests } from "../../budget/given-up-requests.ts";
 import type { SessionRegistry } from "../../session/registry.ts";
 import type { RestoredSession } from "../../speech/resume.ts";
 import { audioWishes, type NativeQuery } from "./query.ts";
@@ -29,8 +30,25 @@ interface OpeningRoles {
   };
 }
 
+/**
+ * Begins once its client has stayed, where many came and went (`GivenUpRequests`): opening a session costs Redis and
+ * this edge far more than a connection costs its client.
+ * @throws GatewayError as `openNewSession`, or `cancelled.client_gone`
+ */
+export async function openWhereItStays(
+  roles: OpeningRoles & {
+    readonly givenUp: Pick<GivenUpRequests, "mayBegin">;
+    readonly presence: Abandonable;
+  },
+  onSuperseded: () => void,
+): Promise<NativeOpening> {
+  await roles.givenUp.mayBegin(roles.presence);
+  if (!roles.presence.isOpen) throw new GatewayError("cancelled.client_gone");
+  return openNewSession(roles, onSuperseded);
+}
+
 /** @throws GatewayError as `SessionRegistry.admit`, `session.held`, `storage.*` */
-export async function openNewSession(
+async function openNewSession(
   { query, caller, registry, settings }: OpeningRoles,
   onSuperseded: () => void,
 ): Promise<NativeOpening> {
