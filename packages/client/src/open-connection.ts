@@ -1,4 +1,5 @@
 import type { ClientMessage } from "@tts-labs/protocol/wire-types";
+import { type AccessToken, askForToken } from "./access-token.ts";
 import {
   Connection,
   type ConnectionListener,
@@ -16,6 +17,8 @@ export interface OpeningOptions {
   readonly signal?: AbortSignal;
   /** Instead of the global one. */
   readonly webSocket?: WebSocketClass | undefined;
+  /** Shown in the first message, where the server asks for credentials. */
+  readonly token?: AccessToken | undefined;
 }
 
 /**
@@ -27,8 +30,10 @@ export async function openConnection(
   url: URL,
   times: ConnectionTimes,
   listener: ConnectionListener,
-  { opening, signal, webSocket }: OpeningOptions = {},
+  { opening, signal, webSocket, token }: OpeningOptions = {},
 ): Promise<Connection> {
+  // Before there is a socket, which the server keeps for 5 s without its first message.
+  const shown = token === undefined ? undefined : await askForToken(token, times.connectTimeoutMs, signal);
   const { promise, resolve, reject } = withResolvers<Connection>();
   const socket = new (findWebSocket(webSocket))(url.href);
   socket.binaryType = "arraybuffer";
@@ -48,7 +53,13 @@ export async function openConnection(
     socket.close(SEE_YOU);
     reject(error);
   };
-  if (opening !== undefined) socket.onopen = () => socket.send(JSON.stringify(opening()));
+  const say = (message: ClientMessage) => socket.send(JSON.stringify(message));
+  if (opening !== undefined || shown !== undefined) {
+    socket.onopen = () => {
+      if (shown !== undefined) say({ type: "authenticate", token: shown });
+      if (opening !== undefined) say(opening());
+    };
+  }
   // Browsers tell nothing about why, and follow with a close at once; Node 22 leaves it at the error.
   socket.onerror = () => setTimeout(() => fail(new SpeechError("client.connect_failed")), 0);
   socket.onclose = ({ code, reason }: CloseLike) => {

@@ -1,5 +1,6 @@
 import type { AudioFrame } from "@tts-labs/protocol/audio-frame";
 import type { ClientMessage, ClientMessageOf, ServerMessage } from "@tts-labs/protocol/wire-types";
+import type { AccessToken } from "./access-token.ts";
 import type { Connected, Connection, ConnectionListener, ConnectionTimes } from "./connection.ts";
 import type { Endpoints } from "./endpoints.ts";
 import { openConnection } from "./open-connection.ts";
@@ -32,6 +33,7 @@ export interface SessionLinkOptions {
   readonly isWaiting: () => boolean;
   /** Instead of the global one. */
   readonly webSocket?: WebSocketClass | undefined;
+  readonly token?: AccessToken | undefined;
 }
 
 type LinkState =
@@ -109,10 +111,11 @@ export class SessionLink {
     leftMs: number,
     opening?: () => ClientMessage,
   ): Promise<Connection> {
-    const { endpoints, times, webSocket } = this.#options;
+    const { endpoints, times, webSocket, token } = this.#options;
     const url = toStreamUrl(endpoints.current(), parameters);
     const bounded = { ...times, connectTimeoutMs: Math.min(times.connectTimeoutMs, leftMs) };
-    return openConnection(url, bounded, this.#listenTo(), { opening, signal: this.#abort.signal, webSocket });
+    const { signal } = this.#abort;
+    return openConnection(url, bounded, this.#listenTo(), { opening, signal, webSocket, token });
   }
 
   #listenTo(): ConnectionListener {

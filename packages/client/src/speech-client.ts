@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { MAX_UTTERANCES_PER_SESSION } from "@tts-labs/protocol/limits";
 import type { ServerMessage } from "@tts-labs/protocol/wire-types";
+import type { AccessToken } from "./access-token.ts";
 import type { Connected, ConnectionTimes } from "./connection.ts";
 import { withResolvers } from "./deferred.ts";
 import { Endpoints, type ServerAddress } from "./endpoints.ts";
@@ -24,6 +25,11 @@ export interface ConnectOptions {
   readonly sessionId?: string;
   /** Where there is no global WebSocket, as in Node 20: that of the package `ws`, for instance. */
   readonly webSocket?: WebSocketClass;
+  /**
+   * Where the server asks for credentials: gives a token of `POST /api/v1/tokens`, which a page gets from its own server.
+   * Asked for before each connection, those that resume included, since a token is good for one.
+   */
+  readonly token?: AccessToken;
   /** "burst": as fast as it comes, the default; "paced": in real time, at most 20 frames ahead. */
   readonly delivery?: "burst" | "paced";
   readonly overflow?: "wait" | "drop-oldest";
@@ -108,6 +114,7 @@ export class SpeechClient {
         position: () => this.#position(),
         isWaiting: () => this.#unfinished.size > 0,
         webSocket: options.webSocket,
+        token: options.token,
       },
       {
         onMessage: (message) => this.#accept(message),

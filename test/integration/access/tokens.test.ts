@@ -1,4 +1,6 @@
+import { type AddressInfo, connect as connectTo, createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { SpeechClient } from "@tts-labs/client/speech-client";
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import { type KeyedEdges, type MadeKey, startKeyedEdges } from "../../../testkit/access/keyed-edges.ts";
@@ -169,3 +171,53 @@ describe("a browser token", () => {
     expect(performance.now() - startedAtMs).toBeGreaterThan(4_500);
   });
 });
+
+describe("a page's client", () => {
+  test("gets a token for each of its connections, also when it comes back on another edge", async () => {
+    let minted = 0;
+    const token = () => {
+      minted++;
+      return mint();
+    };
+    const proxy = await openCuttable(edges.edge.port);
+    onTestFinished(() => proxy.close());
+    const urls = [`http://127.0.0.1:${proxy.port}`, edges.other.url];
+    const client = await SpeechClient.connect({ url: urls, token });
+    onTestFinished(async () => void (await client.close()));
+    await client.speak("Before the cut.").finished;
+    proxy.close();
+    await client.speak("After the cut, on another edge.").finished;
+    expect(minted).toBeGreaterThanOrEqual(2);
+  });
+
+  test("says that no token could be had", async () => {
+    const token = () => Promise.reject(new Error("the page's server is away"));
+    const connecting = SpeechClient.connect({ url: edges.edge.url, token });
+    await expect(connecting).rejects.toMatchObject({ code: "client.connect_failed" });
+  });
+});
+
+/** A way to a port that can be cut. */
+async function openCuttable(port: number) {
+  const sockets = new Set<Socket>();
+  const server = createServer((near) => {
+    const far = connectTo(port, "127.0.0.1");
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(one);
+      one.on("error", () => {});
+      one.on("close", () => other.destroy());
+      one.pipe(other);
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () => {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
