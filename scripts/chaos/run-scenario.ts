@@ -96,12 +96,13 @@ async function openStand(plan: SystemPlan, onLine: RunOptions["onLine"]): Promis
   try {
     const redis = await startChaosRedis(plan.redis);
     closers.push(() => redis.close());
-    const { edges, workers, env } = plan;
+    const { edges, workers, env, files } = plan;
     const fleet = await startFleet({
       redisUrl: redis.url,
       edges,
       workers,
       env,
+      ...(files === undefined ? {} : { files }),
       ...(onLine === undefined ? {} : { onLine }),
     });
     closers.push(async () => {

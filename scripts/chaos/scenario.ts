@@ -1,5 +1,5 @@
 import type { Random } from "../../testkit/ground/random.ts";
-import type { Fleet, ProgramEnvironments } from "../supervisor/fleet.ts";
+import type { Fleet, FleetOptions, ProgramEnvironments } from "../supervisor/fleet.ts";
 import type { ChaosRedis, RedisKind } from "./fleet/chaos-redis.ts";
 import type { FrontDoor } from "./fleet/front-door.ts";
 import type { SpokenText } from "./listener/texts.ts";
@@ -10,6 +10,8 @@ export interface SystemPlan {
   readonly edges: number;
   readonly workers: number;
   readonly env: ProgramEnvironments;
+  /** Entry files of programs without a protection. */
+  readonly files?: FleetOptions["files"];
 }
 
 export interface LoadPlan {

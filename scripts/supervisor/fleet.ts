@@ -15,6 +15,8 @@ export interface FleetOptions {
   readonly workers?: number;
   /** Added to each program's environment. */
   readonly env?: ProgramEnvironments;
+  /** Entry files other than the programs' own. */
+  readonly files?: Partial<Readonly<Record<Program, string>>>;
   /** What the programs say; default: nothing is kept. */
   readonly onLine?: (name: string, line: string) => void;
 }
@@ -45,7 +47,7 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
     const opsUrl = program === "edge" ? `http://127.0.0.1:${opsPort}` : url;
     const part = {
       name,
-      file: join(root, "apps", program, "src", "main.ts"),
+      file: options.files?.[program] ?? join(root, "apps", program, "src", "main.ts"),
       env: {
         PATH: process.env["PATH"],
         LOG_LEVEL: "warn",

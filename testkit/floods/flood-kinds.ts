@@ -59,6 +59,15 @@ const RESUME = frame(TEXT, JSON.stringify({ type: "resume", resume_token: TOKEN 
 export const FLOODS: Readonly<Record<string, Flood>> = {
   text: messages({ type: "text", text: "Flood. " }),
   "whole texts": messages({ type: "text", text: "A flood of whole texts.", end: true }),
+  "open and cancel": {
+    kind: "frames",
+    frame: Buffer.concat([
+      ...Array.from({ length: 8 }, () =>
+        frame(TEXT, JSON.stringify({ type: "text", text: "A flood of texts.", end: true })),
+      ),
+      frame(TEXT, JSON.stringify({ type: "cancel" })),
+    ]),
+  },
   "large texts": messages({ type: "text", text: "Flood. ".repeat(5_000), end: true }),
   flush: messages({ type: "flush" }),
   stream_end: messages({ type: "stream_end" }),

@@ -188,12 +188,6 @@ export const edgeEnvironment = {
     default: 262_144,
     min: 0,
   }),
-  streamLossNoticed: flag("STREAM_LOSS_NOTICED", {
-    about:
-      "Whether an utterance whose stream Redis has forgotten ends at once (stream.lost); false: it waits " +
-      "for the stall timeout, as tests do to show what that costs.",
-    default: true,
-  }),
   utterancesAhead: integer("UTTERANCES_AHEAD", {
     about:
       "Utterances of a session that are begun beyond the one that is delivered; each may take a worker's place and a slot. Later ones wait as text.",

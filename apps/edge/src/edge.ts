@@ -64,4 +64,6 @@ export interface EdgeGround {
 export interface EdgeSeams extends Pick<EdgeGround, "keeps" | "limits" | "asksAtOnce"> {
   /** What stands between the edge and its streams. */
   readonly overStreams?: (streams: StreamStore) => StreamStore;
+  /** False: a stream that Redis has forgotten is taken for a silent one. Default: it ends its utterance at once. */
+  readonly noticesLoss?: boolean;
 }

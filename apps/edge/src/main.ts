@@ -73,7 +73,7 @@ export async function startEdge(config: EdgeConfig, logger: Logger, seams: EdgeS
     const clock = lifecycle.add("clock", await RedisClock.open(redis, keys), (it) => it.close());
     const queue = openUtteranceQueue({ redis: queueRedis, keys, logger, clock });
     lifecycle.add("queue", queue, () => queue.close());
-    const { streamLossNoticed: noticesLoss } = config;
+    const { noticesLoss = true } = seams;
     const streams = await openRedisStreams({ redis, subscriber, keys, nodeId, logger, noticesLoss });
     lifecycle.add("streams", streams, () => streams.close());
     const windowMs = Math.ceil((config.resumeWindowMs || LIVE_TTL_MS) * HELD_WINDOWS);
@@ -92,7 +92,7 @@ export async function startEdge(config: EdgeConfig, logger: Logger, seams: EdgeS
       });
     const storage = new StorageCheck({ commands: redis, queue: queueRedis, subscriber }, keys);
     const voices = openVoiceList({ redis, keys });
-    const { overStreams = (own: StreamStore) => own, ...ofGround } = seams;
+    const { overStreams = (own: StreamStore) => own, noticesLoss: _, ...ofGround } = seams;
     const edge = await openEdge(config, logger, nodeId, {
       queue,
       sessions,
@@ -225,16 +225,10 @@ export async function openEdge(
     throw error;
   };
   const attempts = { store: ground.idempotency, background };
+  const { intake, givenUp } = edgeBudget;
   const server = await listen({
     ...config,
-    native: {
-      registry,
-      settings,
-      intake: edgeBudget.intake,
-      givenUp: edgeBudget.givenUp,
-      observer,
-      logger,
-    },
+    native: { registry, settings, intake, givenUp, observer, logger },
     speech: { registry, limiter, settings, budget: edgeBudget, encoders, attempts, observer, logger },
     unreadSockets: edgeBudget.unreadSockets,
     gate: edgeBudget.clientGate,
@@ -280,13 +274,14 @@ const toCacheLimits = ({ cacheMaxBytes, cacheMaxEntryBytes, cacheTtlMs }: EdgeCo
   ttlMs: cacheTtlMs,
 });
 
-if (process.argv[1] === import.meta.filename) {
+/** The whole program, until a signal. */
+export async function runEdge(seams: EdgeSeams = {}): Promise<void> {
   giveHeapRoom();
   const secrets = secretsIn(edgeEnvironment, process.env);
   const logger = openLogger({ name: "edge", level: process.env["LOG_LEVEL"], secrets });
   logUncaught(logger);
   try {
-    const edge = await startEdge(parseEdgeConfig(process.env), logger);
+    const edge = await startEdge(parseEdgeConfig(process.env), logger, seams);
     shutDownOnSignal(async (signal, hurry) => {
       logger.info({ signal, ...edge.counts() }, "edge is leaving");
       await edge.leave(hurry);
@@ -298,3 +293,5 @@ if (process.argv[1] === import.meta.filename) {
     tellStartFailure(logger, "edge", error);
   }
 }
+
+if (process.argv[1] === import.meta.filename) await runEdge();

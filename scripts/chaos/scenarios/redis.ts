@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Scenario, Stage } from "../scenario.ts";
 
@@ -42,8 +43,8 @@ export const restartRedisEmpty: Scenario = {
   load,
   promises: { mayFailRetryably: true },
   unprotected: {
-    about: "a stream that Redis has forgotten is taken for a silent one (STREAM_LOSS_NOTICED=false)",
-    system: { env: { edge: { STREAM_LOSS_NOTICED: "false" } } },
+    about: "a stream that Redis has forgotten is taken for a silent one",
+    system: { files: { edge: join(import.meta.dirname, "../fleet/edge-that-waits.ts") } },
   },
   harm: restarts,
 };
