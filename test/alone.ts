@@ -17,6 +17,7 @@ export const ALONE: readonly string[] = [
   "test/fault/pool.test.ts",
   "test/fault/slow-client/adaptive-frames.test.ts",
   "test/fault/slow-client/cut-off.test.ts",
+  "test/integration/deploy/prometheus.test.ts",
   "test/integration/deploy/scaling.test.ts",
   "test/integration/simulator/load.test.ts",
   "test/integration/simulator/recorded-sessions.test.ts",
