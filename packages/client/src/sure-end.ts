@@ -2,20 +2,21 @@
 const PLAIN_MARKS = "[。！？｡।॥۔؟]";
 const CLOSERS = "[\\p{Pe}\\p{Pf}“‘\"'*_]*";
 /** What a capital may follow, of the words that are long enough. */
-const ABBREVIATIONS = "(?:bspw|inkl|exkl|evtl|zzgl|gest|hrsg|approx|dept|corp|sept)";
+const ABBREVIATIONS =
+  "(?:[Pp]rof|[Dd]ipl|[Cc]apt|[Cc]orp|[Dd]ept|[Ss]ept|[Pp]res|[Hh]rsg|[Bb]spw|[Ii]nkl|[Ee]xkl|[Ee]vtl|[Zz]zgl|[Gg]est|[Aa]pprox)";
 /** Begins a sentence where capitals do: a capital, what has none, or an opening mark. */
 const STARTER = "[\\p{Lu}\\p{Lt}\\p{Lo}\\p{Ps}\\p{Pi}¿¡„‚]";
 
 /**
  * Ends of sentences that are sure: a blank line; "!" and "?" before what begins a sentence; a full stop also behind
- * four small letters that are no abbreviation; the marks of other scripts.
+ * a word of four letters or more that is no abbreviation; the marks of other scripts.
  * Each is found by what comes behind it, at the first character of the next sentence.
  */
 const SURE_END = new RegExp(
   [
     "\\n[^\\S\\n]*\\n\\s*(?=\\S)",
     `[!?…]${CLOSERS}\\s+(?=${STARTER})`,
-    `\\p{Ll}{4}(?<!${ABBREVIATIONS})\\.${CLOSERS}\\s+(?=${STARTER})`,
+    `\\p{L}{3}\\p{Ll}(?<!${ABBREVIATIONS})\\.${CLOSERS}\\s+(?=${STARTER})`,
     `${PLAIN_MARKS}${CLOSERS}\\s*(?=[^\\s\\p{Pe}\\p{Pf}“‘"'*_。！？｡।॥۔؟])`,
   ].join("|"),
   "gu",

@@ -40,6 +40,7 @@ async function cutsOf(text: string): Promise<string[]> {
 
 test.each([
   ["It ended there. ", "Then it began."],
+  ["Das Kapitel ist zu Ende. ", "Ein neues beginnt."],
   ["Er fragte: „Wirklich?“ ", "„Ja“, sagte sie."],
   ["Wait!\n", "Now go."],
   ["a heading\n\n", "and its text"],
@@ -53,6 +54,7 @@ test.each([
   "It was Dr. Smith of St. James who came",
   "Am 3. Mai um 10.30 Uhr kam Hr. Maier mit 5 Mio. Euro",
   "J. S. Bach, approx. Ten of them, z. B. Orgeln, bspw. Die",
+  "Prof. Higgins and Capt. Ahab met Henry VIII. Also there",
   "„Wirklich?“ fragte sie",
   "a line\nand another",
 ])("a text is not cut within %j", async (text) => {
