@@ -1,8 +1,11 @@
+import { elevenLabsQuerySchema } from "@tts-labs/edge/dialects/elevenlabs/http/speech";
+import { elevenLabsBodySchema } from "@tts-labs/edge/dialects/elevenlabs/wire/speech-body";
 import { synthesizeBodySchema } from "@tts-labs/edge/dialects/synthesize/synthesize";
 import { tokenBodySchema } from "@tts-labs/edge/http/mint-token";
 import { liveQuerySchema } from "@tts-labs/edge/http/ops-routes";
 import { MAX_CLIENT_MESSAGE_BYTES } from "@tts-labs/protocol/limits";
 import type { z } from "zod";
+import { elevenLabsPaths } from "./elevenlabs-paths.ts";
 import {
   errorSchema,
   healthSchema,
@@ -21,6 +24,7 @@ import { type JsonSchema, toJsonSchema } from "./json-schema.ts";
 const schemas = {
   SynthesizeRequest: synthesizeBodySchema,
   Speech: speechSchema,
+  TextToSpeechRequest: elevenLabsBodySchema,
   TokenRequest: tokenBodySchema,
   Token: tokenSchema,
   Voices: voicesSchema,
@@ -48,6 +52,7 @@ export function openApiDocument(): object {
     paths: {
       "/api/v1/synthesize": { post: SYNTHESIZE },
       "/api/v1/tokens": { post: TOKENS },
+      ...elevenLabsPaths(parametersOf(elevenLabsQuerySchema), refTo("TextToSpeechRequest")),
       "/api/v1/voices": {
         get: get("speech", "listVoices", "The voices that may be asked for.", { 200: answer("Voices") }),
       },

@@ -1,3 +1,4 @@
+import { SPEECH_FORMS } from "@tts-labs/edge/dialects/elevenlabs/http/speech";
 import { synthesizeBodySchema } from "@tts-labs/edge/dialects/synthesize/synthesize";
 import { clientRoutes, opsRoutes, probeRoutes } from "@tts-labs/edge/http/ops-routes";
 import { describe, expect, test } from "vitest";
@@ -13,6 +14,7 @@ describe("docs/openapi.yaml", () => {
         ...new Set([
           "/api/v1/synthesize",
           "/api/v1/tokens",
+          ...SPEECH_FORMS.map((form) => `/v1/text-to-speech/{voice_id}${form === "" ? "" : `/${form}`}`),
           ...Object.keys(probeRoutes),
           ...Object.keys(clientRoutes),
           ...Object.keys(opsRoutes),

@@ -6,7 +6,7 @@ import type { Routes } from "../../http/routes.ts";
 import type { AdmittedSocket, SocketRoute, Sockets } from "../../http/sockets.ts";
 import { type AccountServices, accountRoutes, listModels, runAccount } from "./http/account.ts";
 import { makeSingleUseToken } from "./http/single-use-token.ts";
-import { type SpeechForm, speakAsElevenLabs } from "./http/speech.ts";
+import { SPEECH_FORMS, speakAsElevenLabs } from "./http/speech.ts";
 import { type ConnectionOptions, ElevenLabsConnection, type SocketServices } from "./sockets/connection.ts";
 import { MultiStreamInput } from "./sockets/multi-stream-input.ts";
 import { StreamInput } from "./sockets/stream-input.ts";
@@ -16,8 +16,6 @@ export interface ElevenLabsServices {
   readonly speech: SocketServices;
   readonly account: AccountServices;
 }
-
-const SPEECH_FORMS: readonly SpeechForm[] = ["", "stream", "with-timestamps", "stream/with-timestamps"];
 
 /** Every HTTP route of ElevenLabs' that is answered here. Their clients find it by their base URL. */
 export function routeElevenLabs(routes: Routes, { speech, account }: ElevenLabsServices): void {

@@ -44,7 +44,8 @@ export const elevenLabsQuerySchema = z.object({
 });
 
 /** The four forms of the route, by what follows the voice in the path. */
-export type SpeechForm = "" | "stream" | "with-timestamps" | "stream/with-timestamps";
+export const SPEECH_FORMS = ["", "stream", "with-timestamps", "stream/with-timestamps"] as const;
+export type SpeechForm = (typeof SPEECH_FORMS)[number];
 
 interface Request {
   readonly exchange: HttpExchange;
