@@ -77,6 +77,7 @@ export const liveSchema = z
     sessions: pageOf(
       z.strictObject({
         session_id: z.string(),
+        tenant: z.string().nullable().describe("null where access is open."),
         edge: z.string(),
         state: z.enum(["open", "detached"]),
         dialect: z.enum(DIALECTS),
@@ -88,6 +89,7 @@ export const liveSchema = z
       z.strictObject({
         utterance_id: z.string(),
         session_id: z.string(),
+        tenant: z.string().nullable().describe("null where access is open."),
         edge: z.string(),
         worker: z.string().nullable().describe("null until one has taken it."),
         state: z.enum(["queued", "speaking", "delivering"]),

@@ -183,7 +183,9 @@ describe("the routes for operators", () => {
     expect(value("tts_edge_frames_sent_total")).toBeGreaterThan(0);
     expect(value("tts_edge_audio_bytes_sent_total")).toBeGreaterThanOrEqual(fakeSpeechOf("Count me.").length);
     expect(value('tts_edge_utterances_ended_total{outcome="completed",code="none"}')).toBeGreaterThan(0);
-    expect(value('tts_edge_first_audio_seconds_count{part="provider"}')).toBeGreaterThan(0);
+    expect(value('tts_edge_first_audio_seconds_count{part="provider",source="synthesized"}')).toBeGreaterThan(
+      0,
+    );
     expect(value('tts_edge_protocol_errors_total{code="protocol.wrong_state"}')).toBe(1);
     expect(value('tts_queue_jobs{state="waiting"}')).toBe(0);
     expect(text).toContain("nodejs_eventloop_lag_seconds");
