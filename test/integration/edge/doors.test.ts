@@ -265,6 +265,12 @@ describe("the clients' port", () => {
 });
 
 describe("the operators' port", () => {
+  test("refuses nothing to an operator who asks ten times in a row (negative twin)", async () => {
+    const { opsUrl } = alone.edge;
+    for (let i = 0; i < 10; i++)
+      expect((await ask(`${opsUrl}/api/v1/live?limit=500`, "GET", {})).status).toBe(200);
+  });
+
   test("answers so much a second and then says when to come; probes it always answers, and clients notice nothing", async () => {
     const { opsUrl } = alone.edge;
     const asked = await Promise.all(

@@ -60,6 +60,15 @@ describe("a session id of a client's own choice", () => {
     await expect.poll(live).not.toContain(id);
   });
 
+  test.each(["a\tb", "a\u0000b", "a\nb", "\u007f", "x".repeat(129)])(
+    "may not be %j, which is told before anything is opened (negative twin)",
+    async (id) => {
+      const connecting = NativeClient.connect(alone.edge.url, { session_id: id });
+      await expect(connecting).rejects.toThrow(/400 protocol\.invalid_message/);
+      expect(await live()).toEqual([]);
+    },
+  );
+
   test("is listed page by page in Redis' order, whatever its script", async () => {
     const clients = await Promise.all(
       IDS.map((id) => NativeClient.connect(alone.edge.url, { session_id: id })),

@@ -151,6 +151,17 @@ describe("POST /api/v1/synthesize", () => {
     expect(alone.worker.runs.length).toBe(before);
   });
 
+  test("speaks the same text to a client that asks for a WAV, which is streamed (negative twin)", async () => {
+    const before = alone.worker.runs.length;
+    const response = await post(
+      { text: "This is far too much for that. ".repeat(60) },
+      { accept: "audio/wav" },
+    );
+    expect(response.status).toBe(200);
+    await response.arrayBuffer();
+    expect(alone.worker.runs.length).toBe(before + 1);
+  });
+
   test("answers text that was let through, though it is spoken more slowly than was reckoned", async () => {
     // The fake worker's pace: see `fakeSpeechOf`.
     const text = "x".repeat(60);
