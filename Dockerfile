@@ -16,6 +16,14 @@ COPY apps/simulator/package.json apps/simulator/
 FROM manifests AS edge-packages
 RUN ["npm", "ci", "--omit=dev", "--ignore-scripts", "--workspace=@tts-labs/edge"]
 
+# The page's scripts are built here, by esbuild, which the edge's own image does not have.
+FROM manifests AS edge-page
+RUN ["npm", "ci", "--ignore-scripts", "--workspace=@tts-labs/edge"]
+COPY packages/protocol packages/protocol
+COPY packages/client packages/client
+COPY apps/edge apps/edge
+RUN ["node", "apps/edge/src/http/page-bundle.ts"]
+
 FROM manifests AS worker-packages
 RUN ["npm", "ci", "--omit=dev", "--ignore-scripts", "--workspace=@tts-labs/worker"]
 
@@ -36,8 +44,8 @@ COPY packages/protocol packages/protocol
 COPY packages/core packages/core
 
 FROM program AS edge
-COPY packages/client packages/client
 COPY apps/edge apps/edge
+COPY --from=edge-page /app/apps/edge/dist apps/edge/dist
 COPY --from=edge-packages /app/node_modules node_modules
 ENV HOST=0.0.0.0 OPS_HOST=0.0.0.0
 USER 1000:1000

@@ -49,7 +49,7 @@ const HOMES: Readonly<Record<string, RegExp>> = {
   "prom-client": /\/metrics\.ts$/,
   "uWebSockets.js": /^apps\/edge\/src\//,
   ws: /^apps\/(?:worker\/src\/elevenlabs\/connection\.ts$|simulator\/src\/)/,
-  esbuild: /^apps\/edge\/src\//,
+  esbuild: /^apps\/edge\/src\/http\/page-bundle\.ts$/,
   "@echogarden/espeak-ng-emscripten": /^apps\/simulator\/src\//,
   "wasm-media-encoders": /^apps\/(?:simulator\/src|edge\/src\/delivery\/encoders\/codecs)\//,
   "libopus-wasm": /^apps\/edge\/src\/delivery\/encoders\/codecs\//,

@@ -58,9 +58,12 @@ function readWorkspaces(root: string, group: string): Workspace[] {
       const manifest = JSON.parse(readFileSync(join(root, group, name, "package.json"), "utf8")) as {
         readonly name: string;
         readonly dependencies?: Readonly<Record<string, string>>;
+        readonly devDependencies?: Readonly<Record<string, string>>;
         readonly exports?: Readonly<Record<string, string>>;
       };
-      const dependencies = new Set(Object.keys(manifest.dependencies ?? {}));
+      // What an image's build alone needs, such as esbuild, is a devDependency of its program.
+      const named = [manifest.dependencies, manifest.devDependencies].flatMap((it) => Object.keys(it ?? {}));
+      const dependencies = new Set(named);
       const { exports = {} } = manifest;
       return { folder: `${group}/${name}`, name: manifest.name, dependencies, exports };
     });

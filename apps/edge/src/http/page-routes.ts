@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
-import { build, stop } from "esbuild";
+import { bundleScripts, WORKLET } from "./page-bundle.ts";
 
 /**
- * The page for people at `/fastrtc`: its TypeScript bundled by esbuild once, at start, and held in memory. Knows
+ * The page for people at `/fastrtc`: its TypeScript is bundled beforehand or at start, and held in memory. Knows
  * nothing of the server: it answers requests given as data, so that any HTTP server can serve it.
  */
 export interface PageRoutes {
@@ -101,39 +100,4 @@ function answerWith(
 function asset(contentType: string, body: Uint8Array): Asset {
   const etag = `"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
   return { contentType, body, etag };
-}
-
-/** What the audio thread loads. */
-const WORKLET = "player-worklet.js";
-let bundled: Promise<ReadonlyMap<string, Uint8Array>> | undefined;
-
-/**
- * By file name, made once per process. The worklet is a file of its own, since the audio thread loads it by address.
- * esbuild's service, a child of this process, is stopped afterwards: it would live as long as we do.
- */
-function bundleScripts(): Promise<ReadonlyMap<string, Uint8Array>> {
-  bundled ??= bundle();
-  return bundled;
-}
-
-async function bundle(): Promise<ReadonlyMap<string, Uint8Array>> {
-  try {
-    const { outputFiles } = await build({
-      entryPoints: {
-        page: fileURLToPath(new URL("../page/main.ts", import.meta.url)),
-        "player-worklet": fileURLToPath(import.meta.resolve("@tts-labs/client/player/worklet")),
-      },
-      bundle: true,
-      write: false,
-      outdir: "/",
-      format: "esm",
-      target: "es2022",
-      minify: true,
-      legalComments: "none",
-      logLevel: "silent",
-    });
-    return new Map(outputFiles.map(({ path, contents }) => [path.replace(/^.*[\\/]/, ""), contents]));
-  } finally {
-    await stop();
-  }
 }
