@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import { newCommand } from "./command-line.ts";
 
 /**
  * `npm run bench -- <name> [options]`: each bench is a file in `bench/` that exports `run(args)`, measures on
@@ -49,7 +49,7 @@ const BENCHES: Readonly<Record<string, { readonly about: string; readonly load: 
   },
 };
 
-const program = new Command("bench")
+const program = newCommand("npm run bench --")
   .usage("<name> [options]")
   .description("Measures what tts-labs costs. Each bench brings up, and ends, what it needs.")
   .option("--list", "name the benches, one per line, and end")

@@ -1,9 +1,10 @@
-import { Command, InvalidArgumentError } from "commander";
+import { InvalidArgumentError } from "commander";
 import { openProgress } from "./chaos/progress.ts";
 import { type RunResult, runScenario } from "./chaos/run-scenario.ts";
 import type { Scenario } from "./chaos/scenario.ts";
 import { SCENARIOS } from "./chaos/scenarios.ts";
 import { markdownTable, verdictTable } from "./chaos/verdict-table.ts";
+import { newCommand } from "./command-line.ts";
 
 /**
  * `npm run chaos -- [scenario…] [options]`: a real system of many processes, load, and one named harm after the
@@ -29,7 +30,7 @@ const wholeNumber = (min: number, max: number) => (text: string) => {
   throw new InvalidArgumentError(`must be a whole number from ${min} to ${max}`);
 };
 
-const program = new Command("chaos")
+const program = newCommand("npm run chaos --")
   .usage("[scenario…] [options]")
   .description("Breaks things under load, and reports what the listeners missed. Default: every scenario.")
   .argument("[scenario...]", "names as --list tells them")

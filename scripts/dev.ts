@@ -3,17 +3,16 @@
  * of a package that it uses, is saved; a part that does not start again says why and waits for the next change.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { Command } from "commander";
+import { newCommand } from "./command-line.ts";
 import { INSPECT_PORTS, openSourceWatch, type PartName } from "./dev/source-watch.ts";
 import { startLocalSystem, superviseUntilEnd } from "./supervisor/local-system.ts";
 import type { Supervisor } from "./supervisor/supervisor.ts";
 
 const parts = Object.keys(INSPECT_PORTS).join(", ");
-const command = new Command("npm run dev --")
+const command = newCommand("npm run dev --")
   .description("Runs Redis, simulator, worker and edge, and restarts a part when its source changes.")
   .option("--inspect [parts]", `lets a debugger attach: ${parts}, several with commas, or all without a name`)
   .option("--verbose", "shows what the parts do, not only what goes wrong")
-  .helpOption("-h, --help", "prints this help")
   .parse();
 const { inspect, verbose = false } = command.opts<{ inspect?: string | true; verbose?: boolean }>();
 const inspected = new Set<string>(

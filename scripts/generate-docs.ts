@@ -1,5 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Environment } from "@tts-labs/core/process/environment";
+import { PROFILES } from "@tts-labs/core/process/profiles";
 import { edgeEnvironment } from "@tts-labs/edge/config";
 import { edgeMetrics } from "@tts-labs/edge/metrics";
 import { simulatorEnvironment } from "@tts-labs/simulator/config";
@@ -10,6 +12,7 @@ import { asyncApiDocument } from "./docs/asyncapi.ts";
 import {
   commonConfigurationTable,
   configurationTables,
+  profilesTable,
   replaceBetweenMarkers,
 } from "./docs/configuration-table.ts";
 import { errorsPage } from "./docs/errors-page.ts";
@@ -61,10 +64,25 @@ export async function generateDocuments(): Promise<readonly GeneratedDocument[]>
     { path: "docs/metrics.md", content: metricsPage({ edge: edgeMetrics, worker: workerMetrics }) },
     {
       path: "docs/configuration.md",
-      content: replaceBetweenMarkers(configuration, "configuration", configurationTables(programs)),
+      content: replaceBetweenMarkers(
+        replaceBetweenMarkers(configuration, "profiles", profilesTable(PROFILES)),
+        "configuration",
+        configurationTables(programs),
+      ),
     },
+    { path: "packages/core/src/process/variable-names.ts", content: variableNames(Object.values(programs)) },
     { path: "README.md", content: replaceBetweenMarkers(readme, "configuration", common) },
   ];
+}
+
+/** Every program knows all names, so that it can tell a misspelt variable from another program's. */
+function variableNames(programs: readonly Environment[]): string {
+  const names = new Set(programs.flatMap((variables) => Object.values(variables).map(({ name }) => name)));
+  const lines = [...names].sort().map((name) => `  "${name}",\n`);
+  return `/** Every variable of every program. Written by scripts/generate-docs.ts. */
+export const VARIABLE_NAMES: readonly string[] = [
+${lines.join("")}];
+`;
 }
 
 /** Paths of the documents whose file in the repository is not what the code generates. */

@@ -1,4 +1,5 @@
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { CommanderError, InvalidArgumentError } from "commander";
+import { newCommand } from "../command-line.ts";
 import { purge, stats } from "./desk.ts";
 import type { CacheContext, DeskOptions, WarmOptions } from "./options.ts";
 import { warm } from "./warm.ts";
@@ -9,7 +10,9 @@ without them, that of the "npm start" which runs in this folder.`;
 /** @returns the exit code */
 export async function parseCacheCommand(argv: readonly string[], context: CacheContext): Promise<number> {
   let exitCode = 0;
-  const program = new Command("cache").description("The audio cache: what it holds, emptying, filling.");
+  const program = newCommand("npm run cache --").description(
+    "The audio cache: what it holds, emptying, filling.",
+  );
   program.exitOverride();
   program
     .command("stats")

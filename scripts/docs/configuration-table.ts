@@ -49,6 +49,23 @@ export function configurationTables(programs: Programs): string {
   ].join("\n\n");
 }
 
+/** What each profile sets. */
+export const profilesTable = (
+  profiles: Readonly<
+    Record<string, { readonly about: string; readonly values: Readonly<Record<string, string>> }>
+  >,
+): string =>
+  markdownTable(
+    ["`TTS_PROFILE`", "for", "sets"],
+    Object.entries(profiles).map(([name, { about, values }]) => [
+      `\`${name}\``,
+      about,
+      Object.entries(values)
+        .map(([variable, value]) => `\`${variable}=${value}\``)
+        .join(", "),
+    ]),
+  );
+
 function gather(programs: Programs): readonly Row[] {
   const rows = new Map<string, Row>();
   for (const [program, environment] of Object.entries(programs)) {

@@ -1,7 +1,8 @@
 import { extname } from "node:path";
 import { parseServerAddress } from "@tts-labs/client/server-address";
 import { SpeechError } from "@tts-labs/client/speech-error";
-import { Command, InvalidArgumentError } from "commander";
+import { InvalidArgumentError } from "commander";
+import { newCommand } from "../command-line.ts";
 import { formatOf } from "./output-file.ts";
 import { findInstance } from "./running-instance.ts";
 
@@ -27,7 +28,7 @@ export interface SayOptions {
 
 /** Ends the process after `--help` (0) and after a call that can't be understood (2). */
 export function parseSayOptions(argv: readonly string[]): SayOptions {
-  const command = new Command("say")
+  const command = newCommand("npm run say --")
     .description("Speaks a text and writes it as a WAV file.")
     .argument("[text...]", `what to say; "-" reads it from standard input and speaks it as it comes`)
     .option("-v, --voice <voice>", "its id or name; else the server's default")

@@ -5,9 +5,11 @@ import { root } from "../tools.ts";
 const FOLDER = join(root, ".run", "instances");
 export const USUAL_URL = "http://localhost:8006";
 
-interface Instance {
+export interface Instance {
   readonly pid: number;
   readonly url: string;
+  /** Of its edge, for operators. */
+  readonly opsUrl?: string;
   readonly startedAtMs: number;
 }
 
@@ -15,22 +17,26 @@ interface Instance {
  * Notes that this process serves at `url`, for `npm run say`, which would not find it else. @returns what takes the
  * note away
  */
-export function noteInstance(url: string, folder = FOLDER): () => void {
+export function noteInstance(
+  { url, opsUrl }: Pick<Instance, "url" | "opsUrl">,
+  folder: string = FOLDER,
+): () => void {
   const file = join(folder, `${process.pid}.json`);
-  const instance: Instance = { pid: process.pid, url, startedAtMs: Date.now() };
+  const instance = { pid: process.pid, url, opsUrl, startedAtMs: Date.now() };
   mkdirSync(folder, { recursive: true });
   writeFileSync(file, JSON.stringify(instance));
   return () => rmSync(file, { force: true });
 }
 
-/** The address of the newest instance that still runs, else the usual address. Notes of dead ones are swept. */
-export function findInstance(folder = FOLDER): string {
-  const alive = namesIn(folder)
+/** The address of the newest instance that still runs, else the usual address. */
+export const findInstance = (folder: string = FOLDER): string => instances(folder)[0]?.url ?? USUAL_URL;
+
+/** Those that still run, the newest first. Notes of dead ones are swept. */
+export const instances = (folder: string = FOLDER): readonly Instance[] =>
+  namesIn(folder)
     .map((name) => readNote(join(folder, name)))
     .filter((it) => it !== undefined)
     .sort((a, b) => b.startedAtMs - a.startedAtMs);
-  return alive[0]?.url ?? USUAL_URL;
-}
 
 function namesIn(folder: string): readonly string[] {
   try {

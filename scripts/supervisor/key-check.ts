@@ -8,11 +8,12 @@ const DEFAULT_URL = "https://api.elevenlabs.io";
  */
 export async function assertKeyTaken(env: NodeJS.ProcessEnv): Promise<void> {
   const key = env["ELEVENLABS_API_KEY"];
-  if (!key) return;
   const url = env["ELEVENLABS_URL"] || DEFAULT_URL;
-  if (!(await isRefused(url, key))) return;
+  // An address that is none is told by the programs, together with all else that is wrong.
+  if (!key || !URL.canParse(url) || !(await isRefused(url, key))) return;
+  const place = url === DEFAULT_URL ? " (your keys are at elevenlabs.io/app/settings/api-keys)" : "";
   throw new Error(
-    `The provider at ${new URL(url).host} refuses the key in ELEVENLABS_API_KEY: correct it there, or unset it to hear the local simulator.`,
+    `The provider at ${new URL(url).host} refuses the key in ELEVENLABS_API_KEY: correct it there${place}, or unset it to hear the local simulator.`,
   );
 }
 

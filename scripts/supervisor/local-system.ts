@@ -1,9 +1,12 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { unknownVariables } from "@tts-labs/core/process/unknown-variables";
 import { STARTED_REDIS_FILE } from "../cache/started-redis.ts";
 import { PRIVATE_CACHE_MAX_BYTES, startPrivateRedis } from "../private-redis.ts";
-import { noteInstance } from "../say/running-instance.ts";
+import { instances, noteInstance } from "../say/running-instance.ts";
 import { root } from "../tools.ts";
+import { readCommit } from "../version.ts";
+import { defaultVoice } from "./default-voice.ts";
 import { assertKeyTaken } from "./key-check.ts";
 import { openLogView } from "./log-view.ts";
 import { serverProblem, startOnPort } from "./ports.ts";
@@ -35,11 +38,14 @@ export async function startLocalSystem(
   if (!Number.isInteger(port) || port < 1 || port > 65_535)
     throw new Error(`PORT=${env["PORT"]} is no port.`);
   const problem = await serverProblem(port, host);
-  if (problem === "EADDRINUSE") {
-    throw new Error(`Port ${port} is taken. End what listens there, or choose another: PORT=8010 npm start`);
-  }
+  if (problem === "EADDRINUSE") throw new Error(takenSentence(port));
   if (problem !== undefined) throw new Error(`The edge can't listen on ${host}:${port} (${problem}).`);
-  const { ELEVENLABS_API_KEY: apiKey, ...keyless } = env;
+  for (const { name, nearest } of unknownVariables(env)) {
+    say(`${name} is read by no program.${nearest === undefined ? "" : ` Was ${nearest} meant?`}`);
+    // It has been told, and need not be told again by every part.
+    delete env[name];
+  }
+  const { ELEVENLABS_API_KEY: apiKey, ELEVENLABS_API_KEYS: apiKeys, ...keyless } = env;
   await assertKeyTaken(env);
   const isPrivate = !env["REDIS_URL"];
   const redisUrl = env["REDIS_URL"] || (await startRedis(supervisor));
@@ -48,6 +54,7 @@ export async function startLocalSystem(
     ...keyless,
     REDIS_URL: redisUrl,
     LOG_LEVEL: isVerbose ? "info" : env["LOG_LEVEL"] || "warn",
+    TTS_COMMIT: env["TTS_COMMIT"] || readCommit(),
     // Saves about 0.1 s of every later start.
     NODE_COMPILE_CACHE: join(root, ".run", "compile-cache"),
     // Nobody takes over here, so there is nothing to hand over: Ctrl-C is felt at once.
@@ -63,7 +70,7 @@ export async function startLocalSystem(
       onLine: show(name),
     });
 
-  const isSimulated = !apiKey && !env["ELEVENLABS_URL"];
+  const isSimulated = !apiKey && !apiKeys && !env["ELEVENLABS_URL"];
   const startSimulator = () =>
     startOnPort({ asked: env["SIMULATOR_PORT"], usual: 8016, variable: "SIMULATOR_PORT" }, (it) =>
       start("simulator", { SIMULATOR_PORT: it, SIMULATOR_API_KEYS: SIMULATOR_KEY }),
@@ -72,7 +79,11 @@ export async function startLocalSystem(
   const simulatorPort = isSimulated && !isLateSimulator ? await startSimulator() : env["SIMULATOR_PORT"];
   const provider: NodeJS.ProcessEnv = isSimulated
     ? { ELEVENLABS_URL: `http://127.0.0.1:${simulatorPort}`, ELEVENLABS_API_KEY: SIMULATOR_KEY }
-    : { ELEVENLABS_URL: env["ELEVENLABS_URL"], ELEVENLABS_API_KEY: apiKey };
+    : {
+        ELEVENLABS_URL: env["ELEVENLABS_URL"],
+        ELEVENLABS_API_KEY: apiKey,
+        ELEVENLABS_API_KEYS: apiKeys,
+      };
   // Before all whose ports were asked for, since its own is the lock: of two starts at once one alone gets past this.
   const opsPort = await startOnPort({ asked: env["OPS_PORT"], usual: 8005, variable: "OPS_PORT" }, (it) =>
     start("edge", {
@@ -91,23 +102,31 @@ export async function startLocalSystem(
   );
 
   const url = `http://${["127.0.0.1", "0.0.0.0"].includes(host) ? "localhost" : host}:${port}`;
-  process.once("exit", noteInstance(url));
   const ops = `http://localhost:${opsPort}`;
-  const voice =
-    provider["ELEVENLABS_URL"] === undefined
-      ? "ElevenLabs"
-      : `${provider["ELEVENLABS_URL"]} (local simulator)`;
+  process.once("exit", noteInstance({ url, opsUrl: ops }));
+  const from = isSimulated
+    ? `${provider["ELEVENLABS_URL"]} (local simulator)`
+    : (provider["ELEVENLABS_URL"] ?? "ElevenLabs");
   say(`
   tts-labs speaks at   ${url}/fastrtc
 
   by command           npm run say -- "Guten Tag, wie geht es Ihnen?" --out hello.wav
   by HTTP              curl ${url}/api/v1/synthesize -H 'content-type: application/json' -H 'accept: audio/wav' -d '{"text":"Hello World"}' -o hello.wav
   live, metrics        ${ops}/api/v1/live  ${ops}/metrics  http://localhost:${workerPort}/metrics
-  voices from          ${voice}
+  voices from          ${from}
+  default voice        ${await defaultVoice({ url, ops })}
   Redis                ${env["REDIS_URL"] ? "yours (REDIS_URL)" : `private, ${redisUrl}`}
 
   Ctrl-C ends it.
 `);
+}
+
+/** That of this folder is named, since it is the one that most likely is forgotten in another terminal. */
+function takenSentence(port: number): string {
+  const own = instances().find((it) => URL.parse(it.url)?.port === String(port));
+  return own === undefined
+    ? `Port ${port} is taken. End what listens there, or choose another: PORT=8010 npm start`
+    : `Port ${port} is taken: tts-labs already runs from this folder, at ${own.url}/fastrtc (process ${own.pid}). End it there with Ctrl-C, or start another beside it: PORT=8010 npm start`;
 }
 
 async function startRedis(supervisor: Supervisor): Promise<string> {

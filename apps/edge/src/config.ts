@@ -1,6 +1,7 @@
 import { isOrigin } from "@tts-labs/core/http/door";
 import { cacheEnvironment } from "@tts-labs/core/process/cache-environment";
 import {
+  bytes,
   type ConfigOf,
   choice,
   duration,
@@ -9,6 +10,7 @@ import {
   list,
   optionalText,
   parseEnvironment,
+  seconds,
   text,
 } from "@tts-labs/core/process/environment";
 import { sharedEnvironment } from "@tts-labs/core/process/shared-environment";
@@ -106,13 +108,13 @@ export const edgeEnvironment = {
     min: 1,
     max: 1_000,
   }),
-  socketHighWaterBytes: integer("SOCKET_HIGH_WATER_BYTES", {
+  socketHighWaterBytes: bytes("SOCKET_HIGH_WATER_BYTES", {
     about: "Bytes buffered in one client's socket at which the edge stops writing to it.",
     default: 64 * 1024,
     min: 1_024,
     max: 16 * 1024 * 1024,
   }),
-  unconfirmedBytes: integer("SOCKET_UNCONFIRMED_BYTES", {
+  unconfirmedBytes: bytes("SOCKET_UNCONFIRMED_BYTES", {
     about:
       "Bytes of audio given to a client's socket beyond what it has confirmed by pongs; with half of AUDIO_REPLAY_BYTES " +
       "or less, what is lost with a connection is still held. 0: as many as the socket takes.",
@@ -142,19 +144,19 @@ export const edgeEnvironment = {
     about: "Milliseconds a leaving edge waits for its clients to move; the rest are cut off (4001).",
     default: 25_000,
   }),
-  socketIdleTimeoutS: integer("SOCKET_IDLE_TIMEOUT_S", {
+  socketIdleTimeoutS: seconds("SOCKET_IDLE_TIMEOUT_S", {
     about: "Seconds after which a WebSocket that answers no ping is closed.",
     default: 60,
     min: 8,
     max: 960,
   }),
-  maxJsonAudioBytes: integer("MAX_JSON_AUDIO_BYTES", {
+  maxJsonAudioBytes: bytes("MAX_JSON_AUDIO_BYTES", {
     about: "Bytes of PCM that are answered as base64 in JSON; longer speech must be asked for as WAV or PCM.",
     default: 16 * 1024 * 1024,
     min: 1_024,
     max: 256 * 1024 * 1024,
   }),
-  jsonAnswersMaxBytes: integer("JSON_ANSWERS_MAX_BYTES", {
+  jsonAnswersMaxBytes: bytes("JSON_ANSWERS_MAX_BYTES", {
     about:
       "Bytes of PCM of all answers in JSON that are being gathered, or that their clients have not taken; " +
       "beyond it: 503, and WAV still goes.",
@@ -181,7 +183,7 @@ export const edgeEnvironment = {
       "Milliseconds a session whose connection was lost may be resumed, on any edge; 0: it ends with its connection.",
     default: 30_000,
   }),
-  replayBytes: integer("AUDIO_REPLAY_BYTES", {
+  replayBytes: bytes("AUDIO_REPLAY_BYTES", {
     about:
       "Bytes of audio kept in Redis behind what was given to a client's socket, for when it comes back; " +
       "never more than half of AUDIO_STREAM_MAX_BYTES.",

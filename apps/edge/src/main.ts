@@ -9,9 +9,8 @@ import { readBuildInfo } from "@tts-labs/core/process/build-info";
 import { giveHeapRoom } from "@tts-labs/core/process/heap";
 import { collectWhenIdle } from "@tts-labs/core/process/idle-collector";
 import { Lifecycle, shutDownOnSignal } from "@tts-labs/core/process/lifecycle";
-import { openLogger } from "@tts-labs/core/process/logger";
-import { logUncaught, tellParent, tellStartFailure } from "@tts-labs/core/process/program";
-import { secretsIn } from "@tts-labs/core/process/secrets";
+import { tellParent } from "@tts-labs/core/process/program";
+import { runProgram } from "@tts-labs/core/process/run-program";
 import { openUtteranceQueue } from "@tts-labs/core/queue/bullmq";
 import { closeRedis, openRedis } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
@@ -30,7 +29,7 @@ import { Admission } from "./admission.ts";
 import { BackgroundWork } from "./background-work.ts";
 import { DEFAULT_LIMITS, EdgeBudget } from "./budget/edge-budget.ts";
 import { boundConnections, readOpenFiles } from "./budget/open-files.ts";
-import { type EdgeConfig, edgeEnvironment, parseEdgeConfig } from "./config.ts";
+import { type EdgeConfig, edgeEnvironment } from "./config.ts";
 import { DefaultVoice } from "./default-voice.ts";
 import { EncoderThreads } from "./delivery/encoders/encoder-threads.ts";
 import { Drain } from "./drain.ts";
@@ -277,11 +276,14 @@ const toCacheLimits = ({ cacheMaxBytes, cacheMaxEntryBytes, cacheTtlMs }: EdgeCo
 /** The whole program, until a signal. */
 export async function runEdge(seams: EdgeSeams = {}): Promise<void> {
   giveHeapRoom();
-  const secrets = secretsIn(edgeEnvironment, process.env);
-  const logger = openLogger({ name: "edge", level: process.env["LOG_LEVEL"], secrets });
-  logUncaught(logger);
-  try {
-    const edge = await startEdge(parseEdgeConfig(process.env), logger, seams);
+  const program = {
+    name: "edge",
+    about: "The edge of tts-labs: holds the clients, and gives them the speech that workers make.",
+    folder: FOLDER,
+    variables: edgeEnvironment,
+  };
+  await runProgram(program, { argv: process.argv.slice(2), env: process.env }, async (config, logger) => {
+    const edge = await startEdge(config, logger, seams);
     shutDownOnSignal(async (signal, hurry) => {
       logger.info({ signal, ...edge.counts() }, "edge is leaving");
       await edge.leave(hurry);
@@ -289,9 +291,7 @@ export async function runEdge(seams: EdgeSeams = {}): Promise<void> {
     logger.info({ node: edge.nodeId, url: edge.url, opsUrl: edge.opsUrl }, "edge listening");
     tellParent({ kind: "listening", url: edge.url, opsUrl: edge.opsUrl });
     collectWhenIdle();
-  } catch (error) {
-    tellStartFailure(logger, "edge", error);
-  }
+  });
 }
 
 if (process.argv[1] === import.meta.filename) await runEdge();

@@ -1,29 +1,15 @@
 import {
   type ConfigOf,
   choice,
+  decimal,
   duration,
   integer,
   optionalText,
   parseEnvironment,
+  seconds,
   text,
-  type Variable,
 } from "@tts-labs/core/process/environment";
-import { z } from "zod";
-
-/** A number that need not be whole. */
-const decimal = (
-  name: string,
-  about: string,
-  defaultText: string,
-  min: number,
-  max: number,
-): Variable<number> => ({
-  name,
-  about,
-  defaultText,
-  secret: false,
-  schema: z.string().transform(Number).pipe(z.number().min(min).max(max)),
-});
+import { LOG_LEVELS } from "@tts-labs/core/process/shared-environment";
 
 /** The simulator's variables. Timings are those of docs/elevenlabs.md 8.2, before `timeScale`. */
 export const simulatorEnvironment = {
@@ -36,7 +22,7 @@ export const simulatorEnvironment = {
   logLevel: choice("LOG_LEVEL", {
     about: "Least level that is logged.",
     default: "info",
-    of: ["debug", "info", "warn", "error", "silent"],
+    of: LOG_LEVELS,
   }),
   commit: optionalText("TTS_COMMIT", {
     about:
@@ -46,13 +32,12 @@ export const simulatorEnvironment = {
     about: "Keys it accepts, separated by commas.",
     default: "sk_simulator",
   }),
-  timeScale: decimal(
-    "SIMULATOR_TIME_SCALE",
-    "Factor on every artificial wait; 0 answers as fast as it can.",
-    "1",
-    0,
-    100,
-  ),
+  timeScale: decimal("SIMULATOR_TIME_SCALE", {
+    about: "Factor on every artificial wait; 0 answers as fast as it can.",
+    default: 1,
+    min: 0,
+    max: 100,
+  }),
   seed: integer("SIMULATOR_SEED", {
     about: "Where the jitter of its timings begins: the same seed gives the same waits.",
     default: 1,
@@ -80,13 +65,12 @@ export const simulatorEnvironment = {
     about: "Distance to the region, in ms: added to upgrades and to first audio.",
     default: 0,
   }),
-  generationSpeed: decimal(
-    "SIMULATOR_GENERATION_SPEED",
-    "How much faster than real time audio is generated.",
-    "20",
-    0.1,
-    100_000,
-  ),
+  generationSpeed: decimal("SIMULATOR_GENERATION_SPEED", {
+    about: "How much faster than real time audio is generated.",
+    default: 20,
+    min: 0.1,
+    max: 100_000,
+  }),
   generationGapMs: duration("SIMULATOR_GENERATION_GAP_MS", {
     about: "Least time between the end of a generation and the next one's audio on a socket, in ms.",
     default: 100,
@@ -99,7 +83,7 @@ export const simulatorEnvironment = {
     about: "From the upgrade to the error message for an unknown voice, in ms.",
     default: 50,
   }),
-  idleTimeoutSeconds: integer("SIMULATOR_IDLE_TIMEOUT_SECONDS", {
+  idleTimeoutSeconds: seconds("SIMULATOR_IDLE_TIMEOUT_SECONDS", {
     about: "Silence after which a socket is closed, where its client asks for no other. Not scaled.",
     default: 20,
     min: 1,

@@ -6,9 +6,9 @@ import { listenAt } from "@tts-labs/core/http/listen-at";
 import type { Logger } from "@tts-labs/core/logger";
 import { readBuildInfo } from "@tts-labs/core/process/build-info";
 import { Lifecycle, shutDownOnSignal } from "@tts-labs/core/process/lifecycle";
-import { openLogger } from "@tts-labs/core/process/logger";
-import { logUncaught, tellParent, tellStartFailure } from "@tts-labs/core/process/program";
-import { parseSimulatorConfig, type SimulatorConfig } from "./config.ts";
+import { tellParent } from "@tts-labs/core/process/program";
+import { runProgram } from "@tts-labs/core/process/run-program";
+import { type SimulatorConfig, simulatorEnvironment } from "./config.ts";
 import { Keyring } from "./credentials.ts";
 import { FaultBoard } from "./faults/fault-board.ts";
 import type { Fault } from "./faults/faults.ts";
@@ -104,16 +104,19 @@ export async function startSimulator(config: SimulatorConfig, logger: Logger): P
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const logger = openLogger({ name: "simulator", level: process.env["LOG_LEVEL"] });
-  logUncaught(logger);
-  try {
-    const simulator = await startSimulator(parseSimulatorConfig(process.env), logger);
+  const program = {
+    name: "simulator",
+    about:
+      "A local ElevenLabs with a real voice, true timings and switchable faults; for development and tests.",
+    folder: FOLDER,
+    variables: simulatorEnvironment,
+  };
+  await runProgram(program, { argv: process.argv.slice(2), env: process.env }, async (config, logger) => {
+    const simulator = await startSimulator(config, logger);
     shutDownOnSignal(async (signal) => {
       logger.info({ signal }, "simulator is closing");
       await simulator.close();
     });
     tellParent({ kind: "listening", url: simulator.url });
-  } catch (error) {
-    tellStartFailure(logger, "simulator", error);
-  }
+  });
 }

@@ -1,4 +1,5 @@
 import {
+  bytes,
   type ConfigOf,
   duration,
   integer,
@@ -8,7 +9,11 @@ import {
   secret,
   text,
 } from "@tts-labs/core/process/environment";
-import { sharedEnvironment } from "@tts-labs/core/process/shared-environment";
+import {
+  isProviderUrl,
+  PROVIDER_URL_FORM,
+  sharedEnvironment,
+} from "@tts-labs/core/process/shared-environment";
 
 /** Every variable of the worker; the README's table is generated from these records. */
 export const workerEnvironment = {
@@ -36,6 +41,8 @@ export const workerEnvironment = {
   elevenLabsUrl: text("ELEVENLABS_URL", {
     about: "ElevenLabs, one of its residency hosts, or a simulator; the sockets are under the same address.",
     default: "https://api.elevenlabs.io",
+    isValid: isProviderUrl,
+    right: PROVIDER_URL_FORM,
   }),
   apiKey: secret("ELEVENLABS_API_KEY", { about: "Key of the ElevenLabs account." }),
   apiKeys: secret("ELEVENLABS_API_KEYS", {
@@ -69,6 +76,8 @@ export const workerEnvironment = {
   }),
   fallbackUrl: optionalText("FALLBACK_ELEVENLABS_URL", {
     about: "A second provider that speaks ElevenLabs' protocol, for when the first can't.",
+    isValid: isProviderUrl,
+    right: PROVIDER_URL_FORM,
   }),
   fallbackApiKey: secret("FALLBACK_ELEVENLABS_API_KEY", { about: "Key of the second provider." }),
   fallbackApiKeys: secret("FALLBACK_ELEVENLABS_API_KEYS", {
@@ -178,7 +187,7 @@ export const workerEnvironment = {
     default: 300_000,
     min: 1,
   }),
-  audioStreamMaxBytes: integer("AUDIO_STREAM_MAX_BYTES", {
+  audioStreamMaxBytes: bytes("AUDIO_STREAM_MAX_BYTES", {
     about: "Audio of one utterance that may wait in Redis; then the provider is no longer read.",
     default: 524_288,
     min: 65_536,

@@ -51,5 +51,4 @@ function assertProviderId(variable: string, value: string | undefined): void {
   throw invalid(`${variable}=${JSON.stringify(value)} is not 1 to 64 letters, digits, '_' or '-'.`);
 }
 
-const invalid = (problem: string) =>
-  new GatewayError("config.invalid", `The configuration can't be used:\n  ${problem}`);
+const invalid = (problem: string) => new GatewayError("config.invalid", problem);

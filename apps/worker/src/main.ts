@@ -7,9 +7,8 @@ import type { Logger } from "@tts-labs/core/logger";
 import { readBuildInfo } from "@tts-labs/core/process/build-info";
 import { collectWhenIdle } from "@tts-labs/core/process/idle-collector";
 import { Lifecycle, shutDownOnSignal } from "@tts-labs/core/process/lifecycle";
-import { openLogger } from "@tts-labs/core/process/logger";
-import { logUncaught, tellParent, tellStartFailure } from "@tts-labs/core/process/program";
-import { secretsIn } from "@tts-labs/core/process/secrets";
+import { tellParent } from "@tts-labs/core/process/program";
+import { runProgram } from "@tts-labs/core/process/run-program";
 import { openUtteranceConsumer } from "@tts-labs/core/queue/utterance-consumer";
 import { closeRedis, openRedis } from "@tts-labs/core/redis/client";
 import { Keys } from "@tts-labs/core/redis/keys";
@@ -21,7 +20,7 @@ import { openLiveRegistry } from "@tts-labs/core/session/redis-live-registry";
 import { openVoiceList } from "@tts-labs/core/session/redis-voice-list";
 import { openRedisStreams } from "@tts-labs/core/stream/redis-stream";
 import { toSpeechOptions } from "@tts-labs/protocol/speech-options";
-import { parseWorkerConfig, type WorkerConfig, workerEnvironment } from "./config.ts";
+import { type WorkerConfig, workerEnvironment } from "./config.ts";
 import { DefaultVoice } from "./default-voice.ts";
 import { toProviderKeys } from "./elevenlabs/account/provider-keys.ts";
 import { toFallbackProvider } from "./fallback-config.ts";
@@ -104,13 +103,7 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
       observer: metrics.streams,
     });
     lifecycle.add("streams", streams, (it) => it.close());
-    const first = {
-      name: "elevenlabs" as const,
-      url: config.elevenLabsUrl,
-      keys: toProviderKeys({ ...config, slots: config.providerSlots }),
-    };
-    const fallback = toFallbackProvider(config, first.keys);
-    const second = fallback && { name: "fallback" as const, url: fallback.url, keys: fallback.keys };
+    const { first, second } = toProviders(config);
     const circuits = new Map([first, ...(second === undefined ? [] : [second])].flatMap(circuitNames));
     const breaker = await openBreaker({
       redis,
@@ -212,6 +205,14 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
   }
 }
 
+/** @throws GatewayError `config.invalid` where keys or addresses can't be used */
+function toProviders(config: WorkerConfig) {
+  const { elevenLabsUrl: url, providerSlots: slots } = config;
+  const first = { name: "elevenlabs" as const, url, keys: toProviderKeys({ ...config, slots }) };
+  const fallback = toFallbackProvider(config, first.keys);
+  return { first, second: fallback && { name: "fallback" as const, url: fallback.url, keys: fallback.keys } };
+}
+
 /** In the order in which they are tried: another voice of the same provider, then the second provider. */
 async function openFallbacks(
   config: WorkerConfig,
@@ -254,20 +255,26 @@ function toProviderSettings(config: WorkerConfig): ProviderSettings {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const secrets = secretsIn(workerEnvironment, process.env);
-  const logger = openLogger({ name: "worker", level: process.env["LOG_LEVEL"], secrets });
-  logUncaught(logger);
   // A promise that was not awaited is a mistake, but not one worth every utterance of this process.
-  process.on("unhandledRejection", (err) => logger.error({ err }, "unhandled rejection"));
-  try {
-    const worker = await startWorker(parseWorkerConfig(process.env), logger);
+  const survive = (logger: Logger) =>
+    process.on("unhandledRejection", (err) => logger.error({ err }, "unhandled rejection"));
+  const program = {
+    name: "worker",
+    about: "The worker of tts-labs: has the provider speak what edges ask for.",
+    folder: FOLDER,
+    variables: workerEnvironment,
+    check: (config: WorkerConfig) => {
+      toProviders(config);
+    },
+  };
+  await runProgram(program, { argv: process.argv.slice(2), env: process.env }, async (config, logger) => {
+    survive(logger);
+    const worker = await startWorker(config, logger);
     shutDownOnSignal(async (signal, hurry) => {
       logger.info({ signal }, "worker is draining");
       await worker.close(hurry);
     });
     tellParent({ kind: "listening", url: worker.opsUrl });
     collectWhenIdle();
-  } catch (error) {
-    tellStartFailure(logger, "worker", error);
-  }
+  });
 }

@@ -27,9 +27,9 @@ afterEach(() => {
   for (const child of started.splice(0)) child.kill("SIGKILL");
 });
 
-async function start(env: NodeJS.ProcessEnv = {}): Promise<Start> {
+async function start(env: NodeJS.ProcessEnv = {}, args: readonly string[] = []): Promise<Start> {
   const port = Number(env["PORT"] ?? (await freePort()));
-  const child = spawn(process.execPath, [join(root, "scripts", "start.ts")], {
+  const child = spawn(process.execPath, [join(root, "scripts", "start.ts"), ...args], {
     env: { ...process.env, PORT: String(port), ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -210,6 +210,53 @@ describe.runIf(process.platform === "linux")("npm start", () => {
       expect(output()).not.toContain(key);
     }
     await provider.close();
+  });
+
+  it("tells a second start in this folder where the first one runs", async () => {
+    const first = await ready();
+    const { port } = new URL(first.url);
+    const second = await start({ PORT: port });
+    expect(await second.ended).toBe(1);
+    expect(second.output().trim()).toBe(
+      `Port ${port} is taken: tts-labs already runs from this folder, at http://localhost:${port}/fastrtc (process ${first.child.pid}). End it there with Ctrl-C, or start another beside it: PORT=8010 npm start`,
+    );
+  }, 60_000);
+
+  it("speaks with the first voice of a real account, names it, and names a variable that no program reads", async () => {
+    const provider = await startSimulator(
+      defaultSimulatorConfig({ port: 0, apiKeys: "sk_real" }),
+      silentLogger,
+    );
+    const { url, output } = await ready({
+      ELEVENLABS_URL: provider.url,
+      ELEVENLABS_API_KEYS: "sk_real",
+      WORKER_CONCURENCY: "3",
+    });
+    await vi.waitFor(() => expect(output()).toContain("Ctrl-C ends it."));
+    const account = await fetch(`${provider.url}/v2/voices`, { headers: { "xi-api-key": "sk_real" } });
+    const { voices } = (await account.json()) as { voices: { voice_id: string; name: string }[] };
+    expect(output()).toContain(`default voice        ${voices[0]?.name} (${voices[0]?.voice_id})`);
+    expect(output()).not.toContain("local simulator");
+    expect(output()).toContain("WORKER_CONCURENCY is read by no program. Was WORKER_CONCURRENCY meant?");
+    expect(output().match(/WORKER_CONCURENCY/g)).toHaveLength(1);
+    const spoken = await fetch(`${url}/api/v1/synthesize`, {
+      method: "POST",
+      headers: { "content-type": "application/json", accept: "audio/pcm" },
+      body: '{"text":"With a voice of the account."}',
+    });
+    expect((await spoken.arrayBuffer()).byteLength).toBeGreaterThan(10_000);
+    await provider.close();
+  }, 60_000);
+
+  it.each([
+    ["--help", 0, /Usage: npm start -- \[options\]/],
+    ["--version", 0, /^tts-labs \d+\.\d+\.\d+ \([0-9a-f]{40}\)\n$/],
+    ["--verbos", 1, /Did you mean --verbose\?/],
+  ])("answers %s and starts nothing", async (argument, code, words) => {
+    const { ended, output, child } = await start({}, [argument]);
+    expect(await ended).toBe(code);
+    expect(output()).toMatch(words);
+    expect(childrenOf(child.pid)).toEqual([]);
   });
 
   it("says in one sentence that the Redis it was given refuses its password", async () => {

@@ -15,6 +15,7 @@ describe("a generated document is what the code says (else: node scripts/generat
       "docs/metrics.md",
       "docs/openapi.yaml",
       "docs/provider-errors.md",
+      "packages/core/src/process/variable-names.ts",
       "packages/protocol/src/wire-types.ts",
     ]);
   });

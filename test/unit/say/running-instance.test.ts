@@ -13,14 +13,14 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 test("the newest instance that runs is found, and the usual address where none does", () => {
   expect(findInstance(folder)).toBe(USUAL_URL);
   expect(findInstance(join(folder, "never-made"))).toBe(USUAL_URL);
-  const forget = noteInstance("http://localhost:8170", folder);
+  const forget = noteInstance({ url: "http://localhost:8170" }, folder);
   expect(findInstance(folder)).toBe("http://localhost:8170");
   forget();
   expect(findInstance(folder)).toBe(USUAL_URL);
 });
 
 test("notes of the dead, and what is no note, are passed over and swept", () => {
-  noteInstance("http://localhost:8170", folder);
+  noteInstance({ url: "http://localhost:8170" }, folder);
   const dead = join(folder, "dead.json");
   writeFileSync(
     dead,

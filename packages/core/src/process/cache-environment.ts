@@ -1,4 +1,6 @@
-import { choice, duration, flag, integer, optionalText, text } from "./environment.ts";
+import { REDIS_URL_FORMS } from "../redis/client.ts";
+import { bytes, choice, duration, flag, optionalText, text } from "./environment.ts";
+import { isProviderUrl, isRedisUrl, PROVIDER_URL_FORM } from "./shared-environment.ts";
 
 /** Variables of the audio cache: read by the edge, and by `npm run cache`. */
 export const cacheEnvironment = {
@@ -8,6 +10,8 @@ export const cacheEnvironment = {
   }),
   cacheRedisUrl: optionalText("CACHE_REDIS_URL", {
     about: "A Redis of the audio cache's own; without it the cache lives in REDIS_URL.",
+    isValid: isRedisUrl,
+    right: REDIS_URL_FORMS,
   }),
   cacheEviction: choice("CACHE_EVICTION", {
     about:
@@ -15,18 +19,18 @@ export const cacheEnvironment = {
     default: "self",
     of: ["self", "redis"],
   }),
-  cacheMaxBytes: integer("CACHE_MAX_BYTES", {
+  cacheMaxBytes: bytes("CACHE_MAX_BYTES", {
     about: "Bytes that the audio cache takes in Redis, of all edges together; the least used goes first.",
     default: 256 * 1024 * 1024,
     min: 1024 * 1024,
   }),
-  cacheMaxEntryBytes: integer("CACHE_MAX_ENTRY_BYTES", {
+  cacheMaxEntryBytes: bytes("CACHE_MAX_ENTRY_BYTES", {
     about: "Longest audio of one utterance that is kept; 175 s at 24 kHz by default.",
     default: 8 * 1024 * 1024,
     min: 16 * 1024,
     max: 64 * 1024 * 1024,
   }),
-  cacheMemoryBytes: integer("CACHE_MEMORY_BYTES", {
+  cacheMemoryBytes: bytes("CACHE_MEMORY_BYTES", {
     about:
       "Audio of shared and cached speech that one edge holds in memory; beyond it speech is neither joined nor kept.",
     default: 128 * 1024 * 1024,
@@ -47,5 +51,7 @@ export const cacheEnvironment = {
   elevenLabsUrl: text("ELEVENLABS_URL", {
     about: "ElevenLabs, one of its residency hosts, or a simulator; the sockets are under the same address.",
     default: "https://api.elevenlabs.io",
+    isValid: isProviderUrl,
+    right: PROVIDER_URL_FORM,
   }),
 } as const;

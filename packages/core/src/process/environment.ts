@@ -1,18 +1,15 @@
 import { GatewayError } from "@tts-labs/protocol/errors";
 import { z } from "zod";
+import { resolveEnvironment } from "./resolve-environment.ts";
+import { SECRET, withoutPassword } from "./secrets.ts";
+import { parseBytes, parseTime } from "./units.ts";
+import type { ConfigOf, Environment, Variable } from "./variable.ts";
 
 /**
  * Configuration from environment variables: each with a type, a default, a unit and a sentence, so that the
- * README's table is generated from the same words that are enforced. Every bad variable is reported at once.
+ * documents' tables are generated from the same words that are enforced. Every bad variable is reported at once.
  */
-export interface Variable<T> {
-  readonly name: string;
-  readonly about: string;
-  readonly schema: z.ZodType<T, string>;
-  /** As one would write it in the environment; absent where there is none and the variable may be missing. */
-  readonly defaultText: string | undefined;
-  readonly secret: boolean;
-}
+export type { ConfigOf, Environment, Variable };
 
 interface Described<T> {
   readonly about: string;
@@ -28,20 +25,28 @@ function variable<T>(
   return { name, about, schema, defaultText, secret: false };
 }
 
-const number = (of: z.ZodNumber) => z.string().transform(Number).pipe(of);
+/** A check of one's own, with what is right in words: "an http address". */
+interface Checked {
+  readonly isValid?: (value: string) => boolean;
+  readonly right?: string;
+}
 
-export const text = (name: string, { about, default: value }: Described<string>): Variable<string> =>
-  variable(name, about, z.string(), value);
+const textSchema = ({ isValid = () => true, right = "a text" }: Checked) => z.string().refine(isValid, right);
+
+export const text = (
+  name: string,
+  { about, default: value, ...checked }: Described<string> & Checked,
+): Variable<string> => variable(name, about, textSchema(checked), value);
 
 export const optionalText = (
   name: string,
-  { about }: { readonly about: string },
-): Variable<string | undefined> => variable<string | undefined>(name, about, z.string(), undefined);
+  { about, ...checked }: { readonly about: string } & Checked,
+): Variable<string | undefined> => variable<string | undefined>(name, about, textSchema(checked), undefined);
 
 /** Values separated by commas; none where it is missing. */
 export const list = (
   name: string,
-  { about, isValid = () => true, right }: ListDescription,
+  { about, isValid = () => true, right = "a text" }: ListDescription,
 ): Variable<readonly string[]> =>
   variable<readonly string[]>(
     name,
@@ -50,15 +55,12 @@ export const list = (
       .string()
       .transform((value) => value.split(",").map((it) => it.trim()))
       .transform((values) => values.filter((it) => it !== ""))
-      .refine((values) => values.every(isValid), `each value must be ${right ?? "a text"}`),
+      .refine((values) => values.every(isValid), `a list with commas between, of which each is ${right}`),
     "",
   );
 
-interface ListDescription {
+interface ListDescription extends Checked {
   readonly about: string;
-  readonly isValid?: (value: string) => boolean;
-  /** What a valid value is, in words. */
-  readonly right?: string;
 }
 
 /** A key or token: printed as `[secret]`. */
@@ -66,41 +68,128 @@ export const secret = (
   name: string,
   { about }: { readonly about: string },
 ): Variable<string | undefined> => ({
-  ...variable<string | undefined>(name, about, z.string().min(1), undefined),
+  ...variable<string | undefined>(name, about, z.string().min(1, "a key"), undefined),
   secret: true,
 });
 
+interface Range {
+  readonly min?: number;
+  readonly max?: number;
+}
+
+/** A number from `min` to `max`, as `parse` reads it. The message says what is right. */
+function numberSchema(
+  parse: (text: string) => number,
+  { min = 0, max = Number.MAX_SAFE_INTEGER }: Range,
+  { what, isWhole = true, unit = "" }: { what: string; isWhole?: boolean; unit?: string },
+): z.ZodType<number, string> {
+  const bounds =
+    max === Number.MAX_SAFE_INTEGER ? `of ${min}${unit} or more` : `from ${min} to ${max}${unit}`;
+  const fits = (value: number) => value >= min && value <= max && (!isWhole || Number.isInteger(value));
+  return z.string().transform(parse).refine(fits, `${what} ${bounds}`);
+}
+
+const parseNumber = (digits: string) =>
+  /^-?\d+(?:\.\d+)?$/.test(digits.trim()) ? Number(digits) : Number.NaN;
+
 export const integer = (
   name: string,
-  {
+  { about, default: value, min, max }: Described<number> & Range,
+): Variable<number> =>
+  variable(
+    name,
     about,
-    default: value,
-    min = 0,
-    max = Number.MAX_SAFE_INTEGER,
-  }: Described<number> & { readonly min?: number; readonly max?: number },
-): Variable<number> => variable(name, about, number(z.int().min(min).max(max)), String(value));
+    numberSchema(parseNumber, rangeOf(min, max), { what: "a whole number" }),
+    String(value),
+  );
 
 export const optionalInteger = (
   name: string,
-  { about, min = 0, max }: { readonly about: string; readonly min?: number; readonly max: number },
+  { about, min, max }: { readonly about: string } & Range,
 ): Variable<number | undefined> =>
-  variable<number | undefined>(name, about, number(z.int().min(min).max(max)), undefined);
+  variable<number | undefined>(
+    name,
+    about,
+    numberSchema(parseNumber, rangeOf(min, max), { what: "a whole number" }),
+    undefined,
+  );
 
-/** Milliseconds; the name should end in `_MS`. */
-export const duration = integer;
+/** A number that need not be whole. */
+export const decimal = (
+  name: string,
+  { about, default: value, min, max }: Described<number> & Range,
+): Variable<number> =>
+  variable(
+    name,
+    about,
+    numberSchema(parseNumber, rangeOf(min, max), { what: "a number", isWhole: false }),
+    String(value),
+  );
+
+/** Milliseconds, or a time with its unit: 250ms, 30s, 5m. The name should end in `_MS`. */
+export const duration = (
+  name: string,
+  { about, default: value, min, max }: Described<number> & Range,
+): Variable<number> =>
+  variable(
+    name,
+    about,
+    numberSchema((it) => parseTime(it, "ms"), rangeOf(min, max), {
+      what: "a time such as 250ms, 30s, 5m or 2h, or milliseconds without a unit,",
+      unit: " ms",
+    }),
+    String(value),
+  );
+
+/** The same in seconds, for what is only known to the second. */
+export const seconds = (
+  name: string,
+  { about, default: value, min, max }: Described<number> & Range,
+): Variable<number> =>
+  variable(
+    name,
+    about,
+    numberSchema((it) => parseTime(it, "s"), rangeOf(min, max), {
+      what: "a time such as 30s or 2m, or seconds without a unit,",
+      unit: " s",
+    }),
+    String(value),
+  );
+
+/** Bytes, or a size with its unit: 64KiB, 12MB. The name should end in `_BYTES`. */
+export const bytes = (
+  name: string,
+  { about, default: value, min, max }: Described<number> & Range,
+): Variable<number> =>
+  variable(
+    name,
+    about,
+    numberSchema(parseBytes, rangeOf(min, max), {
+      what: "a size such as 64KiB, 12MB or 1GiB, or bytes without a unit,",
+      unit: " bytes",
+    }),
+    String(value),
+  );
+
+/** Absent bounds are left out: a field that is present but undefined would hide its default. */
+const rangeOf = (min: number | undefined, max: number | undefined): Range => ({
+  ...(min === undefined ? {} : { min }),
+  ...(max === undefined ? {} : { max }),
+});
 
 export const flag = (name: string, { about, default: value }: Described<boolean>): Variable<boolean> =>
   variable(
     name,
     about,
-    z.enum(["true", "false", "1", "0"]).transform((it) => it === "true" || it === "1"),
+    z.enum(["true", "false", "1", "0"], "true or false").transform((it) => it === "true" || it === "1"),
     String(value),
   );
 
 export const choice = <const T extends string>(
   name: string,
   { about, default: value, of }: Described<T> & { readonly of: readonly [T, ...T[]] },
-): Variable<T> => variable<T>(name, about, z.enum(of) as unknown as z.ZodType<T, string>, value);
+): Variable<T> =>
+  variable<T>(name, about, z.enum(of, `one of ${of.join(", ")}`) as unknown as z.ZodType<T, string>, value);
 
 /** A number that must be one of a few. */
 export const oneOf = <const T extends number>(
@@ -110,27 +199,23 @@ export const oneOf = <const T extends number>(
   variable(
     name,
     about,
-    number(
-      z.number().refine((it) => (of as readonly number[]).includes(it), `must be one of ${of.join(", ")}`),
-    ),
+    z
+      .string()
+      .transform(parseNumber)
+      .refine((it) => (of as readonly number[]).includes(it), `one of ${of.join(", ")}`),
     String(value),
   );
 
-export type Environment = Readonly<Record<string, Variable<unknown>>>;
-
-export type ConfigOf<E extends Environment> = {
-  readonly [K in keyof E]: E[K] extends Variable<infer T> ? T : never;
-};
-
 /**
  * Reads `variables` from `env`. An empty variable counts as missing.
- * @throws GatewayError `config.invalid` that names every bad variable, what is wrong and what it is for
+ * @throws GatewayError `config.invalid` with a sentence for each bad variable: its value, and what would be right
  */
 export function parseEnvironment<E extends Environment>(variables: E, env: NodeJS.ProcessEnv): ConfigOf<E> {
-  const problems: string[] = [];
+  const { values, problems: found } = resolveEnvironment(variables, env);
+  const problems = [...found];
   const config: Record<string, unknown> = {};
-  for (const [key, { name, about, schema, defaultText, secret: isSecret }] of Object.entries(variables)) {
-    const given = env[name] === undefined || env[name] === "" ? defaultText : env[name];
+  for (const [key, { name, schema, secret: isSecret }] of Object.entries(variables)) {
+    const given = values.get(name)?.text;
     if (given === undefined) {
       config[key] = undefined;
       continue;
@@ -138,13 +223,12 @@ export function parseEnvironment<E extends Environment>(variables: E, env: NodeJ
     const result = schema.safeParse(given);
     if (result.success) config[key] = result.data;
     else {
-      const shown = isSecret ? "[secret]" : JSON.stringify(given);
-      problems.push(`${name}=${shown}: ${result.error.issues[0]?.message ?? "not valid"} (${about})`);
+      const shown = isSecret ? SECRET : JSON.stringify(withoutPassword(given));
+      const right = result.error.issues[0]?.message ?? "something else";
+      problems.push(`${name}=${shown} can't be used: it must be ${right}.`);
     }
   }
-  if (problems.length > 0) {
-    throw new GatewayError("config.invalid", `The configuration can't be used:\n  ${problems.join("\n  ")}`);
-  }
+  if (problems.length > 0) throw new GatewayError("config.invalid", problems.join("\n"));
   return config as ConfigOf<E>;
 }
 

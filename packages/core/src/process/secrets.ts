@@ -1,8 +1,10 @@
-import type { Environment } from "./environment.ts";
+import { resolveEnvironment } from "./resolve-environment.ts";
+import type { Environment } from "./variable.ts";
 
 /** Shorter ones are not looked for: they would stand in words that tell nothing. */
 const MIN_LENGTH = 4;
-const CENSORED = "[secret]";
+/** What stands in a secret's place. */
+export const SECRET = "[secret]";
 
 /**
  * The secrets that a program's variables hold: keys and tokens, each of several that are separated by commas, and the
@@ -10,8 +12,9 @@ const CENSORED = "[secret]";
  */
 export function secretsIn(variables: Environment, env: NodeJS.ProcessEnv): readonly string[] {
   const found = new Set<string>();
+  const { values } = resolveEnvironment(variables, env);
   for (const { name, secret } of Object.values(variables)) {
-    const value = env[name] ?? "";
+    const value = values.get(name)?.text ?? "";
     const parts = secret ? [value, ...value.split(",")] : passwordsIn(value);
     for (const part of parts) {
       for (const form of [part.trim(), unescaped(part.trim())])
@@ -28,6 +31,12 @@ function passwordsIn(value: string): string[] {
   return userInfo === "" ? [] : [userInfo, password];
 }
 
+/** An address without its password, as people may see it. */
+export const withoutPassword = (value: string): string =>
+  passwordsIn(value)
+    .slice(0, 1)
+    .reduce((text, userInfo) => text.replace(userInfo, SECRET), value);
+
 function unescaped(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -43,5 +52,5 @@ function unescaped(text: string): string {
 export function censor(secrets: readonly string[]): (line: string) => string {
   const forms = secrets.map((secret) => JSON.stringify(secret).slice(1, -1));
   return (line) =>
-    forms.reduce((text, form) => (text.includes(form) ? text.replaceAll(form, CENSORED) : text), line);
+    forms.reduce((text, form) => (text.includes(form) ? text.replaceAll(form, SECRET) : text), line);
 }

@@ -222,13 +222,12 @@ const credentialsOf = ({ username, password }: Credentials): Credentials => ({
   ...(password === undefined ? {} : { password }),
 });
 
+export const REDIS_URL_FORMS =
+  "redis://host:port, redis-cluster://host:port,host:port, redis-sentinel://host:port,host:port/name or unix:///path/of/redis.sock";
+
 /** @throws GatewayError `config.invalid` */
 export function parseRedisUrl(url: string): RedisAddress {
-  const invalid = () =>
-    new GatewayError(
-      "config.invalid",
-      "REDIS_URL must be redis://host:port, redis-cluster://host:port,host:port, redis-sentinel://host:port,host:port/name or unix:///path/of/redis.sock.",
-    );
+  const invalid = () => new GatewayError("config.invalid", `REDIS_URL must be ${REDIS_URL_FORMS}.`);
   if (!URL.canParse(url.replace(/,.*$/, ""))) throw invalid();
   if (/^(rediss?:\/\/|unix:\/\/\/)/.test(url)) return { kind: "single" };
   const [, kind, credentials, hosts, name = ""] =
