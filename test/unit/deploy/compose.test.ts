@@ -94,7 +94,12 @@ describe("docker-compose.yml", () => {
 
   it("stops programs no earlier than their drains end", () => {
     const { edge, worker } = compose();
-    const leaving = parseEdgeConfig(edge.environment);
+    // As compose resolves `${NAME:-default}` where nothing is set.
+    const environment = Object.entries<string>(edge.environment).map(([name, value]) => [
+      name,
+      value.replace(/^\$\{\w+:-(.*)\}$/, "$1"),
+    ]);
+    const leaving = parseEdgeConfig(Object.fromEntries(environment));
     const { drainMs } = parseWorkerConfig({ ELEVENLABS_API_KEY: "key" });
     const graceMs = (service: { stop_grace_period: string }) =>
       Number.parseInt(service.stop_grace_period, 10) * 1_000;

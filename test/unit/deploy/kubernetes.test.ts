@@ -45,6 +45,8 @@ describe.skipIf(!hasKubectl)("k8s (skipped where kubectl is not installed)", () 
       for (const { spec } of programs) {
         const pod = spec.template.spec;
         expect(pod.securityContext.runAsNonRoot).toBe(true);
+        // With the links, a service named simulator sets SIMULATOR_PORT to an address, which no program can read.
+        expect(pod.enableServiceLinks).toBe(false);
         for (const container of pod.containers as Container[]) {
           expect(container.securityContext).toEqual({
             allowPrivilegeEscalation: false,

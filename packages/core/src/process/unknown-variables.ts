@@ -8,7 +8,7 @@ export interface UnknownVariable {
 
 /** Prefixes that are ours alone: what begins so was meant for us. */
 const OURS = /^(?:TTS|WORKER|PROVIDER|EDGE|SIMULATOR)_/;
-/** Longer names are nobody's misspelling, and comparing costs the product of two lengths. */
+/** Longer names are no misspelling of ours, and comparing costs the product of two lengths. */
 const MAX_CHARACTERS = 64;
 /** Letters that may differ for one name to be taken for another. */
 const MAX_DISTANCE = 3;
