@@ -63,8 +63,8 @@ const CASES: readonly Case[] = [
     /jsonp/,
   ],
   [
-    "mp3 wanted",
-    { headers: { accept: "audio/mpeg" }, body: '{"text":"Hi"}' },
+    "AIFF wanted",
+    { headers: { accept: "audio/aiff" }, body: '{"text":"Hi"}' },
     406,
     "protocol.not_acceptable",
     /audio\/wav/,
@@ -146,7 +146,8 @@ const CASES: readonly Case[] = [
   ["only spaces", body('{"text":" \\n\\t"}'), 400, "protocol.invalid_message", /something to say/],
   ["half a character", body('{"text":"a\\udc00"}'), 400, "protocol.invalid_message", /surrogate/],
   ["text as a number", body('{"text":1}'), 400, "protocol.invalid_message", /"text"/],
-  ["an unknown field", body('{"text":"Hi","format":"wav"}'), 400, "protocol.invalid_message", /"format"/],
+  ["an unknown field", body('{"text":"Hi","fromat":"wav"}'), 400, "protocol.invalid_message", /"fromat"/],
+  ["a format that is none", body('{"text":"Hi","format":"aiff"}'), 406, "protocol.not_acceptable", /wav/],
   ["a bad voice", body('{"text":"Hi","voice":"a b"}'), 400, "protocol.invalid_message", /"voice".*letters/],
   [
     "too long a text",
