@@ -26,6 +26,7 @@ const COMMANDS = {
   chaos: { redis: "always" },
   pack: {},
   keys: {},
+  live: {},
 };
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
