@@ -1,11 +1,13 @@
+import { listenQuerySchema } from "@tts-labs/edge/dialects/listen/query";
 import { nativeQuerySchema } from "@tts-labs/edge/dialects/native/query";
 import { AUDIO_FRAME_HEADER_BYTES, AUDIO_FRAME_VERSION } from "@tts-labs/protocol/audio-frame";
 import { clientMessageSchemas } from "@tts-labs/protocol/client-message";
+import { listenMessageSchemas } from "@tts-labs/protocol/listen-message";
 import { serverMessageSchemas } from "@tts-labs/protocol/server-message";
 import type { z } from "zod";
 import { closeCodeRows } from "./errors-page.ts";
 import { markdownTable, titleOf, toJsonSchema } from "./json-schema.ts";
-import { clientExamples, serverExamples } from "./message-examples.ts";
+import { clientExamples, listenExamples, serverExamples } from "./message-examples.ts";
 
 /** The audio frame's header, field by field; a test decodes real frames by these rows. */
 export const AUDIO_FRAME_FIELDS = [
@@ -32,7 +34,7 @@ export const AUDIO_FRAME_FIELDS = [
   },
 ] as const;
 
-/** `WS /api/v1/stream` as an AsyncAPI 3.0 document. */
+/** `WS /api/v1/stream` and `WS /api/v1/listen` as an AsyncAPI 3.0 document. */
 export function asyncApiDocument(): object {
   const clientTypes = Object.keys(clientMessageSchemas) as (keyof typeof clientMessageSchemas)[];
   const serverTypes = Object.keys(serverMessageSchemas) as (keyof typeof serverMessageSchemas)[];
@@ -42,6 +44,11 @@ export function asyncApiDocument(): object {
   const server = serverTypes.map((type) =>
     jsonMessage(type, serverMessageSchemas[type], serverExamples[type]),
   );
+  const listenTypes = Object.keys(listenMessageSchemas) as (keyof typeof listenMessageSchemas)[];
+  const listen = listenTypes.map((type) =>
+    jsonMessage(type, listenMessageSchemas[type], listenExamples[type], "Listen"),
+  );
+  const listenMessages = Object.fromEntries([...listen, ["Audio", AUDIO_MESSAGE]]);
   const messages = Object.fromEntries([...client, ...server, ["Audio", AUDIO_MESSAGE]]);
   const inChannel = (names: readonly string[]) =>
     names.map((name) => ({ $ref: `#/channels/stream/messages/${name}` }));
@@ -75,6 +82,18 @@ export function asyncApiDocument(): object {
           ws: { method: "GET", query: toJsonSchema(nativeQuerySchema, "draft-7"), bindingVersion: "0.1.0" },
         },
       },
+      listen: {
+        address: "/api/v1/listen",
+        title: "One listener",
+        description: LISTEN,
+        servers: [{ $ref: "#/servers/local" }],
+        messages: Object.fromEntries(
+          Object.keys(listenMessages).map((name) => [name, { $ref: `#/components/messages/${name}` }]),
+        ),
+        bindings: {
+          ws: { method: "GET", query: toJsonSchema(listenQuerySchema, "draft-7"), bindingVersion: "0.1.0" },
+        },
+      },
     },
     operations: {
       receiveFromClient: {
@@ -89,8 +108,14 @@ export function asyncApiDocument(): object {
         channel: { $ref: "#/channels/stream" },
         messages: inChannel([...server.map(([name]) => name), "Audio"]),
       },
+      sendToListener: {
+        action: "send",
+        summary: "What a listener gets: JSON text messages, and the session's audio in binary ones.",
+        channel: { $ref: "#/channels/listen" },
+        messages: Object.keys(listenMessages).map((name) => ({ $ref: `#/channels/listen/messages/${name}` })),
+      },
     },
-    components: { messages },
+    components: { messages: { ...listenMessages, ...messages } },
   };
 }
 
@@ -98,10 +123,11 @@ function jsonMessage(
   type: string,
   schema: z.ZodType,
   examples: readonly object[],
+  prefix = "",
 ): readonly [name: string, message: object] {
   const { description, ...payload } = toJsonSchema(schema, "draft-7");
   return [
-    titleOf(type),
+    `${prefix}${titleOf(type)}`,
     {
       name: type,
       title: type,
@@ -158,6 +184,12 @@ an \`utterance_id\` has ended that utterance; the session goes on. All codes: [e
 
 This document is written by \`scripts/generate-docs.ts\` from the schemas in \`packages/core/src/protocol\`, which the edge
 parses and the tests check every message with.`;
+
+const LISTEN = [
+  "Any number of listeners hear what one session speaks, in real time, on any edge. The session mints the token; a listener",
+  "sends nothing. One that lost its connection goes on with `from=utterance:sample`, the first sample that it misses.",
+  "Close codes are those of `/api/v1/stream`; 1000: the session has ended.",
+].join("\n");
 
 const CHANNEL = [
   "Close codes. 4000–4499: come back, and resume if you can. 4500–4999: not until something changes.",

@@ -157,3 +157,11 @@ export const readinessSchema = z
     message: z.string().optional(),
   })
   .describe("Whether new work is taken.");
+
+export const listenerTokenSchema = z
+  .object({
+    session_id: z.string(),
+    listener_token: z.string().describe("Secret; for any number of listeners, while the session lives."),
+    path: z.string().describe("Path of the WebSocket to which it is shown, as `token`."),
+  })
+  .describe("A token for listeners.");

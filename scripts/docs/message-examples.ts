@@ -1,4 +1,5 @@
 import type { ClientMessage, ClientMessageType } from "@tts-labs/protocol/client-message";
+import type { ListenMessageOf, ListenMessageType } from "@tts-labs/protocol/listen-message";
 import type { ServerMessageOf, ServerMessageType } from "@tts-labs/protocol/server-message";
 
 /**
@@ -45,6 +46,7 @@ export const clientExamples: ClientExamples = {
   ],
   authenticate: [{ type: "authenticate", token: TOKEN }],
   played: [{ type: "played", utterance_id: UTTERANCE, samples: 19_200 }],
+  share: [{ type: "share" }],
   ping: [{ type: "ping", t: 1_763_800_000_000 }],
 };
 
@@ -174,5 +176,41 @@ export const serverExamples: ServerExamples = {
     },
   ],
   draining: [{ type: "draining", reconnect_in_ms: 1_250 }],
+  shared: [
+    {
+      type: "shared",
+      listener_token: "Zr1mQ8xk0PaTq3vJ9sLw2nYdHc6UeBfG.5vT0bXq1nKc7LwRzYp2uHdJe8sMfAg3oQi4xVtB6NyU",
+    },
+  ],
   pong: [{ type: "pong", t: 1_763_800_000_000 }],
+};
+
+type ListenExamples = { readonly [T in ListenMessageType]: readonly ListenMessageOf<T>[] };
+
+export const listenExamples: ListenExamples = {
+  listening: [
+    {
+      type: "listening",
+      protocol: 1,
+      session_id: SESSION,
+      encoding: "pcm_s16le",
+      sample_rate: 24_000,
+      utterance: 3,
+      request_id: "req_Rv6Wq0pLx3n8TzKd",
+    },
+  ],
+  utterance_started: [{ type: "utterance_started", utterance: 4 }],
+  words: [{ type: "words", utterance: 4, words: [{ text: "Guten", start_ms: 0, end_ms: 310 }] }],
+  frames_dropped: [{ type: "frames_dropped", utterance: 4, samples: 1_920 }],
+  utterance_ended: [{ type: "utterance_ended", utterance: 4, outcome: "completed" }],
+  session_ended: [{ type: "session_ended" }],
+  draining: [{ type: "draining", reconnect_in_ms: 800 }],
+  error: [
+    {
+      type: "error",
+      code: "authentication.invalid",
+      message: "The token is not one of this session's listeners.",
+      retryable: false,
+    },
+  ],
 };

@@ -1,5 +1,6 @@
 import { elevenLabsQuerySchema } from "@tts-labs/edge/dialects/elevenlabs/http/speech";
 import { elevenLabsBodySchema } from "@tts-labs/edge/dialects/elevenlabs/wire/speech-body";
+import { mintTokenSchema } from "@tts-labs/edge/dialects/listen/mint-token";
 import { synthesizeBodySchema } from "@tts-labs/edge/dialects/synthesize/synthesize";
 import { tokenBodySchema } from "@tts-labs/edge/http/mint-token";
 import { liveQuerySchema } from "@tts-labs/edge/http/ops-routes";
@@ -10,6 +11,7 @@ import {
   errorSchema,
   healthSchema,
   infoSchema,
+  listenerTokenSchema,
   liveSchema,
   readinessSchema,
   scalingSchema,
@@ -27,6 +29,8 @@ const schemas = {
   TextToSpeechRequest: elevenLabsBodySchema,
   TokenRequest: tokenBodySchema,
   Token: tokenSchema,
+  ListenerTokenRequest: mintTokenSchema,
+  ListenerToken: listenerTokenSchema,
   Voices: voicesSchema,
   Live: liveSchema,
   Scaling: scalingSchema,
@@ -53,6 +57,7 @@ export function openApiDocument(): object {
       "/api/v1/synthesize": { post: SYNTHESIZE },
       "/api/v1/tokens": { post: TOKENS },
       ...elevenLabsPaths(parametersOf(elevenLabsQuerySchema), refTo("TextToSpeechRequest")),
+      "/api/v1/sessions/{session_id}/listeners": { post: MINT_TOKEN },
       "/api/v1/voices": {
         get: get("speech", "listVoices", "The voices that may be asked for.", { 200: answer("Voices") }),
       },
@@ -179,6 +184,28 @@ const forOps = (operationId: string, summary: string, responses: Record<number, 
 });
 
 const audio = (about: string) => ({ schema: { type: "string", format: "binary", description: about } });
+
+const MINT_TOKEN = {
+  ...get("speech", "mintListenerToken", "Gives a token with which others hear what a session speaks.", {
+    201: answer("ListenerToken"),
+    401: error("The resume token is not the session's."),
+    404: error("There is no such session."),
+    503: error("The session has as many tokens as it may have, or Redis is away."),
+  }),
+  parameters: [
+    {
+      name: "session_id",
+      in: "path",
+      required: true,
+      schema: { type: "string" },
+      description: "As `connected` gave it.",
+    },
+  ],
+  requestBody: {
+    required: true,
+    content: { "application/json": { schema: refTo("ListenerTokenRequest") } },
+  },
+};
 
 const SYNTHESIZE = {
   tags: ["speech"],

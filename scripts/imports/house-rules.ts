@@ -7,7 +7,8 @@ import type { Import, SourceFile, Sources, Workspace } from "./read-sources.ts";
  * "." is ids and logger.
  */
 export const CORE_LAYERS: readonly string[] = [
-  ...["process", "queue", "cache", "breaker", "governor", "session", "stream", "access", "redis", "http"],
+  ...["process", "queue", "cache", "breaker", "governor", "broadcast", "session", "stream", "access"],
+  ...["redis", "http"],
   ...["audio", "async", "."],
 ];
 
@@ -19,6 +20,7 @@ const APP_ROOMS: Readonly<Record<string, readonly string[]>> = {
   "apps/edge": [
     ...[
       "dialects",
+      "listen",
       "session",
       "utterance",
       "speech",

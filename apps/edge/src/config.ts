@@ -83,6 +83,16 @@ export const edgeEnvironment = {
     default: 10_000,
     min: 1,
   }),
+  maxListeners: integer("EDGE_MAX_LISTENERS", {
+    about: "Listeners of one edge; more are refused with capacity.too_many_listeners.",
+    default: 10_000,
+    min: 1,
+  }),
+  listenersPerSession: integer("SESSION_MAX_LISTENERS", {
+    about: "Listeners of one session on one edge; more are refused with capacity.too_many_listeners.",
+    default: 5_000,
+    min: 1,
+  }),
   maxConnections: integer("EDGE_MAX_CONNECTIONS", {
     about:
       "Connections of one edge, whatever they are for; beyond it new ones are refused with " +

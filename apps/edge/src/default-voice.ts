@@ -1,6 +1,6 @@
 import type { Logger } from "@tts-labs/core/logger";
 import { firstVoice, type Voice } from "@tts-labs/core/session/redis-voice-list";
-import { FIRST_VOICE } from "@tts-labs/protocol/speech-options";
+import { FIRST_VOICE, type SpeechDefaults } from "@tts-labs/protocol/speech-options";
 
 export interface DefaultVoiceOptions {
   /** `TTS_VOICE`, where it is set. */
@@ -56,3 +56,24 @@ export class DefaultVoice {
     clearTimeout(this.#timer);
   }
 }
+
+interface DefaultSettings {
+  readonly model: string;
+  readonly sampleRateHz: number;
+  readonly natural: boolean;
+  readonly language: string | undefined;
+}
+
+/** What utterances get that ask for nothing else; the voice may become another one at any time. */
+export const toSpeechDefaults = (
+  { model, sampleRateHz, natural, language }: DefaultSettings,
+  voices: Pick<DefaultVoice, "current">,
+): SpeechDefaults => ({
+  get voice() {
+    return voices.current;
+  },
+  model,
+  sampleRateHz,
+  natural,
+  ...(language === undefined ? {} : { language }),
+});

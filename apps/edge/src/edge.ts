@@ -1,4 +1,5 @@
 import type { ByteBudget } from "@tts-labs/core/async/byte-budget";
+import type { BroadcastObserver, BroadcastStore } from "@tts-labs/core/broadcast/broadcast";
 import type { AudioCache, CacheObserver } from "@tts-labs/core/cache/audio-cache";
 import type { Flights } from "@tts-labs/core/cache/flights";
 import type { UtteranceQueue } from "@tts-labs/core/queue/utterance-job";
@@ -41,6 +42,8 @@ export interface EdgeGround {
   readonly routes: WantedRoutes;
   readonly sessions: SessionStore;
   readonly idempotency: IdempotencyStore;
+  /** What sessions speak, for their listeners; opened once. */
+  readonly broadcasts: (observer: BroadcastObserver) => Promise<BroadcastStore>;
   /** As workers have put them; `undefined` where none has lately. */
   readonly voices: () => Promise<readonly Voice[] | undefined>;
   /** Why nothing can be stored, enqueued or heard just now. */
@@ -57,11 +60,14 @@ export interface EdgeGround {
   readonly keeps?: Keeps;
   /** What connections may cost; absent: `DEFAULT_LIMITS`. */
   readonly limits?: BudgetLimits;
+  /** True: listeners that do not take what they are given are left alone, as tests do to show what that costs. */
+  readonly keepsSlowListeners?: boolean;
   /** See `SessionServices`. */
   readonly asksAtOnce?: boolean;
 }
 
-export interface EdgeSeams extends Pick<EdgeGround, "keeps" | "limits" | "asksAtOnce"> {
+export interface EdgeSeams
+  extends Pick<EdgeGround, "keeps" | "limits" | "asksAtOnce" | "keepsSlowListeners"> {
   /** What stands between the edge and its streams. */
   readonly overStreams?: (streams: StreamStore) => StreamStore;
   /** False: a stream that Redis has forgotten is taken for a silent one. Default: it ends its utterance at once. */

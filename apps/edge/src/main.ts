@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
 import { ByteBudget } from "@tts-labs/core/async/byte-budget";
+import { openBroadcasts } from "@tts-labs/core/broadcast/redis-broadcasts";
 import type { CacheObserver } from "@tts-labs/core/cache/audio-cache";
 import { openRedisAudioCache } from "@tts-labs/core/cache/redis-audio-cache";
 import { RedisFlights } from "@tts-labs/core/cache/redis-flights";
@@ -23,15 +24,15 @@ import { openSessionStore } from "@tts-labs/core/session/redis-session-store";
 import { openVoiceList } from "@tts-labs/core/session/redis-voice-list";
 import { openRedisStreams } from "@tts-labs/core/stream/redis-stream";
 import type { StreamStore } from "@tts-labs/core/stream/stream";
-import type { SpeechDefaults } from "@tts-labs/protocol/speech-options";
 import { openAccess, openAccessStore, openLimiter, sweepLedger } from "./access/open-access.ts";
 import { Admission } from "./admission.ts";
 import { BackgroundWork } from "./background-work.ts";
 import { DEFAULT_LIMITS, EdgeBudget } from "./budget/edge-budget.ts";
 import { boundConnections, readOpenFiles } from "./budget/open-files.ts";
 import { type EdgeConfig, edgeEnvironment } from "./config.ts";
-import { DefaultVoice } from "./default-voice.ts";
+import { DefaultVoice, toSpeechDefaults } from "./default-voice.ts";
 import { EncoderThreads } from "./delivery/encoders/encoder-threads.ts";
+import { openListening } from "./dialects/listen/open-listening.ts";
 import { Drain } from "./drain.ts";
 import type { Edge, EdgeGround, EdgeSeams } from "./edge.ts";
 import { listenForOps } from "./http/ops-port.ts";
@@ -96,6 +97,8 @@ export async function startEdge(config: EdgeConfig, logger: Logger, seams: EdgeS
       queue,
       sessions,
       idempotency: new RedisIdempotencyStore(redis, keys),
+      broadcasts: (observer) =>
+        openBroadcasts({ redis, subscriber, keys, nodeId, logger, ttlMs: windowMs, observer }),
       registry: openLiveRegistry({ redis, keys, clock }),
       streams: overStreams(streams),
       routes: new RedisWantedRoutes(redis, keys, clock),
@@ -146,28 +149,25 @@ export async function openEdge(
   const defaultVoice = new DefaultVoice({ configured: config.voice, voices: ground.voices, logger });
   lifecycle.add("default voice", defaultVoice, (it) => it.close());
   await defaultVoice.follow();
-  const defaults: SpeechDefaults = {
-    get voice() {
-      return defaultVoice.current;
-    },
-    model: config.model,
-    sampleRateHz: config.sampleRateHz,
-    natural: config.natural,
-    ...(config.language === undefined ? {} : { language: config.language }),
-  };
+  const defaults = toSpeechDefaults(config, defaultVoice);
   const sharing = { cache: audioCache, budget, observer: observer.sharing, nodeId, background, logger };
   const speechCache = openSpeechCache(config, ground, sharing);
   const caching = speechCache === undefined ? {} : { speechCache };
+  const listening = await openListening({
+    ...ground,
+    settings: { ...config, liveTtlMs: LIVE_TTL_MS },
+    bodies: edgeBudget.requestBodies,
+    observer,
+    logger,
+  });
+  lifecycle.add("broadcasts", listening, (it) => it.close());
   const admission = new Admission({
     limits: config,
     observer,
-    queueDepth: async () => {
-      const [{ waiting }, oldestWaitMs] = await Promise.all([
-        ground.queue.depth(),
-        ground.queue.oldestWaitMs(),
-      ]);
-      return { waiting, oldestWaitMs };
-    },
+    queueDepth: async () => ({
+      waiting: (await ground.queue.depth()).waiting,
+      oldestWaitMs: await ground.queue.oldestWaitMs(),
+    }),
   });
   lifecycle.add("admission", admission, () => admission.close());
   const ledger = access.clients.isOpen ? undefined : ground.access?.ledger;
@@ -200,8 +200,9 @@ export async function openEdge(
     refuse: () => {
       server.stopListening();
       registry.drain();
+      listening.ears.drain();
     },
-    sessions: () => registry.all,
+    sessions: () => [...registry.all, ...listening.ears.all],
   });
   const ops: OpsServices = {
     ...ground,
@@ -230,6 +231,7 @@ export async function openEdge(
     native: { registry, settings, intake, givenUp, observer, logger },
     speech: { registry, limiter, settings, budget: edgeBudget, encoders, attempts, observer, logger },
     unreadSockets: edgeBudget.unreadSockets,
+    listen: listening,
     gate: edgeBudget.clientGate,
     access: access.clients,
     ops,
@@ -249,6 +251,7 @@ export async function openEdge(
   };
   lifecycle.add("background work", background, settle, SETTLE_LIMIT_MS);
   if (speechCache !== undefined) lifecycle.add("speech cache", speechCache, () => speechCache.close());
+  lifecycle.add("listeners", listening, (it) => it.ears.close());
   lifecycle.add("sessions", registry, () => registry.close());
   lifecycle.add("listening", server, () => server.stopListening());
   return {

@@ -9,6 +9,8 @@ import type { RefusalReason } from "./admission.ts";
 import type { BudgetAction } from "./budget/budget-observer.ts";
 import type { BudgetName } from "./budget/limits.ts";
 import type { EdgeObserver, LatencyPart, SpeechOrigin, UtteranceSummary } from "./edge-observer.ts";
+import type { ListenObserver } from "./listen/listen-observer.ts";
+import { listenMetrics, toListenObserver } from "./listen/metrics.ts";
 import type { SharingBound } from "./shared-speech/shared-speech.ts";
 import type { SharingObserver } from "./shared-speech/speech-cache.ts";
 
@@ -171,11 +173,13 @@ export const edgeMetrics = {
   queueJobs: gauge("tts_queue_jobs", "Utterances that wait for a worker, and that have one.", {
     state: ["waiting", "active"],
   }),
+  ...listenMetrics,
 };
 
 export interface EdgeMetrics extends EdgeObserver {
   readonly cache: CacheObserver;
   readonly sharing: SharingObserver;
+  readonly listen: ListenObserver;
   /** The text a Prometheus scrapes. */
   expose(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
@@ -235,6 +239,7 @@ export function openMetrics({ queueDepth, cacheSize, budgetsUsed }: Sampled, bui
       evicted: (entries) => meters.cacheEvicted.inc(entries),
       cutShort: () => meters.cacheCutShort.inc(),
     },
+    listen: toListenObserver(meters),
     sharing: { outgrown: (bound) => meters.outgrown.inc({ bound }) },
     utteranceEnded: (summary) => {
       meters.utterances.dec();

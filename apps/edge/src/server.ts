@@ -6,10 +6,14 @@ import type { Access } from "./access/access.ts";
 import { scopedId } from "./access/caller.ts";
 import type { RequestGate } from "./budget/request-gate.ts";
 import { routeElevenLabs, socketsOfElevenLabs } from "./dialects/elevenlabs/routes.ts";
+import { listenRoute, topicOf } from "./dialects/listen/listen-socket.ts";
+import { LISTENERS_PATH, mintListenerToken } from "./dialects/listen/mint-token.ts";
+import type { Listening } from "./dialects/listen/open-listening.ts";
 import { routeModels } from "./dialects/models-route.ts";
 import { NativeConnection } from "./dialects/native/native.ts";
 import type { NativeConnectionOptions } from "./dialects/native/native-options.ts";
 import { parseNativeQuery } from "./dialects/native/query.ts";
+import { SharingSink } from "./dialects/native/sharing-sink.ts";
 import { SocketSink } from "./dialects/native/socket-sink.ts";
 import type { SpeechRequestServices } from "./dialects/one-utterance.ts";
 import { routeOpenAi } from "./dialects/openai/routes.ts";
@@ -27,7 +31,10 @@ import { type SocketRoute, Sockets } from "./http/sockets.ts";
 /** Messages up to this are read, so that one too long can be told so; beyond it uWS cuts the connection. */
 const MAX_PAYLOAD_BYTES = 4 * MAX_CLIENT_MESSAGE_BYTES;
 
-type NativeOptions = Omit<NativeConnectionOptions, "query" | "requestId" | "caller" | "origin" | "sink">;
+type NativeOptions = Omit<
+  NativeConnectionOptions,
+  "query" | "requestId" | "caller" | "origin" | "sink" | "broadcast"
+>;
 
 export interface ServerOptions extends TlsFiles {
   readonly host: string;
@@ -41,6 +48,7 @@ export interface ServerOptions extends TlsFiles {
   readonly gate: RequestGate;
   readonly access: Access;
   readonly native: Omit<NativeOptions, "access" | "limiter">;
+  readonly listen: Listening;
   /** For every dialect that speaks over HTTP. */
   readonly speech: SpeechRequestServices;
   readonly ops: OpsServices;
@@ -66,9 +74,14 @@ export async function listen(options: ServerOptions): Promise<Listener> {
     connections: gate.connections,
     limiter: options.speech.limiter,
   });
-  sockets.add(nativeRoute({ ...options.native, access, limiter: options.speech.limiter }));
+  sockets.add(nativeRoute({ ...options.native, access, limiter: options.speech.limiter }, options.listen));
   const minting = { access, bodies: options.speech.budget.requestBodies };
   routes.addForKeys(TOKENS_PATH, { POST: (exchange) => void mintToken(exchange, minting) });
+  sockets.add(listenRoute(options.listen));
+  options.listen.ears.publishThrough((tag, body, isBinary) => {
+    app.publish(topicOf(tag), body, isBinary, false);
+  });
+  routes.add(LISTENERS_PATH, { POST: (exchange) => void mintListenerToken(exchange, options.listen) });
   routes.add("/api/v1/synthesize", { POST: (exchange) => void synthesize(exchange, options.speech) });
   const elevenLabs = {
     speech: { ...options.speech, intake: options.native.intake, access },
@@ -93,7 +106,7 @@ export async function listen(options: ServerOptions): Promise<Listener> {
 const RESUMES = /(?:^|&)resume=true(?:&|$)/;
 
 /** `WS /api/v1/stream`. */
-const nativeRoute = (native: NativeOptions): SocketRoute => ({
+const nativeRoute = (native: NativeOptions, { openBroadcast }: Listening): SocketRoute => ({
   path: "/api/v1/stream",
   maxPayloadBytes: MAX_PAYLOAD_BYTES,
   authenticatesLater: true,
@@ -108,10 +121,10 @@ const nativeRoute = (native: NativeOptions): SocketRoute => ({
       open: (socket, limits) => {
         const sink = new SocketSink(socket, limits);
         try {
-          return {
-            client: sink,
-            handler: new NativeConnection({ ...native, query, requestId, caller, origin, sink }),
-          };
+          const broadcast = openBroadcast();
+          const shared = new SharingSink(sink, broadcast);
+          const given = { query, requestId, caller, origin, sink: shared, broadcast };
+          return { client: sink, handler: new NativeConnection({ ...native, ...given }) };
         } catch (error) {
           sink.refuse(toGatewayError(error));
           return { client: sink };

@@ -39,6 +39,11 @@ export const KNOWN_ERRORS: { readonly [code in ErrorCode]?: KnownError } = {
     true,
     4433,
   ),
+  "capacity.too_many_listeners": row(
+    "There are as many listeners as there may be, of this session or on this edge.",
+    true,
+    4433,
+  ),
   "capacity.too_many_connections": row("This edge holds as many connections as it may hold.", true, 4432),
   "capacity.slow_client": row("The client took its audio too slowly for too long.", true, 4002),
   "session.superseded": row("A newer connection took over this session.", false, 4510),

@@ -16,6 +16,8 @@ export const newRequestId = (): string => newId("req");
 export const newNodeId = (role: "edge" | "worker"): string => newId(role);
 /** 256 random bits; only its hash is stored. */
 export const newResumeToken = (): string => randomBytes(32).toString("base64url");
+/** The secret part of a listener's token: 192 random bits; only its hash is stored. */
+export const newListenerSecret = (): string => randomBytes(24).toString("base64url");
 /** Names one life of a stream; drawn anew when a stream is created. */
 export const newEpoch = (): string => randomBytes(6).toString("base64url");
 

@@ -77,6 +77,9 @@ export const clientMessageSchemas = {
         .describe("Samples played so far, from the start of the utterance."),
     })
     .describe("How far the player has come."),
+  share: z
+    .strictObject({ type: z.literal("share") })
+    .describe("Let others hear what this session speaks: answered by `shared` with a token for them."),
   ping: z
     .strictObject({
       type: z.literal("ping"),

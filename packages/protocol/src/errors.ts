@@ -177,6 +177,13 @@ export const ERROR_CATALOGUE = {
     "This edge holds as many connections as it may hold.",
     4432,
   ),
+  "capacity.too_many_listeners": row(
+    "capacity",
+    true,
+    503,
+    "There are as many listeners as there may be, of this session or on this edge.",
+    4433,
+  ),
   "capacity.slow_client": row(
     "capacity",
     true,

@@ -229,6 +229,16 @@ export const serverMessageSchemas = {
     .describe(
       "This edge is going away. Delivery goes on until the client has left; at its deadline the edge closes with 4001.",
     ),
+  shared: z
+    .object({
+      type: z.literal("shared"),
+      listener_token: z
+        .string()
+        .describe("Secret; lets any number of listeners in, on any edge, for as long as the session lives."),
+    })
+    .describe(
+      "The answer to `share`. Listeners connect to `/api/v1/listen?session_id=…&token=…`, and hear what is spoken from now on.",
+    ),
   pong: z.object({ type: z.literal("pong"), t: z.number().optional() }).describe("The answer to `ping`."),
 } as const;
 

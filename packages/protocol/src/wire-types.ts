@@ -30,6 +30,7 @@ export type ErrorCode =
   | "capacity.rate_limited"
   | "capacity.tenant_limit"
   | "capacity.too_many_connections"
+  | "capacity.too_many_listeners"
   | "capacity.slow_client"
   | "capacity.slot_timeout"
   | "session.superseded"
@@ -218,6 +219,10 @@ export interface ClientMessages {
     utterance_id: string;
     /** Samples played so far, from the start of the utterance. */
     samples: number;
+  };
+  /** Let others hear what this session speaks: answered by `shared` with a token for them. */
+  readonly share: {
+    type: "share";
   };
   /** Answered by `pong` with the same `t`. */
   readonly ping: {
@@ -449,6 +454,15 @@ export interface ServerMessages {
      * once.
      */
     reconnect_in_ms: number;
+  };
+  /**
+   * The answer to `share`. Listeners connect to `/api/v1/listen?session_id=…&token=…`, and hear what is
+   * spoken from now on.
+   */
+  readonly shared: {
+    type: "shared";
+    /** Secret; lets any number of listeners in, on any edge, for as long as the session lives. */
+    listener_token: string;
   };
   /** The answer to `ping`. */
   readonly pong: {

@@ -1,10 +1,11 @@
 import { type AudioFrameHeader, encodeAudioFrame } from "@tts-labs/protocol/audio-frame";
 import { clientMessageSchemas, parseClientMessage } from "@tts-labs/protocol/client-message";
+import { encodeListenMessage, listenMessageSchemas } from "@tts-labs/protocol/listen-message";
 import { encodeServerMessage, serverMessageSchemas } from "@tts-labs/protocol/server-message";
 import { describe, expect, test } from "vitest";
 import { AUDIO_FRAME_FIELDS } from "../../../scripts/docs/asyncapi.ts";
 import { titleOf } from "../../../scripts/docs/json-schema.ts";
-import { clientExamples, serverExamples } from "../../../scripts/docs/message-examples.ts";
+import { clientExamples, listenExamples, serverExamples } from "../../../scripts/docs/message-examples.ts";
 import { partAt, readDocument, referencesOf, resolveReference } from "./document.ts";
 
 const document = await readDocument("docs/asyncapi.yaml");
@@ -13,7 +14,8 @@ const messages = partAt(document, "components", "messages");
 describe("docs/asyncapi.yaml", () => {
   test("every message type of the code is a message of the document, and no other", () => {
     const types = [...Object.keys(clientMessageSchemas), ...Object.keys(serverMessageSchemas)];
-    expect(Object.keys(messages).sort()).toEqual([...types.map(titleOf), "Audio"].sort());
+    const ofListeners = Object.keys(listenMessageSchemas).map((type) => `Listen${titleOf(type)}`);
+    expect(Object.keys(messages).sort()).toEqual([...types.map(titleOf), ...ofListeners, "Audio"].sort());
   });
 
   test("every reference leads somewhere", () => {
@@ -24,7 +26,8 @@ describe("docs/asyncapi.yaml", () => {
 
   test("every message is sent or received by an operation", () => {
     const used = referencesOf(partAt(document, "operations")).filter((it) => it.includes("/messages/"));
-    expect(used.map((it) => it.split("/").at(-1)).sort()).toEqual(Object.keys(messages).sort());
+    const names = new Set(used.map((it) => it.split("/").at(-1)));
+    expect([...names].sort()).toEqual(Object.keys(messages).sort());
   });
 
   test("every message says what it is for", () => {
@@ -49,6 +52,14 @@ describe("the examples", () => {
       const schema = serverMessageSchemas[type as keyof typeof serverMessageSchemas].strict();
       for (const example of examples)
         expect(schema.parse(JSON.parse(encodeServerMessage(example)))).toEqual(example);
+    });
+  }
+  for (const [type, examples] of Object.entries(listenExamples)) {
+    test(`of "${type}" are what a listener may be sent`, () => {
+      expect(examples.length).toBeGreaterThan(0);
+      const schema = listenMessageSchemas[type as keyof typeof listenMessageSchemas].strict();
+      for (const example of examples)
+        expect(schema.parse(JSON.parse(encodeListenMessage(example)))).toEqual(example);
     });
   }
 });

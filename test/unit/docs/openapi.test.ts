@@ -1,4 +1,5 @@
 import { SPEECH_FORMS } from "@tts-labs/edge/dialects/elevenlabs/http/speech";
+import { LISTENERS_PATH } from "@tts-labs/edge/dialects/listen/mint-token";
 import { synthesizeBodySchema } from "@tts-labs/edge/dialects/synthesize/synthesize";
 import { clientRoutes, opsRoutes, probeRoutes } from "@tts-labs/edge/http/ops-routes";
 import { describe, expect, test } from "vitest";
@@ -16,6 +17,7 @@ describe("docs/openapi.yaml", () => {
           "/api/v1/tokens",
           ...SPEECH_FORMS.map((form) => `/v1/text-to-speech/{voice_id}${form === "" ? "" : `/${form}`}`),
           ...Object.keys(probeRoutes),
+          LISTENERS_PATH.replace(/:(\w+)/, "{$1}"),
           ...Object.keys(clientRoutes),
           ...Object.keys(opsRoutes),
         ]),

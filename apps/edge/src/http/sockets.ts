@@ -59,6 +59,8 @@ export interface SocketRoute {
   readonly authenticatesLater?: boolean;
   /** A client that takes the place of a connection of its own, which may still count, may be one beyond the limit. */
   readonly takesPlace?: (exchange: HttpExchange) => boolean;
+  /** True: no key is asked for, since the route has credentials of its own. `exchange.caller` stays unknown. */
+  readonly hasOwnCredentials?: boolean;
   /** Of what is answered in place of an upgrade; absent: our own. */
   readonly errorForm?: ErrorForm;
   /** For clients that learn nothing from an upgrade that is refused: it is let in, told why, and closed. */
@@ -144,8 +146,16 @@ export class Sockets {
     response: HttpResponse,
     request: HttpRequest,
     context: us_socket_context_t,
-    { admit, errorForm, refuseInBand, takesPlace, token = "stream", authenticatesLater = false }: SocketRoute,
+    route: SocketRoute,
   ): Promise<void> {
+    const {
+      admit,
+      errorForm,
+      refuseInBand,
+      takesPlace,
+      token = "stream",
+      authenticatesLater = false,
+    } = route;
     const { routes, connections, limiter, observer } = this.#options;
     const key = request.getHeader("sec-websocket-key");
     const offered = request.getHeader("sec-websocket-protocol");
@@ -163,9 +173,11 @@ export class Sockets {
     try {
       connections.assertRoom();
       const isLater = authenticatesLater && !exchange.hasCredentials;
-      await routes.authenticate(exchange, token).catch((error: unknown) => {
-        if (!isLater) throw error;
-      });
+      if (route.hasOwnCredentials !== true) {
+        await routes.authenticate(exchange, token).catch((error: unknown) => {
+          if (!isLater) throw error;
+        });
+      }
       const { knownCaller: caller } = exchange;
       const spare = takesPlace?.(exchange) === true ? 1 : 0;
       if (caller !== undefined) release = await limiter.connect(caller, newRequestId(), spare);

@@ -32,6 +32,8 @@ export interface SessionOptions {
   readonly hold?: SessionHold;
   /** What an earlier connection has left. */
   readonly restored?: RestoredSession;
+  /** Called once, when the session ends here; not where another connection goes on with it. */
+  readonly onEnded?: () => void;
   /** `detached`: what is left of it may be resumed. */
   readonly onClosed: (detached?: Detached) => void;
 }

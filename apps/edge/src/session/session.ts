@@ -205,7 +205,8 @@ export class Session {
     this.#closed = true;
     this.#prewarms.close();
     this.#openText = "none";
-    const { outbound, services, hold, onClosed } = this.#options;
+    const { outbound, services, hold, onEnded, onClosed } = this.#options;
+    onEnded?.();
     if (hold !== undefined) services.background.add("session forgotten", hold.remove());
     this.#line.cancel(reason);
     outbound.close();

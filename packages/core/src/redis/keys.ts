@@ -93,6 +93,11 @@ export class Keys {
     return `${this.prefix}:tenant:{${name}}`;
   }
 
+  /** What a session's listeners get, under the hash of its id: a client chooses the id. Owner: core/broadcast. */
+  broadcast(tag: string, part: string): string {
+    return `${this.prefix}:broadcast:{${tag}}:${part}`;
+  }
+
   /** In one slot with the utterance's streams. Owner: core/session. */
   utterance(utteranceId: string): string {
     return `${this.prefix}:utterance:{${utteranceId}}`;

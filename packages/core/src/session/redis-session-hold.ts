@@ -5,7 +5,7 @@ import type { RedisConnection } from "../redis/client.ts";
 import { retryStorage } from "../redis/retry.ts";
 import { Script } from "../redis/script.ts";
 import type { SharedClock } from "../redis/shared-clock.ts";
-import { type SessionFields, toUtteranceField, utteranceField } from "./session-fields.ts";
+import { ABOUT, bornAs, type SessionFields, toUtteranceField, utteranceField } from "./session-fields.ts";
 import type { SessionHold, StoredUtterance } from "./session-store.ts";
 
 /** Number of ended utterances whose ends can be told again; the oldest gives way. */
@@ -44,6 +44,7 @@ export interface Held {
  */
 export class RedisSessionHold implements SessionHold {
   epoch = 0;
+  onRung: (() => void) | undefined;
   /** The name under which it is rung, and which stands in Redis as the holder's. */
   readonly member: string;
   readonly #sessions: RedisSessions;
@@ -61,6 +62,10 @@ export class RedisSessionHold implements SessionHold {
 
   get isCurrent(): boolean {
     return this.#state === "current";
+  }
+
+  get birth(): string {
+    return bornAs(this.#held.fields.get(ABOUT)).birth;
   }
 
   async put(utterance: StoredUtterance): Promise<void> {
@@ -95,10 +100,14 @@ export class RedisSessionHold implements SessionHold {
     this.#sessions.bell.dismiss(this.member);
   }
 
-  /** Somebody has taken the session over, as it seems. */
+  /** The session was taken over, or something of it has changed. */
   ring(): void {
-    this.refresh().catch((error: unknown) =>
-      this.#sessions.logger.debug({ err: error }, "a session's holder could not be looked up"),
+    this.refresh().then(
+      () => {
+        if (this.isCurrent) this.onRung?.();
+      },
+      (error: unknown) =>
+        this.#sessions.logger.debug({ err: error }, "a session's holder could not be looked up"),
     );
   }
 

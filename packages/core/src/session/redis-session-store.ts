@@ -1,14 +1,22 @@
-import { createHash } from "node:crypto";
+import { createHash, timingSafeEqual } from "node:crypto";
 import { GatewayError } from "@tts-labs/protocol/errors";
 import type { Logger } from "../logger.ts";
 import { openBell } from "../redis/bell.ts";
 import type { RedisConnection } from "../redis/client.ts";
 import type { Keys } from "../redis/keys.ts";
 import { retryStorage } from "../redis/retry.ts";
+import { settleWithin } from "../redis/settle-within.ts";
 import { ownClock, type SharedClock } from "../redis/shared-clock.ts";
 import { type Held, RedisSessionHold, type RedisSessions, sessionScripts } from "./redis-session-hold.ts";
-import { parseFields, parseSession, toSessionFields } from "./session-fields.ts";
-import type { NewSession, ResumeClaim, SessionHold, SessionStore, StoredSession } from "./session-store.ts";
+import { ABOUT, bornAs, parseFields, parseSession, toSessionFields } from "./session-fields.ts";
+import type {
+  NewSession,
+  ProvenSession,
+  ResumeClaim,
+  SessionHold,
+  SessionStore,
+  StoredSession,
+} from "./session-store.ts";
 
 export interface SessionStoreOptions {
   readonly redis: RedisConnection;
@@ -80,6 +88,19 @@ class RedisSessionStore implements SessionStore {
     const session = toLocal(parseSession(sessionId, fields), this.#sessions.clock);
     hold.found(session.utterances.filter((it) => it.end !== undefined).map((it) => it.number));
     return { session, hold };
+  }
+
+  async prove(sessionId: string, resumeToken: string): Promise<ProvenSession> {
+    const { redis, bell, storageRetryMs, closed } = this.#sessions;
+    const [holder, about, ...tokens] = await retryStorage(storageRetryMs, closed, () =>
+      settleWithin(redis.hmget(this.#keys.heldSession(sessionId), "holder", ABOUT, "token", "previous")),
+    );
+    if (holder === undefined || holder === null) throw new GatewayError("session.unknown");
+    const shown = Buffer.from(hashOf(resumeToken));
+    const isEqual = (stored: string | null) =>
+      stored?.length === shown.length && timingSafeEqual(Buffer.from(stored), shown);
+    if (tokens.filter(isEqual).length > 0) return { ...bornAs(about), ring: () => bell.ring([holder]) };
+    throw new GatewayError("authentication.invalid", "The resume token is not this session's.");
   }
 
   async close(): Promise<void> {

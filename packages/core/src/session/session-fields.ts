@@ -7,7 +7,7 @@ import { encodeUtteranceEnd, parseFormerEnd, parseUtteranceEnd } from "./utteran
  */
 export type SessionFields = Map<string, string>;
 
-const ABOUT = "about";
+export const ABOUT = "about";
 const UTTERANCE = "u:";
 
 interface About {
@@ -37,6 +37,15 @@ export function parseFields(flat: readonly string[]): SessionFields {
     if (name === ABOUT || name.startsWith(UTTERANCE)) fields.set(name, value);
   }
   return fields;
+}
+
+/** The time at which it was opened, as it is stored, and its own sample rate. */
+export function bornAs(about: string | null | undefined): {
+  readonly birth: string;
+  readonly sampleRateHz: number | undefined;
+} {
+  const { createdAtMs, settings } = JSON.parse(about ?? "{}") as Partial<About>;
+  return { birth: String(createdAtMs ?? ""), sampleRateHz: settings?.sampleRateHz };
 }
 
 /** How it ended stands there as it is, or as the message that an edge of the release before had sent. */

@@ -23,6 +23,11 @@ export interface SessionStore {
     claim: ResumeClaim,
     onSuperseded: () => void,
   ): Promise<{ readonly session: StoredSession; readonly hold: SessionHold }>;
+  /**
+   * Tells the session's holder, on whichever edge, that something of it has changed (`SessionHold.onRung`), where
+   * `resumeToken` proves that the caller may. @throws GatewayError `session.unknown`, `authentication.invalid`, `storage.*`
+   */
+  prove(sessionId: string, resumeToken: string): Promise<ProvenSession>;
   /** Safe to call twice. Sessions stay: others may resume them. */
   close(): Promise<void>;
 }
@@ -97,6 +102,14 @@ export interface StoredEnd {
   readonly isTextOpen: boolean;
 }
 
+/** A session that its token was shown of. */
+export interface ProvenSession {
+  readonly birth: string;
+  /** Absent: the edge's own. */
+  readonly sampleRateHz?: number | undefined;
+  readonly ring: () => void;
+}
+
 /**
  * A session held. Its holder refreshes it well inside the window that the store was opened with. Once superseded, every
  * call does nothing.
@@ -104,6 +117,10 @@ export interface StoredEnd {
 export interface SessionHold {
   readonly epoch: number;
   readonly isCurrent: boolean;
+  /** Tells it from other sessions that have or had its id. */
+  readonly birth: string;
+  /** Called when the holder was rung and still holds the session. */
+  onRung: (() => void) | undefined;
   /** Notes an utterance, or how it ended; the oldest ended ones make room. @throws GatewayError `storage.*` */
   put(utterance: StoredUtterance): Promise<void>;
   /** The client has its new token: the one before stops working. @throws GatewayError `storage.*` */

@@ -28,6 +28,8 @@ export interface NativeConversationOptions {
   readonly send: (message: ServerMessage) => void;
   /** Charged for what a message turns out to ask for. */
   readonly intake: Pick<Intake, "opened" | "failed" | "assertPrewarm">;
+  /** Mints a token for listeners. @throws GatewayError `capacity.too_many_listeners`, `storage.*` */
+  readonly share: () => Promise<string>;
   readonly requestId: string;
   readonly observer: EdgeObserver;
   readonly logger: Logger;
@@ -40,6 +42,7 @@ export interface NativeConversationOptions {
 export class NativeConversation {
   readonly #options: NativeConversationOptions;
   #malformed = 0;
+  #isSharing = false;
 
   constructor(options: NativeConversationOptions) {
     this.#options = options;
@@ -89,6 +92,9 @@ export class NativeConversation {
         void this.#prewarm(message);
         return;
       }
+      case "share":
+        void this.#share();
+        return;
       case "ping":
         send({ type: "pong", ...(message.t === undefined ? {} : { t: message.t }) });
         return;
@@ -111,6 +117,20 @@ export class NativeConversation {
     } catch (cause) {
       const error = toGatewayError(cause);
       if (error.code !== "cancelled.client_gone") this.#tell(error.withFacts(named));
+    }
+  }
+
+  /** Never rejects. */
+  async #share(): Promise<void> {
+    const { share, send } = this.#options;
+    try {
+      if (this.#isSharing) throw new GatewayError("capacity.rate_limited", "One `share` at a time.");
+      this.#isSharing = true;
+      send({ type: "shared", listener_token: await share() });
+    } catch (error) {
+      this.#tell(toGatewayError(error));
+    } finally {
+      this.#isSharing = false;
     }
   }
 

@@ -1,5 +1,6 @@
 import { deflateRawSync } from "node:zlib";
-import { encodeAudioFrame } from "@tts-labs/protocol/audio-frame";
+import { BYTES_PER_SAMPLE } from "@tts-labs/protocol/audio/pcm";
+import { AUDIO_FRAME_HEADER_BYTES, encodeAudioFrame, parseAudioFrame } from "@tts-labs/protocol/audio-frame";
 import { openG711 } from "../../delivery/encoders/codecs/g711.ts";
 import type { Frame } from "../../delivery/frame.ts";
 import { encodeFrame } from "./encode-event.ts";
@@ -46,3 +47,11 @@ const headerOf = ({ firstSample, seq, last, splice }: Frame, utterance: number) 
   last,
   splice,
 });
+
+/** The plain frame from `sample` on, which lies in it. */
+export function cutFrame(body: Uint8Array, sample: number): Uint8Array {
+  const { payload, ...header } = parseAudioFrame(body);
+  const from = (sample - header.firstSample) * BYTES_PER_SAMPLE;
+  if (from <= 0 || from > body.byteLength - AUDIO_FRAME_HEADER_BYTES) return body;
+  return encodeAudioFrame({ ...header, firstSample: sample }, payload.subarray(from));
+}

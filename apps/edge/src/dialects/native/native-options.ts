@@ -1,4 +1,5 @@
 import type { Logger } from "@tts-labs/core/logger";
+import type { SessionDelivery } from "@tts-labs/core/session/session-store";
 import type { GatewayError } from "@tts-labs/protocol/errors";
 import type { ServerMessage } from "@tts-labs/protocol/server-message";
 import type { SpeechDefaults } from "@tts-labs/protocol/speech-options";
@@ -7,7 +8,11 @@ import type { Caller } from "../../access/caller.ts";
 import type { TenantLimiter } from "../../access/tenant-limiter.ts";
 import type { GivenUpRequests } from "../../budget/given-up-requests.ts";
 import type { IntakeRoles } from "../../budget/intake.ts";
+import type { FrameSize } from "../../delivery/frame-size.ts";
+import type { OutboundOptions } from "../../delivery/outbound-options.ts";
+import { Pacer } from "../../delivery/pacing.ts";
 import type { EdgeObserver } from "../../edge-observer.ts";
+import type { SessionBroadcast } from "../../listen/session-broadcast.ts";
 import type { SessionRegistry } from "../../session/registry.ts";
 import type { AskingSink } from "./confirmed-sink.ts";
 import type { FrameEncoding } from "./frame-encoding.ts";
@@ -50,9 +55,27 @@ export interface NativeConnectionOptions {
   readonly limiter: Pick<TenantLimiter, "connect">;
   readonly sink: ConnectionSink;
   readonly registry: SessionRegistry;
+  /** Of this connection: it closes it. */
+  readonly broadcast: SessionBroadcast;
   readonly settings: NativeSettings;
   readonly intake: IntakeRoles;
   readonly givenUp: Pick<GivenUpRequests, "mayBegin">;
   readonly observer: EdgeObserver;
   readonly logger: Logger;
+}
+
+/** How the outbound of a session that is delivered so is bounded and paced. */
+export function toOutbound(
+  how: SessionDelivery,
+  frameSize: FrameSize,
+  { settings, observer }: Pick<NativeConnectionOptions, "settings" | "observer">,
+): Omit<OutboundOptions, "sink" | "onOverflow"> {
+  const { delivery, overflow, sampleRateHz = settings.defaults.sampleRateHz } = how;
+  return {
+    observer,
+    maxFrames: settings.outboundFrames,
+    overflow,
+    ...(delivery === "paced" ? { pacer: new Pacer({ sampleRateHz, frameSize }) } : {}),
+    slowClient: { noticeAfterMs: settings.slowClientNoticeMs, cutAfterMs: settings.slowClientMs },
+  };
 }

@@ -8,13 +8,12 @@ import { Presence } from "../../budget/given-up-requests.ts";
 import { Intake, type Obstacle } from "../../budget/intake.ts";
 import { AdaptiveFrameSize, type FrameSize } from "../../delivery/frame-size.ts";
 import { Outbound } from "../../delivery/outbound.ts";
-import { Pacer } from "../../delivery/pacing.ts";
 import type { Session } from "../../session/session.ts";
 import { ConfirmedSink } from "./confirmed-sink.ts";
 import { NativeConversation, readMessage } from "./conversation.ts";
 import { FIRST_MESSAGE_LIMIT_MS, letGo, noResume, noToken, toConnected } from "./greeting.ts";
-import type { ConnectionSink, NativeConnectionOptions } from "./native-options.ts";
-import { type NativeOpening, openWhereItStays, resumeSession } from "./opening.ts";
+import { type ConnectionSink, type NativeConnectionOptions, toOutbound } from "./native-options.ts";
+import { type NativeOpening, openWhereItStays, resumeSession, toHeard } from "./opening.ts";
 import { RoundTrip } from "./round-trip.ts";
 
 /** Payload of the ping that follows `connected` of a resumed session. */
@@ -168,6 +167,8 @@ export class NativeConnection {
     const isResume = this.#options.query.resume === "true";
     try {
       const opened = await opening;
+      // What its listeners have heard must be known before the next frame goes.
+      if (isResume) await this.#options.broadcast.look(toHeard(opened)).catch(() => undefined);
       if (this.#stage.kind !== "greeting") {
         // It has gone meanwhile: a session that was there before waits for it, a new one was never heard of.
         if (isResume) letGo(opened);
@@ -191,7 +192,7 @@ export class NativeConnection {
 
   #greet(opened: NativeOpening): void {
     const { caller } = this;
-    const { requestId, sink, registry, settings } = this.#options;
+    const { requestId, sink, registry, settings, broadcast } = this.#options;
     const { sessionId, delivery: how, hold, restored } = opened;
     const frameSize = new AdaptiveFrameSize(how.frameSamples);
     const outbound = this.#openOutbound(how, frameSize);
@@ -208,6 +209,7 @@ export class NativeConnection {
       hold,
       ...(how.sampleRateHz === undefined ? {} : { sampleRateHz: how.sampleRateHz }),
       ...(restored === undefined ? {} : { restored }),
+      onEnded: () => broadcast.close(true),
       disconnect: (reason) => this.#disconnect(reason),
       tellDraining: (reconnectInMs) => send({ type: "draining", reconnect_in_ms: reconnectInMs }),
     });
@@ -217,7 +219,9 @@ export class NativeConnection {
       session,
       send,
       intake: this.#intake,
+      share: () => broadcast.share(toHeard(opened)),
     });
+    hold.onRung = () => void broadcast.look(toHeard(opened)).catch(() => undefined);
     this.#stage = { kind: "open", conversation, outbound };
     send(toConnected(opened, session, { ...settings, requestId }));
     if (restored !== undefined) this.#confirmToken(sink, hold);
@@ -240,17 +244,8 @@ export class NativeConnection {
   }
 
   #openOutbound(how: SessionDelivery, frameSize: FrameSize): Outbound {
-    const { settings, observer } = this.#options;
-    const { delivery, overflow, sampleRateHz = settings.defaults.sampleRateHz } = how;
-    return new Outbound({
-      sink: this.#confirmed,
-      observer,
-      maxFrames: settings.outboundFrames,
-      overflow,
-      ...(delivery === "paced" ? { pacer: new Pacer({ sampleRateHz, frameSize }) } : {}),
-      slowClient: { noticeAfterMs: settings.slowClientNoticeMs, cutAfterMs: settings.slowClientMs },
-      onOverflow: (error) => this.#session?.disconnect(error),
-    });
+    const onOverflow = (error: GatewayError) => this.#session?.disconnect(error);
+    return new Outbound({ sink: this.#confirmed, onOverflow, ...toOutbound(how, frameSize, this.#options) });
   }
 
   /** What the next message has to wait for. */
@@ -295,5 +290,7 @@ export class NativeConnection {
     this.#release();
     this.#intake.close();
     this.#roundTrip?.close();
+    // Its session is told first, and ends the broadcast where it ends itself.
+    queueMicrotask(() => this.#options.broadcast.close(false));
   }
 }

@@ -2,7 +2,7 @@ import { newResumeToken, newSessionId } from "@tts-labs/core/ids";
 import type { SessionDelivery, SessionHold } from "@tts-labs/core/session/session-store";
 import type { ResumeMessage } from "@tts-labs/protocol/client-message";
 import { GatewayError } from "@tts-labs/protocol/errors";
-import { type Caller, scopedId } from "../../access/caller.ts";
+import { type Caller, publicId, scopedId } from "../../access/caller.ts";
 import type { Abandonable, GivenUpRequests } from "../../budget/given-up-requests.ts";
 import type { SessionRegistry } from "../../session/registry.ts";
 import type { RestoredSession } from "../../speech/resume.ts";
@@ -91,3 +91,12 @@ export async function resumeSession(
   );
   return { sessionId, resumeToken: nextToken, delivery: session.settings, hold, restored };
 }
+
+/** The session as its listeners' broadcast knows it. */
+export const toHeard = ({ sessionId, delivery, hold: { birth, epoch } }: NativeOpening) => ({
+  sessionId,
+  publicId: publicId(sessionId),
+  sampleRateHz: delivery.sampleRateHz,
+  birth,
+  epoch,
+});
