@@ -164,10 +164,10 @@ export class Sockets {
     if (exchange === undefined) return;
     let release = () => {};
     const letIn = (admitted: AdmittedSocket) => {
-      response.cork(() => {
-        response.writeStatus("101 Switching Protocols").writeHeader("x-request-id", exchange.requestId);
-        response.upgrade<SocketData>({ admitted, release }, key, admitted.protocol, extensions, context);
-      });
+      // Not corked: where the upgraded socket keeps its address, uWS' uncork takes its data for that of an answer, and
+      // may close it at once (docs/ground.md, uWebSockets.js).
+      response.writeStatus("101 Switching Protocols").writeHeader("x-request-id", exchange.requestId);
+      response.upgrade<SocketData>({ admitted, release }, key, admitted.protocol, extensions, context);
       exchange.markAnswered();
     };
     try {
