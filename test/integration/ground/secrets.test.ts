@@ -76,7 +76,7 @@ describe.each(["edge", "worker"] as const)("the %s", (app) => {
     [
       "an address that is none",
       async () => `redis//:${WRONG}@nowhere`,
-      /"REDIS_URL must be redis:\/\/host:port/,
+      /REDIS_URL=\\"redis\/\/\[secret\]@nowhere\\" can't be used: it must be redis:\/\/host:port/,
     ],
   ])(
     "that is given %s ends with one line that says so and where to look, without a stack",

@@ -1,6 +1,6 @@
 import { toLoggedError } from "@tts-labs/core/process/log-error";
 import { openLogger } from "@tts-labs/core/process/logger";
-import { secretsIn } from "@tts-labs/core/process/secrets";
+import { secretsIn, withoutPassword } from "@tts-labs/core/process/secrets";
 import { GatewayError } from "@tts-labs/protocol/errors";
 import { pino } from "pino";
 import { describe, expect, test } from "vitest";
@@ -103,5 +103,9 @@ describe("the log", () => {
       defaultText: undefined,
     };
     expect(secretsIn({ url }, { REDIS_URL: "redis://:pa/ss#wo@rd@host:6379" })).toContain("pa/ss#wo@rd");
+    for (const misspelt of ["redis//:hunter2@host", "redis:/user:hunter2@host", "user:hunter2@host"]) {
+      expect(secretsIn({ url }, { REDIS_URL: misspelt })).toContain("hunter2");
+      expect(withoutPassword(misspelt)).not.toContain("hunter2");
+    }
   });
 });

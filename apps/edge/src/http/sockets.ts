@@ -164,9 +164,11 @@ export class Sockets {
     if (exchange === undefined) return;
     let release = () => {};
     const letIn = (admitted: AdmittedSocket) => {
-      // Not corked: where the upgraded socket keeps its address, uWS' uncork takes its data for that of an answer, and
-      // may close it at once (docs/ground.md, uWebSockets.js).
-      response.writeStatus("101 Switching Protocols").writeHeader("x-request-id", exchange.requestId);
+      response.cork(() => {
+        response.writeStatus("101 Switching Protocols").writeHeader("x-request-id", exchange.requestId);
+      });
+      // Behind the cork: where the upgraded socket keeps its address, uWS' uncork takes its data for that of an answer,
+      // and may close it at once (docs/ground.md, uWebSockets.js).
       response.upgrade<SocketData>({ admitted, release }, key, admitted.protocol, extensions, context);
       exchange.markAnswered();
     };

@@ -24,9 +24,12 @@ export function secretsIn(variables: Environment, env: NodeJS.ProcessEnv): reado
   return [...found].sort((a, b) => b.length - a.length);
 }
 
-/** Everything between the scheme or user and the last "@" of an address, which is there even if no parser takes it. */
+/**
+ * Everything between the scheme or user and the last "@" of an address, which is there even if no parser takes it, or
+ * its scheme is misspelt or missing.
+ */
 function passwordsIn(value: string): string[] {
-  const [, userInfo = ""] = /^[a-z][a-z0-9+.-]*:\/\/(.*)@/is.exec(value) ?? [];
+  const [, userInfo = ""] = /^(?:[a-z][a-z0-9+.-]*:?\/+)?(.*)@/is.exec(value) ?? [];
   const password = userInfo.slice(userInfo.indexOf(":") + 1);
   return userInfo === "" ? [] : [userInfo, password];
 }
