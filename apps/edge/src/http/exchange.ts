@@ -144,7 +144,13 @@ export class HttpExchange {
     return this.#authentication;
   }
 
-  authenticateBy(asked: Promise<Caller>): void {
+  /** @param asked the caller itself where access is open: then `knownCaller` is there in this very tick */
+  authenticateBy(asked: Promise<Caller> | Caller): void {
+    if (!(asked instanceof Promise)) {
+      this.#caller = asked;
+      this.#authentication = Promise.resolve(asked);
+      return;
+    }
     this.#authentication = asked.then((caller) => {
       this.#caller = caller;
       return caller;

@@ -4,6 +4,7 @@ import type { Role } from "@tts-labs/core/access/key-store";
 import type { Door } from "@tts-labs/core/http/door";
 import { toGatewayError } from "@tts-labs/protocol/errors";
 import type { Access } from "../access/access.ts";
+import { OPEN_CALLER } from "../access/caller.ts";
 import type { RequestGate } from "../budget/request-gate.ts";
 import { type ErrorForm, HttpExchange } from "./exchange.ts";
 
@@ -54,7 +55,7 @@ export class Routes {
   authenticate(exchange: HttpExchange, token?: TokenPurpose): Promise<unknown> {
     const { access, role } = this.#options;
     const purpose = token === undefined ? { role } : { role, token };
-    exchange.authenticateBy(access.authenticate(exchange.credentials, purpose));
+    exchange.authenticateBy(access.isOpen ? OPEN_CALLER : access.authenticate(exchange.credentials, purpose));
     return exchange.authenticated;
   }
 

@@ -176,13 +176,18 @@ export class Sockets {
       connections.assertRoom();
       const isLater = authenticatesLater && !exchange.hasCredentials;
       if (route.hasOwnCredentials !== true) {
-        await routes.authenticate(exchange, token).catch((error: unknown) => {
-          if (!isLater) throw error;
-        });
+        const asked = routes.authenticate(exchange, token);
+        // Where access is open no tick passes: uWS warns of each upgrade that comes later than its request.
+        if (exchange.knownCaller === undefined) {
+          await asked.catch((error: unknown) => {
+            if (!isLater) throw error;
+          });
+        }
       }
       const { knownCaller: caller } = exchange;
       const spare = takesPlace?.(exchange) === true ? 1 : 0;
-      if (caller !== undefined) release = await limiter.connect(caller, newRequestId(), spare);
+      const isBounded = caller?.policy.limits.connections !== undefined;
+      if (caller !== undefined && isBounded) release = await limiter.connect(caller, newRequestId(), spare);
       if (!exchange.isOpen) {
         release();
         return;
