@@ -57,11 +57,16 @@ export class ForeignClient {
   }
 
   /** Runs a program beside the client, as its users write one. @returns the files that it has written */
-  async run(code: string, files: readonly string[]): Promise<Readonly<Record<string, Buffer>>> {
+  async run(
+    code: string,
+    files: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<Readonly<Record<string, Buffer>>> {
     const folder = await mkdtemp(join(this.#folder, "example-"));
     try {
       await writeFile(join(folder, "example.mjs"), code);
-      await run(process.execPath, ["example.mjs"], { cwd: folder, timeout: DRIVE_LIMIT_MS });
+      const env = { ...process.env, ...environment };
+      await run(process.execPath, ["example.mjs"], { cwd: folder, timeout: DRIVE_LIMIT_MS, env });
       const contents = await Promise.all(
         files.map(async (file) => [file, await readFile(join(folder, file))] as const),
       );

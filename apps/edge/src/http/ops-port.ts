@@ -23,7 +23,7 @@ export interface OpsPortOptions {
   readonly ops: OpsServices;
   readonly gate: RequestGate;
   /** Open on loopback unless operators' keys are asked for. */
-  readonly access: Pick<Access, "authenticate">;
+  readonly access: Pick<Access, "authenticate" | "isOpen">;
   readonly rate?: TokenRate;
 }
 

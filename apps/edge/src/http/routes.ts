@@ -15,7 +15,7 @@ export type RouteMethods = Readonly<Partial<Record<"GET" | "POST", RequestHandle
 export interface RoutesOptions {
   readonly door: Door;
   readonly gate: RequestGate;
-  readonly access: Pick<Access, "authenticate">;
+  readonly access: Pick<Access, "authenticate" | "isOpen">;
   /** What credentials must be good for on this port. */
   readonly role: Role;
 }
