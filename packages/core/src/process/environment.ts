@@ -92,16 +92,8 @@ function numberSchema(
 const parseNumber = (digits: string) =>
   /^-?\d+(?:\.\d+)?$/.test(digits.trim()) ? Number(digits) : Number.NaN;
 
-export const integer = (
-  name: string,
-  { about, default: value, min, max }: Described<number> & Range,
-): Variable<number> =>
-  variable(
-    name,
-    about,
-    numberSchema(parseNumber, rangeOf(min, max), { what: "a whole number" }),
-    String(value),
-  );
+export const integer = (name: string, described: Described<number> & Range): Variable<number> =>
+  measured(name, described, parseNumber, { what: "a whole number" });
 
 export const optionalInteger = (
   name: string,
@@ -115,61 +107,37 @@ export const optionalInteger = (
   );
 
 /** A number that need not be whole. */
-export const decimal = (
-  name: string,
-  { about, default: value, min, max }: Described<number> & Range,
-): Variable<number> =>
-  variable(
-    name,
-    about,
-    numberSchema(parseNumber, rangeOf(min, max), { what: "a number", isWhole: false }),
-    String(value),
-  );
+export const decimal = (name: string, described: Described<number> & Range): Variable<number> =>
+  measured(name, described, parseNumber, { what: "a number", isWhole: false });
 
 /** Milliseconds, or a time with its unit: 250ms, 30s, 5m. The name should end in `_MS`. */
-export const duration = (
-  name: string,
-  { about, default: value, min, max }: Described<number> & Range,
-): Variable<number> =>
-  variable(
-    name,
-    about,
-    numberSchema((it) => parseTime(it, "ms"), rangeOf(min, max), {
-      what: "a time such as 250ms, 30s, 5m or 2h, or milliseconds without a unit,",
-      unit: " ms",
-    }),
-    String(value),
-  );
+export const duration = (name: string, described: Described<number> & Range): Variable<number> =>
+  measured(name, described, (it) => parseTime(it, "ms"), {
+    what: "a time such as 250ms, 30s, 5m or 2h, or milliseconds without a unit,",
+    unit: " ms",
+  });
 
 /** The same in seconds, for what is only known to the second. */
-export const seconds = (
-  name: string,
-  { about, default: value, min, max }: Described<number> & Range,
-): Variable<number> =>
-  variable(
-    name,
-    about,
-    numberSchema((it) => parseTime(it, "s"), rangeOf(min, max), {
-      what: "a time such as 30s or 2m, or seconds without a unit,",
-      unit: " s",
-    }),
-    String(value),
-  );
+export const seconds = (name: string, described: Described<number> & Range): Variable<number> =>
+  measured(name, described, (it) => parseTime(it, "s"), {
+    what: "a time such as 30s or 2m, or seconds without a unit,",
+    unit: " s",
+  });
 
 /** Bytes, or a size with its unit: 64KiB, 12MB. The name should end in `_BYTES`. */
-export const bytes = (
+export const bytes = (name: string, described: Described<number> & Range): Variable<number> =>
+  measured(name, described, parseBytes, {
+    what: "a size such as 64KiB, 12MB or 1GiB, or bytes without a unit,",
+    unit: " bytes",
+  });
+
+/** A number with its bounds, however it is written. @param said how the sentence about a bad one names it */
+const measured = (
   name: string,
   { about, default: value, min, max }: Described<number> & Range,
-): Variable<number> =>
-  variable(
-    name,
-    about,
-    numberSchema(parseBytes, rangeOf(min, max), {
-      what: "a size such as 64KiB, 12MB or 1GiB, or bytes without a unit,",
-      unit: " bytes",
-    }),
-    String(value),
-  );
+  parse: Parameters<typeof numberSchema>[0],
+  said: Parameters<typeof numberSchema>[2],
+): Variable<number> => variable(name, about, numberSchema(parse, rangeOf(min, max), said), String(value));
 
 /** Absent bounds are left out: a field that is present but undefined would hide its default. */
 const rangeOf = (min: number | undefined, max: number | undefined): Range => ({
